@@ -1,1 +1,3 @@
-//! x
+//! firedrill: drills and experiments on staging wallet stacks, timed, scored and undone.
+
+pub mod model;

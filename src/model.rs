@@ -1,0 +1,17 @@
+//! The words of firedrill as types: what users write, checked and with its units, and nothing that acts.
+//!
+//! Everything here serialises, because a run's first event carries its whole plan: a log can be read and scored
+//! without the files it came from. Values are made by `spec`, which has already refused what makes no sense; the
+//! constructors here hold the invariants that the rest relies on.
+
+pub mod drill;
+pub mod experiment;
+pub mod fault;
+pub mod ids;
+pub mod plan;
+pub mod probe;
+pub mod runbook;
+pub mod schedule;
+pub mod stack;
+pub mod team;
+pub mod time;

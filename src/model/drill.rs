@@ -1,0 +1,119 @@
+//! Drills: an experiment, a team, a runbook, and what responders can do.
+
+use serde::{Deserialize, Serialize};
+
+use super::fault::Call;
+use super::ids::{DrillName, ExperimentName, RemedyId, RunbookName, StepId, TeamName};
+use super::schedule::Schedule;
+use super::time::Millis;
+
+/// What a team is drilled on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Drill {
+    /// Its name.
+    pub name: DrillName,
+    /// What breaks.
+    pub experiment: ExperimentName,
+    /// What the team should do.
+    pub runbook: RunbookName,
+    /// Who is drilled.
+    pub team: TeamName,
+    /// The severity the scenario deserves.
+    pub severity: Severity,
+    /// What exercise staff read.
+    pub brief: String,
+    /// When it starts by itself.
+    pub schedule: Option<Schedule>,
+    /// What counts as a detection.
+    pub detection: Vec<Detection>,
+    /// Timed messages to the team.
+    pub injects: Vec<Inject>,
+    /// What responders can do to the stack.
+    pub remedies: Vec<Remedy>,
+    /// What a passing scorecard needs.
+    pub pass: Pass,
+}
+
+/// How bad an incident is; `Sev1` is the worst.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Severity {
+    /// All users, or money at risk.
+    Sev1,
+    /// Many users.
+    Sev2,
+    /// Some users.
+    Sev3,
+    /// Few users.
+    Sev4,
+    /// Nobody yet.
+    Sev5,
+}
+
+impl Severity {
+    /// All, worst first.
+    pub const ALL: [Self; 5] = [Self::Sev1, Self::Sev2, Self::Sev3, Self::Sev4, Self::Sev5];
+
+    /// As files and the API write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sev1 => "SEV1",
+            Self::Sev2 => "SEV2",
+            Self::Sev3 => "SEV3",
+            Self::Sev4 => "SEV4",
+            Self::Sev5 => "SEV5",
+        }
+    }
+}
+
+/// What counts as a detection.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Detection {
+    /// An Alertmanager alert that carries these labels.
+    Alertmanager {
+        /// Label names and values, all of which must match.
+        labels: std::collections::BTreeMap<String, String>,
+    },
+    /// A person's report that names a service and a symptom.
+    Human,
+}
+
+/// A timed message to the team.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inject {
+    /// After the method began.
+    pub at: Millis,
+    /// The role it is addressed to; everybody when absent.
+    pub to: Option<super::team::Role>,
+    /// What it says.
+    pub text: String,
+    /// How soon a reply is expected.
+    pub expect_reply_within: Option<Millis>,
+}
+
+/// Something responders can really do to the stack.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Remedy {
+    /// Its id.
+    pub id: RemedyId,
+    /// What the button says.
+    pub label: String,
+    /// What it does, where it does more than end faults.
+    pub act: Option<Call>,
+    /// What puts the stack back after the run.
+    pub restore: Option<Call>,
+    /// The steps it ends.
+    pub ends: Vec<StepId>,
+    /// From the choice to the act.
+    pub takes: Millis,
+}
+
+/// What a passing scorecard needs, in percent.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Pass {
+    /// At least this outcome.
+    pub outcome: f64,
+    /// At least this share of the weight observed.
+    pub observed: f64,
+}
