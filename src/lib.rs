@@ -1,3 +1,6 @@
 //! firedrill: drills and experiments on staging wallet stacks, timed, scored and undone.
 
+pub mod engine;
 pub mod model;
+pub mod outbound;
+pub mod ports;

@@ -1,0 +1,5 @@
+//! The engine: pure decisions from a log. No I/O, no clock, no randomness of its own.
+
+pub mod event;
+pub mod undo;
+pub mod watch;

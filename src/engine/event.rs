@@ -1,0 +1,529 @@
+//! Events: the immutable facts a run's log is made of, and where each came from.
+//!
+//! The sequence orders decisions; the stamps inside order measurements. Nothing here is ever changed in place: a new
+//! shape of a fact is a new variant or an optional field, and old logs are read for ever.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::model::drill::Severity;
+use crate::model::fault::Injection;
+use crate::model::ids::{InjectionId, ProbeName, RemedyId, ServiceName};
+use crate::model::plan::Plan;
+use crate::model::runbook::{Audience, UpdatePart};
+use crate::model::team::Role;
+use crate::model::time::{Epoch, Stamp};
+
+/// One fact, at its place in a run's log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// From 1, without gaps.
+    pub seq: u64,
+    /// When it was so, taken at its source.
+    pub at: Stamp,
+    /// Where it came from.
+    pub origin: Origin,
+    /// What is so.
+    pub fact: Fact,
+}
+
+/// Where a fact came from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The way in.
+    pub source: Source,
+    /// The sender's own id of it, by which repeats are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_id: Option<String>,
+    /// Who, as a pseudonym whose mapping is kept outside the log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
+    /// What kind of actor.
+    pub kind: ActorKind,
+    /// When the sender says it happened, where that differs from when it was received.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_time: Option<Timestamp>,
+    /// Whether the time is exact or somebody's estimate.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub estimated: bool,
+}
+
+impl Origin {
+    /// firedrill's own decision.
+    pub fn engine() -> Self {
+        Self::machine(Source::Engine)
+    }
+
+    /// A machine's fact.
+    pub fn machine(source: Source) -> Self {
+        Self {
+            source,
+            source_id: None,
+            actor: None,
+            kind: ActorKind::Automation,
+            event_time: None,
+            estimated: false,
+        }
+    }
+
+    /// A person's act.
+    pub fn person(source: Source, pseudonym: impl Into<String>) -> Self {
+        Self {
+            actor: Some(pseudonym.into()),
+            kind: ActorKind::Human,
+            ..Self::machine(source)
+        }
+    }
+}
+
+/// The way a fact came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// Decided here.
+    Engine,
+    /// Measured by a probe.
+    Probe,
+    /// Read back from a fault's target.
+    Fault,
+    /// An Alertmanager webhook.
+    Alertmanager,
+    /// The JSON API.
+    Api,
+    /// The run room's page.
+    Room,
+    /// The command line.
+    CommandLine,
+}
+
+/// Who did it, as far as is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ActorKind {
+    /// A person.
+    Human,
+    /// A machine.
+    Automation,
+    /// Nobody can tell.
+    Unknown,
+}
+
+/// What started a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trigger {
+    /// `firedrill run`.
+    CommandLine,
+    /// The API or a page.
+    Api,
+    /// A drill's schedule.
+    Schedule,
+    /// `firedrill demo`.
+    Demo,
+}
+
+/// The parts of a run, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Targets are resolved and identity is proven.
+    Preflight,
+    /// Steady state must hold before anything is touched.
+    Before,
+    /// The method runs and the stack is observed.
+    Running,
+    /// Everything that is still on is undone.
+    Closing,
+    /// Steady state must hold again, where closing changed anything.
+    After,
+    /// Nothing more happens.
+    Ended,
+}
+
+/// How a probe stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// `pass_after` passing samples in a row.
+    Passing,
+    /// `fail_after` failing samples in a row.
+    Failing,
+}
+
+/// What the undo of an injection needs, as its driver captured it: opaque to the engine.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Token(pub serde_json::Value);
+
+/// Why an injection is undone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UndoCause {
+    /// Its time was up.
+    Timer,
+    /// A remedy ended it.
+    Remedied {
+        /// The use of the remedy.
+        by: InjectionId,
+    },
+    /// The observation ended with it on.
+    Closing,
+    /// The run was aborted.
+    Abort,
+    /// The run errored.
+    Error,
+    /// It may or may not have been applied.
+    Refused,
+    /// It was gone already; what is left of it is cleared away.
+    Lost,
+    /// The process that held it died.
+    Interrupted,
+}
+
+/// Who removed a fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UndoneBy {
+    /// We did.
+    Us,
+    /// It was gone when we came.
+    Other,
+}
+
+/// Why a run stops before its end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopCause {
+    /// A person halted it.
+    Halt {
+        /// In their words.
+        reason: String,
+    },
+    /// A responder said that the incident is real.
+    Real,
+    /// A stop condition was met.
+    Condition {
+        /// The probe.
+        probe: ProbeName,
+    },
+    /// `limits.duration` is over.
+    Limit,
+    /// A signal ended the command.
+    Signal,
+    /// firedrill could not do its work.
+    Error {
+        /// What and why.
+        reason: String,
+    },
+    /// The process that ran it died.
+    Interrupted,
+}
+
+/// How a run ended, the stack's side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// The hypothesis held.
+    Passed,
+    /// The stack (or, in a report, the team) fell short.
+    Failed,
+    /// A person or a stop condition ended it.
+    Aborted,
+    /// firedrill could not do its work.
+    Errored,
+}
+
+/// One alert, as received.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alert {
+    /// Whether it fires, else it is resolved.
+    pub firing: bool,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// The sender's identity of it.
+    pub fingerprint: String,
+    /// When the sender's rule fired, after the rule's own delay.
+    pub starts_at: Timestamp,
+    /// Whether it matches one of the drill's detection rules.
+    pub qualifies: bool,
+}
+
+/// An update to an audience, as posted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Update {
+    /// For whom.
+    pub audience: Audience,
+    /// Where.
+    pub channels: Vec<String>,
+    /// What it says.
+    pub text: String,
+    /// When the next one is promised.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_update_at: Option<Timestamp>,
+    /// When recovery is expected: earliest and latest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimated_recovery: Option<(Timestamp, Timestamp)>,
+}
+
+impl Update {
+    /// Whether it carries this part.
+    pub fn has(&self, part: UpdatePart) -> bool {
+        match part {
+            UpdatePart::NextUpdateAt => self.next_update_at.is_some(),
+            UpdatePart::EstimatedRecovery => self.estimated_recovery.is_some(),
+        }
+    }
+}
+
+/// What is so.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Fact {
+    /// The run exists, and this is all it will do.
+    RunCreated {
+        /// Everything it needs.
+        plan: Box<Plan>,
+        /// What its draws are made from.
+        seed: u64,
+        /// What started it.
+        trigger: Trigger,
+    },
+    /// A phase began.
+    PhaseBegan {
+        /// Which.
+        phase: Phase,
+    },
+    /// Identity is proven and every target is there.
+    PreflightPassed {
+        /// What was read, a line each.
+        proof: Vec<String>,
+    },
+    /// Something is missing or not staging.
+    PreflightFailed {
+        /// All findings, a line each.
+        findings: Vec<String>,
+    },
+    /// A probe changed its standing.
+    ProbeChanged {
+        /// Which.
+        probe: ProbeName,
+        /// How it stands now.
+        standing: Standing,
+        /// The send time of the streak's first sample: when it was so.
+        first: Stamp,
+        /// The send time of the last sample that said otherwise, if any did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        previous: Option<Stamp>,
+        /// Why the deciding sample failed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// A probe passed `pass_after` times in a row, all asked since the phase began.
+    ProbeConfirmed {
+        /// Which.
+        probe: ProbeName,
+        /// The send time of the first of those samples.
+        first: Stamp,
+    },
+    /// What a probe answered over some seconds.
+    ProbeSummary {
+        /// Which.
+        probe: ProbeName,
+        /// The send time of the first sample counted.
+        from: Stamp,
+        /// Samples that passed.
+        passed: u32,
+        /// Samples that failed.
+        failed: u32,
+        /// Samples that could not be asked.
+        unknown: u32,
+        /// The slowest answer, in milliseconds.
+        slowest_ms: u64,
+    },
+    /// A probe could not be asked three times in a row.
+    ProbeUnusable {
+        /// Which.
+        probe: ProbeName,
+        /// Why.
+        reason: String,
+    },
+    /// An injection's time has come: its target shall be captured.
+    Due {
+        /// What shall be done.
+        injection: Box<Injection>,
+    },
+    /// What its undo needs is known and, with this event, durable. Only now may it be applied.
+    Arming {
+        /// Which.
+        injection: InjectionId,
+        /// What its undo needs.
+        token: Token,
+        /// When it ends at the latest.
+        deadline: Stamp,
+    },
+    /// It was applied and read back.
+    Active {
+        /// Which.
+        injection: InjectionId,
+        /// When the request was sent: nothing it causes can be earlier.
+        sent: Stamp,
+        /// What was read back.
+        evidence: String,
+    },
+    /// It was refused, failed, or read back wrong.
+    Refused {
+        /// Which.
+        injection: InjectionId,
+        /// By whom and why.
+        error: String,
+    },
+    /// It will not be applied any more.
+    Cancelled {
+        /// Which.
+        injection: InjectionId,
+    },
+    /// It vanished while it should have been on.
+    Lost {
+        /// Which.
+        injection: InjectionId,
+        /// What was read instead.
+        evidence: String,
+    },
+    /// Its undo shall be done.
+    UndoBegan {
+        /// Which.
+        injection: InjectionId,
+        /// Why.
+        cause: UndoCause,
+    },
+    /// It reads as absent, but a request of ours may still land: it is looked at again.
+    LookAgain {
+        /// Which.
+        injection: InjectionId,
+        /// Not before.
+        at: Stamp,
+    },
+    /// An undo failed and is tried again.
+    UndoFailed {
+        /// Which.
+        injection: InjectionId,
+        /// Why.
+        error: String,
+        /// How often it has failed now.
+        attempt: u32,
+        /// Not before.
+        again: Stamp,
+    },
+    /// Its undo has failed for too long. It is still tried, and shown until it works.
+    Stuck {
+        /// Which.
+        injection: InjectionId,
+        /// Why.
+        error: String,
+    },
+    /// It was removed and read back as removed.
+    Undone {
+        /// Which.
+        injection: InjectionId,
+        /// By whom.
+        by: UndoneBy,
+        /// What was read back.
+        evidence: String,
+    },
+    /// An alert came in.
+    AlertReceived {
+        /// As received.
+        alert: Alert,
+    },
+    /// A person says that something is wrong.
+    Detected {
+        /// With which service.
+        service: ServiceName,
+        /// How it shows.
+        symptom: String,
+    },
+    /// A person has taken the page.
+    Acknowledged,
+    /// An incident was declared.
+    Declared {
+        /// How bad.
+        severity: Severity,
+    },
+    /// Somebody took a role.
+    RoleTaken {
+        /// Which.
+        role: Role,
+    },
+    /// Somebody named what is behind it.
+    CauseNamed {
+        /// In the drill's terms: the id of a step.
+        cause: String,
+    },
+    /// An update was posted.
+    UpdatePosted {
+        /// As posted.
+        update: Update,
+    },
+    /// A remedy was chosen.
+    RemedyChosen {
+        /// Which.
+        remedy: RemedyId,
+        /// This use of it in the undo ledger.
+        uses: InjectionId,
+        /// When it acts.
+        acts_at: Stamp,
+    },
+    /// A remedy has done what it does.
+    RemedyDone {
+        /// Which use.
+        uses: InjectionId,
+    },
+    /// A remedy failed.
+    RemedyFailed {
+        /// Which use.
+        uses: InjectionId,
+        /// Why.
+        error: String,
+    },
+    /// Somebody attests to something done with their own tools.
+    ActionAttested {
+        /// In their words.
+        text: String,
+    },
+    /// Somebody wrote something down.
+    Noted {
+        /// In their words.
+        text: String,
+    },
+    /// The team says that it is over.
+    Resolved,
+    /// A timed message was shown to the team.
+    InjectDelivered {
+        /// Its place in the drill's list, from 0.
+        index: usize,
+    },
+    /// Observation is over: recovery is judged up to here.
+    ObservationEnded {
+        /// Whether steady state held `stable_for`.
+        held: bool,
+    },
+    /// The run stops before its end.
+    StopRequested {
+        /// Why.
+        cause: StopCause,
+    },
+    /// The process that ran it died; this one picks up its undo.
+    Interrupted {
+        /// Whose clock the earlier stamps are on.
+        epoch: Epoch,
+    },
+    /// Everything is undone and the run is over.
+    RunEnded {
+        /// The stack's side.
+        verdict: Verdict,
+        /// Why, a line each.
+        reasons: Vec<String>,
+    },
+}

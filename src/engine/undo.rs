@@ -1,0 +1,335 @@
+//! The undo ledger: what every injection of a run has come to, and what is still owed.
+//!
+//! `Planned → Cancelled | Arming`, `Arming → Active | Undoing`, `Active → Undoing`,
+//! `Undoing → Undone | Stuck`, `Stuck → Undoing`. The ledger is a fold of events. An [`Armed`] can only be had from an
+//! entry whose arming is in the log, so that a driver can't be asked to apply what was not recorded first.
+
+use std::collections::BTreeMap;
+
+use super::event::{Event, Fact, Token, UndoCause, UndoneBy};
+use crate::model::fault::Injection;
+use crate::model::ids::{InjectionId, RunId};
+use crate::model::time::Stamp;
+
+/// An injection whose undo is on record: what drivers act on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Armed {
+    run: RunId,
+    injection: Injection,
+    token: Token,
+    deadline: Stamp,
+}
+
+impl Armed {
+    /// The run it belongs to.
+    pub fn run(&self) -> &RunId {
+        &self.run
+    }
+
+    /// What is done.
+    pub fn injection(&self) -> &Injection {
+        &self.injection
+    }
+
+    /// What the driver captured.
+    pub fn token(&self) -> &Token {
+        &self.token
+    }
+
+    /// When it ends at the latest.
+    pub fn deadline(&self) -> Stamp {
+        self.deadline
+    }
+}
+
+/// Where an injection stands.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Entry {
+    /// Its target shall be captured.
+    Planned {
+        /// The event that asked for it.
+        requested: u64,
+    },
+    /// It will not happen.
+    Cancelled,
+    /// Its undo is durable; it may be applied, and may have been.
+    Arming {
+        /// The event that allows it.
+        requested: u64,
+    },
+    /// It is on.
+    Active {
+        /// When the request was sent.
+        sent: Stamp,
+        /// When it was read back.
+        effective: Stamp,
+    },
+    /// It is being undone.
+    Undoing {
+        /// The event that asked for the next try.
+        requested: u64,
+        /// Why.
+        cause: UndoCause,
+        /// Whether a request of ours may still land: absence counts only on a second look.
+        uncertain: bool,
+        /// Whether this is the second look.
+        looked: bool,
+        /// Failed tries so far.
+        attempts: u32,
+        /// When undoing began.
+        since: Stamp,
+        /// Not before.
+        not_before: Option<Stamp>,
+    },
+    /// Undoing fails; it is tried on and on.
+    Stuck {
+        /// Why.
+        error: String,
+        /// What is kept of the undoing that failed.
+        undoing: Box<Entry>,
+    },
+    /// It is gone, read back.
+    Undone {
+        /// When.
+        at: Stamp,
+        /// Why it was undone.
+        cause: UndoCause,
+        /// By whom.
+        by: UndoneBy,
+    },
+}
+
+impl Entry {
+    /// Whether something may still be there.
+    pub fn is_open(&self) -> bool {
+        !matches!(self, Self::Cancelled | Self::Undone { .. })
+    }
+
+    /// Whether its undo has failed for too long.
+    pub fn is_stuck(&self) -> bool {
+        matches!(self, Self::Stuck { .. })
+    }
+}
+
+/// One injection and where it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Obligation {
+    /// What is done.
+    pub injection: Injection,
+    /// Where it stands.
+    pub entry: Entry,
+    /// What its undo needs, once captured.
+    armed: Option<Armed>,
+    /// Its place in the order of arming; undo goes newest first.
+    pub order: u64,
+}
+
+/// All injections of a run, by id.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Ledger {
+    run: Option<RunId>,
+    entries: BTreeMap<InjectionId, Obligation>,
+}
+
+impl Ledger {
+    /// An empty ledger of a run.
+    pub fn new(run: RunId) -> Self {
+        Self {
+            run: Some(run),
+            entries: BTreeMap::new(),
+        }
+    }
+
+    /// Every injection that has become due, by id.
+    pub fn obligations(&self) -> impl Iterator<Item = &Obligation> {
+        self.entries.values()
+    }
+
+    /// One injection.
+    pub fn get(&self, id: &InjectionId) -> Option<&Obligation> {
+        self.entries.get(id)
+    }
+
+    /// What may still be there.
+    pub fn open(&self) -> impl Iterator<Item = &Obligation> {
+        self.entries
+            .values()
+            .filter(|obligation| obligation.entry.is_open())
+    }
+
+    /// The recorded arming of an injection: the only way to a value that drivers apply or undo.
+    pub fn armed(&self, id: &InjectionId) -> Option<&Armed> {
+        self.entries.get(id)?.armed.as_ref()
+    }
+
+    /// Folds one event in. Events about unknown injections, or that a later one overtook, change nothing.
+    pub fn apply(&mut self, event: &Event) {
+        if let Fact::Due { injection } = &event.fact {
+            self.entries
+                .entry(injection.id.clone())
+                .or_insert_with(|| Obligation {
+                    injection: (**injection).clone(),
+                    entry: Entry::Planned {
+                        requested: event.seq,
+                    },
+                    armed: None,
+                    order: event.seq,
+                });
+            return;
+        }
+        let Some(id) = subject(&event.fact) else {
+            return;
+        };
+        let Some(run) = self.run.clone() else { return };
+        let Some(obligation) = self.entries.get_mut(id) else {
+            return;
+        };
+        obligation.apply(event, run);
+    }
+}
+
+/// The injection an event of the ledger is about.
+fn subject(fact: &Fact) -> Option<&InjectionId> {
+    match fact {
+        Fact::Arming { injection, .. }
+        | Fact::Active { injection, .. }
+        | Fact::Refused { injection, .. }
+        | Fact::Cancelled { injection }
+        | Fact::Lost { injection, .. }
+        | Fact::UndoBegan { injection, .. }
+        | Fact::LookAgain { injection, .. }
+        | Fact::UndoFailed { injection, .. }
+        | Fact::Stuck { injection, .. }
+        | Fact::Undone { injection, .. } => Some(injection),
+        _ => None,
+    }
+}
+
+impl Obligation {
+    /// What its undo needs, once captured.
+    pub fn armed(&self) -> Option<&Armed> {
+        self.armed.as_ref()
+    }
+
+    fn apply(&mut self, event: &Event, run: RunId) {
+        match (&self.entry, &event.fact) {
+            (
+                Entry::Planned { .. },
+                Fact::Arming {
+                    token, deadline, ..
+                },
+            ) => {
+                self.entry = Entry::Arming {
+                    requested: event.seq,
+                };
+                self.order = event.seq;
+                self.armed = Some(Armed {
+                    run,
+                    injection: self.injection.clone(),
+                    token: token.clone(),
+                    deadline: *deadline,
+                });
+            }
+            (Entry::Planned { .. }, Fact::Cancelled { .. }) => self.entry = Entry::Cancelled,
+            (Entry::Arming { .. }, Fact::Active { sent, .. }) => {
+                self.entry = Entry::Active {
+                    sent: *sent,
+                    effective: event.at,
+                };
+            }
+            (Entry::Arming { .. } | Entry::Active { .. }, Fact::UndoBegan { cause, .. }) => {
+                self.entry = Entry::Undoing {
+                    requested: event.seq,
+                    cause: cause.clone(),
+                    uncertain: matches!(self.entry, Entry::Arming { .. }),
+                    looked: false,
+                    attempts: 0,
+                    since: event.at,
+                    not_before: None,
+                };
+            }
+            // An undo taken up by another process: the old clock's times mean nothing here.
+            (Entry::Undoing { .. } | Entry::Stuck { .. }, Fact::UndoBegan { .. }) => {
+                self.restart(event)
+            }
+            (Entry::Undoing { .. } | Entry::Stuck { .. }, Fact::LookAgain { at, .. }) => {
+                self.retry(event, *at, 0, true)
+            }
+            (
+                Entry::Undoing { .. } | Entry::Stuck { .. },
+                Fact::UndoFailed { attempt, again, .. },
+            ) => {
+                self.retry(event, *again, *attempt, false);
+            }
+            (Entry::Undoing { .. }, Fact::Stuck { error, .. }) => {
+                self.entry = Entry::Stuck {
+                    error: error.clone(),
+                    undoing: Box::new(self.entry.clone()),
+                };
+            }
+            (Entry::Undoing { .. } | Entry::Stuck { .. }, Fact::Undone { by, .. }) => {
+                let cause = self
+                    .undoing()
+                    .map_or(UndoCause::Interrupted, |(cause, _)| cause);
+                self.entry = Entry::Undone {
+                    at: event.at,
+                    cause,
+                    by: *by,
+                };
+            }
+            _ => {}
+        }
+    }
+
+    /// Why it is being undone and whether a request may still land.
+    fn undoing(&self) -> Option<(UndoCause, bool)> {
+        let entry = if let Entry::Stuck { undoing, .. } = &self.entry {
+            undoing
+        } else {
+            &self.entry
+        };
+        match entry {
+            Entry::Undoing {
+                cause, uncertain, ..
+            } => Some((cause.clone(), *uncertain)),
+            _ => None,
+        }
+    }
+
+    fn restart(&mut self, event: &Event) {
+        let Some((cause, uncertain)) = self.undoing() else {
+            return;
+        };
+        self.entry = Entry::Undoing {
+            requested: event.seq,
+            cause,
+            uncertain,
+            looked: false,
+            attempts: 0,
+            since: event.at,
+            not_before: None,
+        };
+    }
+
+    /// Schedules the next try inside `Undoing`, and keeps `Stuck` around it: stuck is left only by success.
+    fn retry(&mut self, event: &Event, again: Stamp, failures: u32, second_look: bool) {
+        let entry = if let Entry::Stuck { undoing, .. } = &mut self.entry {
+            undoing.as_mut()
+        } else {
+            &mut self.entry
+        };
+        if let Entry::Undoing {
+            requested,
+            looked,
+            attempts,
+            not_before,
+            ..
+        } = entry
+        {
+            *requested = event.seq;
+            *looked = second_look;
+            *attempts = failures;
+            *not_before = Some(again);
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! Outgoing HTTP: one request, one bounded answer, one deadline over all of it.
+//!
+//! Every request opens a connection of its own, so that a probe measures what a new client would see and a fault
+//! driver never talks into a connection its own fault has broken. Proxies named in the environment are never used:
+//! a request for loopback must stay there. The TLS side is built when the first `https` address is met.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
+use hyper::{HeaderMap, Method, Request, StatusCode, Uri};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+
+use crate::model::probe::HttpRequest;
+
+/// The most bytes of an answer that are read.
+pub const LARGEST_ANSWER: usize = 4 << 20;
+
+/// An HTTP client. Cheap to make, cheap to share.
+#[derive(Debug)]
+pub struct Outbound {
+    plain: Client<HttpConnector, Full<Bytes>>,
+    secure: OnceLock<Result<Client<HttpsConnector<HttpConnector>, Full<Bytes>>, String>>,
+}
+
+/// What came back.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    /// The status, whatever it is.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The whole body.
+    pub body: Bytes,
+}
+
+impl Reply {
+    /// The body as text, with what is not UTF-8 replaced.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The body as JSON.
+    pub fn json(&self) -> Result<serde_json::Value, serde_json::Error> {
+        serde_json::from_slice(&self.body)
+    }
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SendError {
+    /// The request itself is wrong; nothing was sent.
+    #[error("the request can't be made: {0}")]
+    Request(String),
+    /// This machine can't speak TLS.
+    #[error("no TLS: {0}")]
+    Tls(String),
+    /// No connection.
+    #[error("could not connect: {0}")]
+    Connect(String),
+    /// The connection broke or spoke no HTTP.
+    #[error("the connection failed: {0}")]
+    Broken(String),
+    /// No whole answer in time.
+    #[error("no answer within {} ms", .0.as_millis())]
+    Late(Duration),
+    /// More than [`LARGEST_ANSWER`].
+    #[error("the answer is larger than {} MiB", LARGEST_ANSWER >> 20)]
+    TooLarge,
+}
+
+impl Default for Outbound {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Outbound {
+    /// A client without connections.
+    pub fn new() -> Self {
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        let plain = Client::builder(TokioExecutor::new())
+            .pool_max_idle_per_host(0)
+            .build(connector);
+        Self {
+            plain,
+            secure: OnceLock::new(),
+        }
+    }
+
+    /// Sends one request and reads its whole answer, all within `deadline`. Any status is an answer.
+    pub async fn send(
+        &self,
+        request: &HttpRequest,
+        deadline: Duration,
+    ) -> Result<Reply, SendError> {
+        let request = build(request)?;
+        tokio::time::timeout(deadline, self.exchange(request))
+            .await
+            .unwrap_or(Err(SendError::Late(deadline)))
+    }
+
+    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Reply, SendError> {
+        let answer = if request.uri().scheme_str() == Some("https") {
+            self.secure()?.request(request).await
+        } else {
+            self.plain.request(request).await
+        };
+        let answer = answer.map_err(|error| {
+            let why = innermost(&error);
+            if error.is_connect() {
+                SendError::Connect(why)
+            } else {
+                SendError::Broken(why)
+            }
+        })?;
+        let (parts, body) = answer.into_parts();
+        let body = Limited::new(body, LARGEST_ANSWER)
+            .collect()
+            .await
+            .map_err(|error| {
+                if error.is::<http_body_util::LengthLimitError>() {
+                    SendError::TooLarge
+                } else {
+                    SendError::Broken(innermost(error.as_ref()))
+                }
+            })?;
+        Ok(Reply {
+            status: parts.status,
+            headers: parts.headers,
+            body: body.to_bytes(),
+        })
+    }
+
+    fn secure(&self) -> Result<&Client<HttpsConnector<HttpConnector>, Full<Bytes>>, SendError> {
+        let built = self.secure.get_or_init(|| {
+            let connector = HttpsConnectorBuilder::new()
+                .with_native_roots()
+                .map_err(|error| error.to_string())?
+                .https_only()
+                .enable_http1()
+                .build();
+            Ok(Client::builder(TokioExecutor::new())
+                .pool_max_idle_per_host(0)
+                .build(connector))
+        });
+        built
+            .as_ref()
+            .map_err(|error| SendError::Tls(error.clone()))
+    }
+}
+
+fn build(request: &HttpRequest) -> Result<Request<Full<Bytes>>, SendError> {
+    let wrong =
+        |what: &str, why: &dyn std::fmt::Display| SendError::Request(format!("{what}: {why}"));
+    let uri: Uri = request
+        .url
+        .parse()
+        .map_err(|error| wrong(&request.url, &error))?;
+    if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.host().is_none() {
+        return Err(wrong(
+            &request.url,
+            &"not an http or https address with a host",
+        ));
+    }
+    let method: Method = request
+        .method
+        .parse()
+        .map_err(|error| wrong(&request.method, &error))?;
+    let body = Bytes::from(request.body.clone().unwrap_or_default());
+    let is_json =
+        !body.is_empty() && serde_json::from_slice::<serde::de::IgnoredAny>(&body).is_ok();
+    let mut built = Request::new(Full::new(body));
+    *built.method_mut() = method;
+    *built.uri_mut() = uri;
+    let headers = built.headers_mut();
+    headers.insert(
+        USER_AGENT,
+        HeaderValue::from_static(concat!("firedrill/", env!("CARGO_PKG_VERSION"))),
+    );
+    if is_json {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    for (name, value) in &request.headers {
+        let name: HeaderName = name.parse().map_err(|error| wrong(name, &error))?;
+        // The value may be a secret: it is not shown.
+        let value = HeaderValue::from_str(value).map_err(|error| wrong(name.as_str(), &error))?;
+        headers.insert(name, value);
+    }
+    Ok(built)
+}
+
+/// The error at the bottom, which says what the system said: the layers above only say that there is one.
+fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut deepest = error;
+    while let Some(source) = deepest.source() {
+        deepest = source;
+    }
+    if deepest.to_string() == error.to_string() {
+        return error
+            .source()
+            .map_or_else(|| error.to_string(), ToString::to_string);
+    }
+    deepest.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    fn get(url: String) -> HttpRequest {
+        HttpRequest {
+            method: "GET".into(),
+            url,
+            headers: std::collections::BTreeMap::new(),
+            body: None,
+        }
+    }
+
+    async fn answering(answer: &'static [u8]) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("its address");
+        tokio::task::spawn_local(async move {
+            let (mut socket, _) = listener.accept().await.expect("a client");
+            let mut request = [0; 1024];
+            let _ = socket.read(&mut request).await;
+            let _ = socket.write_all(answer).await;
+            if answer.is_empty() {
+                tokio::time::sleep(Duration::from_secs(5)).await;
+            }
+        });
+        format!("http://{address}/")
+    }
+
+    #[tokio::test]
+    async fn any_status_is_an_answer() {
+        tokio::task::LocalSet::new()
+            .run_until(async {
+                let url = answering(b"HTTP/1.1 503 No\r\ncontent-length: 2\r\n\r\n{}").await;
+                let reply = Outbound::new()
+                    .send(&get(url), Duration::from_secs(5))
+                    .await
+                    .expect("an answer");
+                assert_eq!((reply.status.as_u16(), reply.text().as_str()), (503, "{}"));
+            })
+            .await;
+    }
+
+    #[tokio::test]
+    async fn a_silent_server_is_late_and_an_absent_one_refuses() {
+        tokio::task::LocalSet::new()
+            .run_until(async {
+                let url = answering(b"").await;
+                let late = Outbound::new()
+                    .send(&get(url), Duration::from_millis(100))
+                    .await;
+                assert_eq!(
+                    late.err(),
+                    Some(SendError::Late(Duration::from_millis(100)))
+                );
+            })
+            .await;
+        let refused = Outbound::new()
+            .send(&get("http://127.0.0.1:1/".into()), Duration::from_secs(5))
+            .await;
+        assert!(
+            matches!(&refused, Err(SendError::Connect(why)) if why.contains("refused")),
+            "{refused:?}"
+        );
+        let wrong = Outbound::new()
+            .send(&get("127.0.0.1:1".into()), Duration::from_secs(5))
+            .await;
+        assert!(matches!(wrong, Err(SendError::Request(_))), "{wrong:?}");
+    }
+}
