@@ -1,0 +1,103 @@
+//! What follows: the facts that a state implies at an instant. Each, once folded in, is implied no more.
+
+use super::Draft;
+use super::event::{Fact, Phase, StopCause, UndoCause};
+use super::phase::{after, before, closing, running};
+use super::state::State;
+use super::undo::Entry;
+use crate::model::fault::Cause;
+use crate::model::time::Stamp;
+
+/// The facts that follow now; empty when nothing does.
+pub(super) fn advance(state: &State, now: Stamp) -> Vec<Draft> {
+    let Some(_) = state.plan() else {
+        return Vec::new();
+    };
+    if state.is_ended() {
+        return Vec::new();
+    }
+    let begin = |phase| vec![Draft::engine(now, Fact::PhaseBegan { phase })];
+    let overdue = overdue(state, now);
+    if !overdue.is_empty() {
+        return overdue;
+    }
+    if let Some(loss) = lost(state, now) {
+        return loss;
+    }
+    match state.phase() {
+        None if state.stop().is_some() => begin(Phase::Closing),
+        None => begin(Phase::Preflight),
+        Some(Phase::Preflight | Phase::Before | Phase::Running) if state.stop().is_some() => {
+            begin(Phase::Closing)
+        }
+        Some(Phase::Preflight) => match state.preflight() {
+            None => Vec::new(),
+            Some(true) => begin(Phase::Before),
+            Some(false) => stop(now, "preflight found what must be put right first"),
+        },
+        Some(Phase::Before) => before::advance(state, now),
+        Some(Phase::Running) => running::advance(state, now),
+        Some(Phase::Closing) => closing::advance(state, now),
+        Some(Phase::After) => after::advance(state, now),
+        Some(Phase::Ended) => Vec::new(),
+    }
+}
+
+/// firedrill could not do its work.
+pub(super) fn stop(now: Stamp, reason: impl Into<String>) -> Vec<Draft> {
+    vec![Draft::engine(
+        now,
+        Fact::StopRequested {
+            cause: StopCause::Error {
+                reason: reason.into(),
+            },
+        },
+    )]
+}
+
+/// Injections whose deadline has come are undone in whatever phase.
+fn overdue(state: &State, now: Stamp) -> Vec<Draft> {
+    let mut facts = Vec::new();
+    for obligation in state.ledger().open() {
+        let armed = matches!(
+            obligation.entry,
+            Entry::Arming { .. } | Entry::Active { .. }
+        );
+        let due = obligation
+            .armed()
+            .is_some_and(|armed| now.reached(&armed.deadline()));
+        if armed && due {
+            let injection = obligation.injection.id.clone();
+            facts.push(Draft::engine(
+                now,
+                Fact::UndoBegan {
+                    injection,
+                    cause: UndoCause::Timer,
+                },
+            ));
+        }
+    }
+    facts
+}
+
+/// A fault that vanished spoils an experiment; in a drill somebody outside ended it, which scoring tells.
+fn lost(state: &State, now: Stamp) -> Option<Vec<Draft>> {
+    let is_drill = state.plan().is_some_and(|plan| plan.drill.is_some());
+    if is_drill || state.stop().is_some() {
+        return None;
+    }
+    let lost = state.ledger().obligations().find(|o| {
+        let cause = match &o.entry {
+            Entry::Undoing { cause, .. } | Entry::Undone { cause, .. } => cause,
+            _ => return false,
+        };
+        *cause == UndoCause::Lost && matches!(o.injection.cause, Cause::Step(_))
+    })?;
+    Some(stop(
+        now,
+        format!(
+            "`{}` was removed by somebody else while it should have been on",
+            lost.injection.id
+        ),
+    ))
+}

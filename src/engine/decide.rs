@@ -1,0 +1,460 @@
+//! What an input says at once. What follows from it is for `advance`.
+
+use std::collections::BTreeMap;
+
+use super::effect::{EffectKey, undo_view};
+use super::event::{Alert, Fact, Origin, Phase, Source, StopCause, UndoCause, UndoneBy};
+use super::input::{Input, Outcome, Rejection, RemovedProof, TeamAct};
+use super::state::State;
+use super::undo::{Entry, Obligation};
+use super::{Draft, LOOK_AGAIN_AFTER, STUCK_AFTER, backoff};
+use crate::model::drill::Detection;
+use crate::model::fault::Cause;
+use crate::model::ids::{InjectionId, RemedyId};
+use crate::model::time::Stamp;
+
+/// The facts an input amounts to, or why it is turned away.
+pub(super) fn decide(state: &State, input: Input, now: Stamp) -> Result<Vec<Draft>, Rejection> {
+    let engine = |fact| Draft::engine(now, fact);
+    match input {
+        Input::Create {
+            plan,
+            seed,
+            trigger,
+        } => {
+            if state.plan().is_some() {
+                return Err(Rejection::Exists);
+            }
+            Ok(vec![engine(Fact::RunCreated {
+                plan,
+                seed,
+                trigger,
+            })])
+        }
+        Input::TakeOver => Ok(take_over(state, now)),
+        Input::Tick => Ok(Vec::new()),
+        _ if state.is_ended() => Err(Rejection::Ended),
+        Input::Watched(fact) => Ok(vec![Draft {
+            at: now,
+            origin: Origin::machine(Source::Probe),
+            fact,
+        }]),
+        Input::Outcome { key, outcome } => Ok(outcome_facts(state, key, outcome, now)),
+        Input::Lost {
+            injection,
+            evidence,
+        } => {
+            let active = state
+                .ledger()
+                .get(&injection)
+                .is_some_and(|o| matches!(o.entry, Entry::Active { .. }));
+            let lost = Draft {
+                at: now,
+                origin: Origin::machine(Source::Fault),
+                fact: Fact::Lost {
+                    injection: injection.clone(),
+                    evidence,
+                },
+            };
+            let clear = engine(Fact::UndoBegan {
+                injection,
+                cause: UndoCause::Lost,
+            });
+            Ok(if active {
+                vec![lost, clear]
+            } else {
+                Vec::new()
+            })
+        }
+        Input::Stop { cause, origin } => Ok(stop(state, cause, origin, now)),
+        Input::Alert { alert, origin } => Ok(alert_facts(state, alert, origin, now)),
+        Input::Team { act, origin } => team(state, act, origin, now),
+    }
+}
+
+fn stop(state: &State, cause: StopCause, origin: Origin, now: Stamp) -> Vec<Draft> {
+    if state.stop().is_some() {
+        return Vec::new();
+    }
+    vec![Draft {
+        at: now,
+        origin,
+        fact: Fact::StopRequested { cause },
+    }]
+}
+
+/// A probe that can't be asked leaves the run blind: it ends as errored.
+fn watched(state: &State, fact: Fact, now: Stamp) -> Vec<Draft> {
+    let blind = match &fact {
+        Fact::ProbeUnusable { probe, reason } => {
+            Some(format!("probe `{probe}` could not be asked: {reason}"))
+        }
+        _ => None,
+    };
+    let mut facts = vec![Draft {
+        at: now,
+        origin: Origin::machine(Source::Probe),
+        fact,
+    }];
+    if let Some(reason) = blind {
+        facts.extend(stop(
+            state,
+            StopCause::Error { reason },
+            Origin::engine(),
+            now,
+        ));
+    }
+    facts
+}
+
+/// A dead process's run: nothing is resumed. What may be on is undone under this process's clock.
+fn take_over(state: &State, now: Stamp) -> Vec<Draft> {
+    let Some(last) = state.phase_at().filter(|_| !state.is_ended()) else {
+        // Created, and nothing more: there is nothing to undo, but it must end.
+        return if state.plan().is_some() && !state.is_ended() {
+            vec![Draft::engine(now, Fact::Interrupted { epoch: now.epoch })]
+        } else {
+            Vec::new()
+        };
+    };
+    let mut facts = vec![Draft::engine(now, Fact::Interrupted { epoch: last.epoch })];
+    for obligation in state.ledger().open() {
+        let injection = obligation.injection.id.clone();
+        facts.push(Draft::engine(
+            now,
+            match obligation.entry {
+                Entry::Planned { .. } => Fact::Cancelled { injection },
+                _ => Fact::UndoBegan {
+                    injection,
+                    cause: UndoCause::Interrupted,
+                },
+            },
+        ));
+    }
+    facts
+}
+
+fn outcome_facts(state: &State, key: EffectKey, outcome: Outcome, now: Stamp) -> Vec<Draft> {
+    if let Outcome::Inspected(result) = outcome {
+        let awaited = state.phase() == Some(Phase::Preflight)
+            && state.preflight().is_none()
+            && key.0 == state.phase_seq();
+        return match result {
+            _ if !awaited => Vec::new(),
+            Ok(proof) => vec![Draft::engine(now, Fact::PreflightPassed { proof })],
+            Err(findings) => vec![Draft::engine(now, Fact::PreflightFailed { findings })],
+        };
+    }
+    let Some(obligation) = state
+        .ledger()
+        .open()
+        .find(|o| requested(&o.entry) == Some(key.0))
+    else {
+        return Vec::new();
+    };
+    match (undo_view(&obligation.entry), outcome) {
+        (Entry::Planned { .. }, Outcome::Captured(result)) => {
+            captured(obligation, result.map(|token| token.0), now)
+        }
+        (Entry::Arming { .. }, Outcome::Applied(result)) => {
+            let injection = obligation.injection.id.clone();
+            let fault = |at, fact| Draft {
+                at,
+                origin: Origin::machine(Source::Fault),
+                fact,
+            };
+            match result {
+                Ok(proof) => {
+                    let (sent, evidence) = (proof.sent, proof.evidence);
+                    let mut facts = vec![fault(
+                        proof.effective,
+                        Fact::Active {
+                            injection: injection.clone(),
+                            sent,
+                            evidence,
+                        },
+                    )];
+                    if let Cause::Remedy(_) = obligation.injection.cause {
+                        facts.push(fault(proof.effective, Fact::RemedyDone { uses: injection }));
+                    }
+                    facts
+                }
+                Err(error) => refused(obligation, &error, now),
+            }
+        }
+        (Entry::Undoing { .. }, Outcome::Removed(Ok(proof))) => removed(obligation, proof, now),
+        (Entry::Undoing { .. }, Outcome::Removed(Err(error))) => {
+            undo_failed(obligation, error, now)
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The event that asked for what an entry now waits for.
+fn requested(entry: &Entry) -> Option<u64> {
+    match undo_view(entry) {
+        Entry::Planned { requested }
+        | Entry::Arming { requested }
+        | Entry::Undoing { requested, .. } => Some(*requested),
+        _ => None,
+    }
+}
+
+fn captured(
+    obligation: &Obligation,
+    result: Result<super::event::Token, String>,
+    now: Stamp,
+) -> Vec<Draft> {
+    let injection = obligation.injection.id.clone();
+    match result {
+        Ok(token) => {
+            let deadline = now.after(obligation.injection.lasts.deadline().duration());
+            vec![Draft::engine(
+                now,
+                Fact::Arming {
+                    injection,
+                    token,
+                    deadline,
+                },
+            )]
+        }
+        Err(error) => {
+            let mut facts = failure(obligation, &error, now);
+            facts.insert(0, Draft::engine(now, Fact::Cancelled { injection }));
+            facts
+        }
+    }
+}
+
+fn refused(obligation: &Obligation, error: &str, now: Stamp) -> Vec<Draft> {
+    let injection = obligation.injection.id.clone();
+    let mut facts = vec![
+        Draft {
+            at: now,
+            origin: Origin::machine(Source::Fault),
+            fact: Fact::Refused {
+                injection: injection.clone(),
+                error: error.to_owned(),
+            },
+        },
+        Draft::engine(
+            now,
+            Fact::UndoBegan {
+                injection,
+                cause: UndoCause::Refused,
+            },
+        ),
+    ];
+    facts.extend(failure(obligation, error, now));
+    facts
+}
+
+/// A fault that can't be done ends the run as errored; a remedy that can't is the team's to see.
+fn failure(obligation: &Obligation, error: &str, now: Stamp) -> Vec<Draft> {
+    let id = &obligation.injection.id;
+    let fact = match &obligation.injection.cause {
+        Cause::Step(_) => Fact::StopRequested {
+            cause: StopCause::Error {
+                reason: format!("`{id}` could not be done: {error}"),
+            },
+        },
+        Cause::Remedy(_) => Fact::RemedyFailed {
+            uses: id.clone(),
+            error: error.to_owned(),
+        },
+    };
+    vec![Draft::engine(now, fact)]
+}
+
+fn removed(obligation: &Obligation, proof: RemovedProof, now: Stamp) -> Vec<Draft> {
+    let injection = obligation.injection.id.clone();
+    if let Entry::Undoing {
+        uncertain: true,
+        looked: false,
+        ..
+    } = undo_view(&obligation.entry)
+        && proof.by == UndoneBy::Other
+    {
+        let at = now.after(LOOK_AGAIN_AFTER);
+        return vec![Draft::engine(now, Fact::LookAgain { injection, at })];
+    }
+    let fact = Fact::Undone {
+        injection,
+        by: proof.by,
+        evidence: proof.evidence,
+    };
+    vec![Draft {
+        at: proof.at,
+        origin: Origin::machine(Source::Fault),
+        fact,
+    }]
+}
+
+fn undo_failed(obligation: &Obligation, error: String, now: Stamp) -> Vec<Draft> {
+    let injection = obligation.injection.id.clone();
+    let Entry::Undoing {
+        attempts, since, ..
+    } = undo_view(&obligation.entry)
+    else {
+        return Vec::new();
+    };
+    let attempt = attempts.saturating_add(1);
+    let stuck = obligation.entry.is_stuck();
+    let late = now
+        .since(since)
+        .is_none_or(|d| d.unsigned_abs() >= STUCK_AFTER);
+    let again = now.after(backoff(attempt, stuck || late));
+    let failed = Fact::UndoFailed {
+        injection: injection.clone(),
+        error: error.clone(),
+        attempt,
+        again,
+    };
+    let mut facts = vec![Draft::engine(now, failed)];
+    if late && !stuck {
+        facts.push(Draft::engine(now, Fact::Stuck { injection, error }));
+    }
+    facts
+}
+
+fn alert_facts(state: &State, mut alert: Alert, origin: Origin, now: Stamp) -> Vec<Draft> {
+    let repeated = origin
+        .source_id
+        .as_ref()
+        .is_some_and(|id| state.has_seen(origin.source, id));
+    let Some(exercise) = state.plan().and_then(|plan| plan.drill.as_ref()) else {
+        return Vec::new();
+    };
+    if repeated {
+        return Vec::new();
+    }
+    alert.qualifies = exercise
+        .drill
+        .detection
+        .iter()
+        .any(|rule| qualifies(rule, &alert.labels));
+    vec![Draft {
+        at: now,
+        origin,
+        fact: Fact::AlertReceived { alert },
+    }]
+}
+
+fn qualifies(rule: &Detection, labels: &BTreeMap<String, String>) -> bool {
+    match rule {
+        Detection::Alertmanager { labels: wanted } => wanted
+            .iter()
+            .all(|(name, value)| labels.get(name) == Some(value)),
+        Detection::Human => false,
+    }
+}
+
+fn team(state: &State, act: TeamAct, origin: Origin, now: Stamp) -> Result<Vec<Draft>, Rejection> {
+    if act == TeamAct::Real {
+        return Ok(stop(state, StopCause::Real, origin, now));
+    }
+    if origin
+        .source_id
+        .as_ref()
+        .is_some_and(|id| state.has_seen(origin.source, id))
+    {
+        return Ok(Vec::new());
+    }
+    let plan = state.plan().ok_or(Rejection::NotBegun)?;
+    plan.drill.as_ref().ok_or(Rejection::NoTeam)?;
+    if state.phase() < Some(Phase::Running) {
+        return Err(Rejection::NotBegun);
+    }
+    let fact = match act {
+        TeamAct::Detected { service, symptom } => {
+            if !plan.stack.services.contains_key(&service) {
+                return Err(Rejection::NoSuchService {
+                    name: service.to_string(),
+                    known: listed(plan.stack.services.keys()),
+                });
+            }
+            Fact::Detected {
+                service,
+                symptom: filled("the symptom", symptom)?,
+            }
+        }
+        TeamAct::Acknowledged => Fact::Acknowledged,
+        TeamAct::Declared { severity } => Fact::Declared { severity },
+        TeamAct::RoleTaken { role } => Fact::RoleTaken { role },
+        TeamAct::CauseNamed { cause } => Fact::CauseNamed {
+            cause: filled("the cause", cause)?,
+        },
+        TeamAct::UpdatePosted(mut update) => {
+            update.text = filled("the update", update.text)?;
+            Fact::UpdatePosted { update }
+        }
+        TeamAct::RemedyChosen { remedy } => choose(state, remedy, now)?,
+        TeamAct::ActionAttested { text } => Fact::ActionAttested {
+            text: filled("the action", text)?,
+        },
+        TeamAct::Noted { text } => Fact::Noted {
+            text: filled("the note", text)?,
+        },
+        TeamAct::Resolved => Fact::Resolved,
+        TeamAct::Real => return Ok(Vec::new()),
+    };
+    Ok(vec![Draft {
+        at: now,
+        origin,
+        fact,
+    }])
+}
+
+fn choose(state: &State, remedy: RemedyId, now: Stamp) -> Result<Fact, Rejection> {
+    if state.phase() != Some(Phase::Running)
+        || state.stop().is_some()
+        || state.observation().is_some()
+    {
+        return Err(Rejection::Ended);
+    }
+    let Some(chosen) = state.remedy(&remedy) else {
+        let remedies = state
+            .plan()
+            .and_then(|plan| plan.drill.as_ref())
+            .map(|exercise| &exercise.drill.remedies);
+        return Err(Rejection::NoSuchRemedy {
+            name: remedy.to_string(),
+            known: listed(remedies.into_iter().flatten().map(|remedy| &remedy.id)),
+        });
+    };
+    let count = state
+        .remedies()
+        .iter()
+        .filter(|used| used.remedy == remedy)
+        .count();
+    let acts_at = now.after(chosen.takes.duration());
+    Ok(Fact::RemedyChosen {
+        uses: use_id(&remedy, count + 1),
+        remedy,
+        acts_at,
+    })
+}
+
+/// The ledger's id of a remedy's `nth` use.
+fn use_id(remedy: &RemedyId, nth: usize) -> InjectionId {
+    let mut text = format!("remedy:{remedy}");
+    text.truncate(crate::model::ids::LONGEST_NAME - 8);
+    format!("{text}#{nth}")
+        .parse()
+        .expect("a remedy's id is a name, and so is this")
+}
+
+fn filled(what: &'static str, text: String) -> Result<String, Rejection> {
+    if text.trim().is_empty() {
+        Err(Rejection::Empty(what))
+    } else {
+        Ok(text)
+    }
+}
+
+fn listed<T: std::fmt::Display>(names: impl Iterator<Item = T>) -> String {
+    names
+        .map(|name| format!("`{name}`"))
+        .collect::<Vec<_>>()
+        .join(", ")
+}

@@ -1,0 +1,114 @@
+//! Effects: what the world is asked to do, from the log alone. Live running and recovery share this.
+
+use super::event::Phase;
+use super::state::State;
+use super::undo::{Entry, Obligation};
+use crate::model::fault::Act;
+use crate::model::ids::InjectionId;
+use crate::model::time::Stamp;
+use std::collections::BTreeMap;
+
+/// Which effect an outcome answers: the event that asked for it, unique in its run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EffectKey(pub u64);
+
+/// One thing the world is asked to do, at least once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Effect {
+    /// What an outcome carries back.
+    pub key: EffectKey,
+    /// What is asked.
+    pub kind: EffectKind,
+}
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EffectKind {
+    /// Prove identity and find every target.
+    Inspect,
+    /// Read what the undo will need.
+    Capture(InjectionId),
+    /// Apply and read back.
+    Apply(InjectionId),
+    /// Remove and read back.
+    Undo(InjectionId),
+}
+
+/// What is asked now. The same state gives the same effects until an event answers one of them.
+pub fn outstanding(state: &State, now: &Stamp) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    if state.is_ended() {
+        return effects;
+    }
+    if let (Some(Phase::Preflight), None, None) = (state.phase(), state.preflight(), state.stop()) {
+        effects.push(Effect {
+            key: EffectKey(state.phase_seq()),
+            kind: EffectKind::Inspect,
+        });
+    }
+    let newest = newest_undoing(state);
+    for obligation in state.ledger().open() {
+        let id = || obligation.injection.id.clone();
+        let (requested, kind) = match undo_view(&obligation.entry) {
+            Entry::Planned { requested } => (*requested, EffectKind::Capture(id())),
+            Entry::Arming { requested } => (*requested, EffectKind::Apply(id())),
+            Entry::Undoing {
+                requested,
+                not_before,
+                ..
+            } => {
+                let waits = not_before.is_some_and(|at| !now.reached(&at));
+                let newer = newest
+                    .get(&target(&obligation.injection.act))
+                    .is_some_and(|&o| o > obligation.order);
+                if waits || newer {
+                    continue;
+                }
+                (*requested, EffectKind::Undo(id()))
+            }
+            _ => continue,
+        };
+        effects.push(Effect {
+            key: EffectKey(requested),
+            kind,
+        });
+    }
+    effects
+}
+
+/// The undoing inside a stuck entry, else the entry itself.
+pub(super) fn undo_view(entry: &Entry) -> &Entry {
+    if let Entry::Stuck { undoing, .. } = entry {
+        undoing
+    } else {
+        entry
+    }
+}
+
+/// On each target, the newest injection that is being undone: the older ones wait for it, unless it is stuck.
+fn newest_undoing(state: &State) -> BTreeMap<String, u64> {
+    let mut newest = BTreeMap::new();
+    for obligation in state.ledger().open() {
+        if let Obligation {
+            entry: Entry::Undoing { .. },
+            order,
+            injection,
+            ..
+        } = obligation
+        {
+            let latest = newest.entry(target(&injection.act)).or_insert(*order);
+            *latest = (*latest).max(*order);
+        }
+    }
+    newest
+}
+
+/// What an injection acts on, so that undo goes newest first on each. The user's calls may touch anything, so they
+/// all share one.
+fn target(act: &Act) -> String {
+    match act {
+        Act::AddToxic { link, .. } | Act::DisableProxy { link } => format!("proxy {}", link.proxy),
+        Act::Container { service, .. } => format!("container {service}"),
+        Act::Hook(_) => "hooks".to_owned(),
+    }
+}

@@ -1,0 +1,194 @@
+//! Inputs: everything that can happen to a run from outside, and why it may be turned away.
+
+use serde::{Deserialize, Serialize};
+
+use super::effect::EffectKey;
+use super::event::{Alert, Fact, Origin, StopCause, Token, Trigger, UndoneBy, Update};
+use crate::model::drill::Severity;
+use crate::model::ids::{InjectionId, RemedyId, ServiceName};
+use crate::model::plan::Plan;
+use crate::model::team::Role;
+use crate::model::time::Stamp;
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Input {
+    /// The run is to begin.
+    Create {
+        /// All it will do.
+        plan: Box<Plan>,
+        /// What its draws are made from.
+        seed: u64,
+        /// What started it.
+        trigger: Trigger,
+    },
+    /// Another process takes up what a dead one left.
+    TakeOver,
+    /// A deadline may have come.
+    Tick,
+    /// What a [`super::watch::Watch`] made of a sample.
+    Watched(Fact),
+    /// An effect came to an end. Repeats and answers to questions no longer asked are ignored.
+    Outcome {
+        /// Which effect.
+        key: EffectKey,
+        /// What it came to.
+        outcome: Outcome,
+    },
+    /// An active injection was found gone.
+    Lost {
+        /// Which.
+        injection: InjectionId,
+        /// What was read instead.
+        evidence: String,
+    },
+    /// The run shall stop.
+    Stop {
+        /// Why.
+        cause: StopCause,
+        /// On whose word.
+        origin: Origin,
+    },
+    /// An alert came in.
+    Alert {
+        /// As received.
+        alert: Alert,
+        /// From where.
+        origin: Origin,
+    },
+    /// A responder, or a rule in their place, did something.
+    Team {
+        /// What.
+        act: TeamAct,
+        /// Who, and by which way.
+        origin: Origin,
+    },
+}
+
+/// What an effect came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Preflight: what was read, or all findings.
+    Inspected(Result<Vec<String>, Vec<String>>),
+    /// What the undo will need.
+    Captured(Result<CapturedToken, String>),
+    /// The injection was read back.
+    Applied(Result<AppliedProof, String>),
+    /// The injection was read back as gone.
+    Removed(Result<RemovedProof, String>),
+}
+
+/// A token, comparable as JSON.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CapturedToken(pub Token);
+
+impl Eq for CapturedToken {}
+
+/// Proof that an injection is on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppliedProof {
+    /// When the request was sent.
+    pub sent: Stamp,
+    /// When it was read back.
+    pub effective: Stamp,
+    /// What was read.
+    pub evidence: String,
+}
+
+/// Proof that an injection is off.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemovedProof {
+    /// When it was read back as gone.
+    pub at: Stamp,
+    /// Who removed it.
+    pub by: UndoneBy,
+    /// What was read.
+    pub evidence: String,
+}
+
+/// What responders do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum TeamAct {
+    /// Something is wrong.
+    Detected {
+        /// With which service.
+        service: ServiceName,
+        /// How it shows.
+        symptom: String,
+    },
+    /// The page is taken.
+    Acknowledged,
+    /// It is an incident.
+    Declared {
+        /// How bad.
+        severity: Severity,
+    },
+    /// A role is taken.
+    RoleTaken {
+        /// Which.
+        role: Role,
+    },
+    /// The cause is named.
+    CauseNamed {
+        /// In the drill's terms.
+        cause: String,
+    },
+    /// An update is posted.
+    UpdatePosted(Update),
+    /// A remedy is chosen.
+    RemedyChosen {
+        /// Which.
+        remedy: RemedyId,
+    },
+    /// Something was done with the team's own tools.
+    ActionAttested {
+        /// What.
+        text: String,
+    },
+    /// Something worth keeping.
+    Noted {
+        /// What.
+        text: String,
+    },
+    /// It is over.
+    Resolved,
+    /// It is not a drill: everything is undone, and nothing is scored.
+    Real,
+}
+
+/// Why an input was turned away. Nothing was recorded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    /// Too late.
+    #[error("the run is over")]
+    Ended,
+    /// Too early.
+    #[error("the drill has not begun; hint: it begins once steady state holds")]
+    NotBegun,
+    /// Nobody is drilled.
+    #[error("this run is an experiment without a team; hint: only `real` and a halt are taken")]
+    NoTeam,
+    /// A name that the stack doesn't have.
+    #[error("the stack has no service `{name}`; hint: it has {known}")]
+    NoSuchService {
+        /// As given.
+        name: String,
+        /// Those it has.
+        known: String,
+    },
+    /// A remedy that the drill doesn't have.
+    #[error("the drill has no remedy `{name}`; hint: it has {known}")]
+    NoSuchRemedy {
+        /// As given.
+        name: String,
+        /// Those it has.
+        known: String,
+    },
+    /// A text that should say something.
+    #[error("{0} is empty")]
+    Empty(&'static str),
+    /// The run exists already.
+    #[error("the run exists already")]
+    Exists,
+}

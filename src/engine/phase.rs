@@ -1,0 +1,119 @@
+//! The phases of a run, one file each: what follows in it, and when.
+
+pub mod after;
+pub mod before;
+pub mod closing;
+pub mod running;
+
+use super::event::Standing;
+use super::state::State;
+use crate::model::ids::ProbeName;
+use crate::model::probe::Tolerance;
+use crate::model::time::Stamp;
+
+/// The probes that say the stack is well: all of steady state, and every impact probe.
+pub(super) fn gate(state: &State) -> impl Iterator<Item = &ProbeName> {
+    let plan = state.plan();
+    let steady = plan
+        .into_iter()
+        .flat_map(|plan| &plan.experiment.steady_state)
+        .map(|tolerance| &tolerance.probe);
+    let impact = plan
+        .into_iter()
+        .flat_map(|plan| plan.stack.probes.values())
+        .filter_map(move |probe| {
+            let listed = || {
+                plan.is_some_and(|p| {
+                    p.experiment
+                        .steady_state
+                        .iter()
+                        .any(|t| t.probe == probe.name)
+                })
+            };
+            (probe.impact && !listed()).then_some(&probe.name)
+        });
+    steady.chain(impact)
+}
+
+/// Every probe a run asks, with the streaks that count for it. Impact probes always run.
+pub fn tolerances(state: &State) -> Vec<Tolerance> {
+    let Some(plan) = state.plan() else {
+        return Vec::new();
+    };
+    let experiment = &plan.experiment;
+    let mut all: Vec<Tolerance> = experiment.steady_state.clone();
+    let mut add = |tolerance: Tolerance| {
+        if !all.iter().any(|known| known.probe == tolerance.probe) {
+            all.push(tolerance);
+        }
+    };
+    experiment.during.iter().cloned().for_each(&mut add);
+    let impact = plan
+        .stack
+        .probes
+        .values()
+        .filter(|probe| probe.impact)
+        .map(|probe| &probe.name);
+    let stops = experiment
+        .stop_when
+        .iter()
+        .map(|condition| &condition.probe);
+    for probe in impact.chain(stops) {
+        add(Tolerance {
+            probe: probe.clone(),
+            fail_after: 3,
+            pass_after: 3,
+        });
+    }
+    all
+}
+
+/// Whether every gate probe has passed `pass_after` times since the stack last changed.
+pub(super) fn is_confirmed(state: &State) -> bool {
+    gate(state).all(|probe| {
+        let probe = state.probe(probe);
+        probe.confirmed.is_some() && !matches!(probe.standing, Some((Standing::Failing, _)))
+    })
+}
+
+/// Since when the stack has been well without a break, after the last fault took effect; `None` while it is not.
+pub(super) fn holds_since(state: &State) -> Option<Stamp> {
+    let mut since = state.running_since()?;
+    let mut later = |stamp: Stamp| {
+        if since.is_before(&stamp) {
+            since = stamp;
+        }
+    };
+    if let Some(effective) = state.last_effective() {
+        later(effective);
+    }
+    for probe in gate(state) {
+        match state.probe(probe).standing {
+            Some((Standing::Passing, first)) => later(first),
+            _ => return None,
+        }
+    }
+    Some(since)
+}
+
+/// The first gate probe that fails, with the reason.
+pub(super) fn failing(state: &State) -> Option<String> {
+    gate(state).find_map(|name| {
+        let probe = state.probe(name);
+        matches!(probe.standing, Some((Standing::Failing, _))).then(|| {
+            probe.reason.map_or_else(
+                || format!("`{name}` fails"),
+                |reason| format!("`{name}` fails: {reason}"),
+            )
+        })
+    })
+}
+
+/// The gate probes that have not passed often enough yet.
+pub(super) fn unconfirmed(state: &State) -> String {
+    gate(state)
+        .filter(|probe| state.probe(probe).confirmed.is_none())
+        .map(|probe| format!("`{probe}`"))
+        .collect::<Vec<_>>()
+        .join(", ")
+}

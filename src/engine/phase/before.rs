@@ -1,0 +1,52 @@
+//! Before: steady state gates. Nothing has been touched, and nothing is until it holds.
+
+use std::time::Duration;
+
+use super::{failing, is_confirmed, tolerances, unconfirmed};
+use crate::engine::Draft;
+use crate::engine::advance::stop;
+use crate::engine::event::{Fact, Phase};
+use crate::engine::state::State;
+use crate::model::time::Stamp;
+
+/// What a slow machine may add to the time the samples need.
+const SLACK: Duration = Duration::from_secs(5);
+
+pub(in crate::engine) fn advance(state: &State, now: Stamp) -> Vec<Draft> {
+    if let Some(failing) = failing(state) {
+        return stop(now, format!("steady state does not hold before: {failing}"));
+    }
+    if is_confirmed(state) {
+        return vec![Draft::engine(
+            now,
+            Fact::PhaseBegan {
+                phase: Phase::Running,
+            },
+        )];
+    }
+    if deadline(state).is_some_and(|deadline| now.reached(&deadline)) {
+        let waiting = unconfirmed(state);
+        return stop(
+            now,
+            format!(
+                "steady state does not settle before: {waiting} neither passes nor fails for long enough"
+            ),
+        );
+    }
+    Vec::new()
+}
+
+/// When every probe must have passed or failed often enough.
+pub(in crate::engine) fn deadline(state: &State) -> Option<Stamp> {
+    let plan = state.plan()?;
+    let longest = tolerances(state)
+        .iter()
+        .filter_map(|tolerance| {
+            let probe = plan.stack.probes.get(&tolerance.probe)?;
+            let one = probe.every.duration() + probe.expect.within.duration();
+            Some(one * tolerance.fail_after.saturating_add(tolerance.pass_after))
+        })
+        .max()
+        .unwrap_or_default();
+    state.phase_at().map(|began| began.after(longest + SLACK))
+}

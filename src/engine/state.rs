@@ -1,0 +1,456 @@
+//! A run's state: a total fold of its events. Any sequence of events gives a state; none panics.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::event::{Event, Fact, Phase, Source, Standing, StopCause, Verdict};
+use super::undo::{Entry, Ledger, Obligation};
+use crate::model::drill::Remedy;
+use crate::model::fault::{Cause, Injection, Step};
+use crate::model::ids::{InjectionId, ProbeName, RemedyId, RunId, StepId};
+use crate::model::plan::Plan;
+use crate::model::time::Stamp;
+
+/// Where a run stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct State {
+    run: RunId,
+    seq: u64,
+    plan: Option<Box<Plan>>,
+    phase: Option<Phase>,
+    phase_at: Option<Stamp>,
+    phase_seq: u64,
+    preflight: Option<bool>,
+    running_since: Option<Stamp>,
+    ledger: Ledger,
+    probes: BTreeMap<ProbeName, ProbeState>,
+    confirm_since: Option<Stamp>,
+    last_effective: Option<Stamp>,
+    last_undone: Option<Stamp>,
+    impact: bool,
+    deviations: Vec<String>,
+    remedies: Vec<RemedyUse>,
+    injects_delivered: BTreeSet<usize>,
+    observation: Option<bool>,
+    undone_in_closing: bool,
+    stop: Option<StopCause>,
+    verdict: Option<(Verdict, Vec<String>)>,
+    seen: BTreeSet<(u8, String)>,
+}
+
+/// How a probe stands, as the log says.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ProbeState {
+    /// Its standing and when that began.
+    pub standing: Option<(Standing, Stamp)>,
+    /// Why it fails.
+    pub reason: Option<String>,
+    /// The first of `pass_after` passes sent since the last change to the stack.
+    pub confirmed: Option<Stamp>,
+}
+
+/// One use of a remedy.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RemedyUse {
+    /// Which remedy.
+    pub remedy: RemedyId,
+    /// Its id in the undo ledger.
+    pub uses: InjectionId,
+    /// When it acts.
+    pub acts_at: Stamp,
+    /// How far it has come.
+    pub progress: RemedyProgress,
+}
+
+/// How far a use of a remedy has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RemedyProgress {
+    /// Chosen; it acts when its time has come.
+    Chosen,
+    /// It acts.
+    Acting,
+    /// It has done what it does.
+    Done,
+    /// It failed.
+    Failed,
+}
+
+impl State {
+    /// A run without events.
+    pub fn new(run: RunId) -> Self {
+        Self {
+            ledger: Ledger::new(run.clone()),
+            run,
+            seq: 0,
+            plan: None,
+            phase: None,
+            phase_at: None,
+            phase_seq: 0,
+            preflight: None,
+            running_since: None,
+            probes: BTreeMap::new(),
+            confirm_since: None,
+            last_effective: None,
+            last_undone: None,
+            impact: false,
+            deviations: Vec::new(),
+            remedies: Vec::new(),
+            injects_delivered: BTreeSet::new(),
+            observation: None,
+            undone_in_closing: false,
+            stop: None,
+            verdict: None,
+            seen: BTreeSet::new(),
+        }
+    }
+
+    /// The state after these events.
+    pub fn replay<'a>(run: RunId, events: impl IntoIterator<Item = &'a Event>) -> Self {
+        let mut state = Self::new(run);
+        for event in events {
+            state.apply(event);
+        }
+        state
+    }
+
+    /// The run.
+    pub fn run(&self) -> &RunId {
+        &self.run
+    }
+
+    /// The last event's sequence.
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// What the run does; absent only before its first event.
+    pub fn plan(&self) -> Option<&Plan> {
+        self.plan.as_deref()
+    }
+
+    /// The current phase.
+    pub fn phase(&self) -> Option<Phase> {
+        self.phase
+    }
+
+    /// When the current phase began.
+    pub fn phase_at(&self) -> Option<Stamp> {
+        self.phase_at
+    }
+
+    /// The event that began the current phase.
+    pub fn phase_seq(&self) -> u64 {
+        self.phase_seq
+    }
+
+    /// Whether preflight passed, once it is done.
+    pub fn preflight(&self) -> Option<bool> {
+        self.preflight
+    }
+
+    /// When the method began.
+    pub fn running_since(&self) -> Option<Stamp> {
+        self.running_since
+    }
+
+    /// What was done and is owed.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// How a probe stands.
+    pub fn probe(&self, name: &ProbeName) -> ProbeState {
+        self.probes.get(name).cloned().unwrap_or_default()
+    }
+
+    /// Since when fresh passes count: the last change to the stack, or the phase's beginning.
+    pub fn confirm_since(&self) -> Option<Stamp> {
+        self.confirm_since
+    }
+
+    /// When the last fault took effect.
+    pub fn last_effective(&self) -> Option<Stamp> {
+        self.last_effective
+    }
+
+    /// When the last injection was undone.
+    pub fn last_undone(&self) -> Option<Stamp> {
+        self.last_undone
+    }
+
+    /// Whether users were hurt after a fault took effect.
+    pub fn has_impact(&self) -> bool {
+        self.impact
+    }
+
+    /// What the hypothesis did not survive, a line each.
+    pub fn deviations(&self) -> &[String] {
+        &self.deviations
+    }
+
+    /// The remedies chosen so far.
+    pub fn remedies(&self) -> &[RemedyUse] {
+        &self.remedies
+    }
+
+    /// Whether a timed message was shown.
+    pub fn is_delivered(&self, inject: usize) -> bool {
+        self.injects_delivered.contains(&inject)
+    }
+
+    /// Whether observation is over, and if so whether steady state held.
+    pub fn observation(&self) -> Option<bool> {
+        self.observation
+    }
+
+    /// Whether closing undid anything, so that steady state must be seen again.
+    pub fn was_undone_in_closing(&self) -> bool {
+        self.undone_in_closing
+    }
+
+    /// Why it stops before its end.
+    pub fn stop(&self) -> Option<&StopCause> {
+        self.stop.as_ref()
+    }
+
+    /// How it ended.
+    pub fn verdict(&self) -> Option<(Verdict, &[String])> {
+        self.verdict
+            .as_ref()
+            .map(|(verdict, reasons)| (*verdict, reasons.as_slice()))
+    }
+
+    /// Whether nothing more happens.
+    pub fn is_ended(&self) -> bool {
+        self.verdict.is_some()
+    }
+
+    /// What can't be undone at the moment.
+    pub fn stuck(&self) -> impl Iterator<Item = &Obligation> {
+        self.ledger
+            .open()
+            .filter(|obligation| obligation.entry.is_stuck())
+    }
+
+    /// Whether a signal of this source and id is in the log already.
+    pub fn has_seen(&self, source: Source, id: &str) -> bool {
+        self.seen.contains(&(source as u8, id.to_owned()))
+    }
+
+    /// The injections of a step, as planned.
+    pub fn injections_of<'a>(
+        &'a self,
+        step: &'a StepId,
+    ) -> impl Iterator<Item = &'a Injection> + 'a {
+        self.plan()
+            .into_iter()
+            .flat_map(|plan| &plan.injections)
+            .filter(move |injection| matches!(&injection.cause, Cause::Step(id) if id == step))
+    }
+
+    /// The steps of the method.
+    pub fn steps(&self) -> &[Step] {
+        self.plan()
+            .map_or(&[], |plan| plan.experiment.method.as_slice())
+    }
+
+    /// A remedy of the drill.
+    pub fn remedy(&self, id: &RemedyId) -> Option<&Remedy> {
+        self.plan()?
+            .drill
+            .as_ref()?
+            .drill
+            .remedies
+            .iter()
+            .find(|remedy| remedy.id == *id)
+    }
+
+    /// Whether a step's injections are on, or may be.
+    pub fn is_disturbed(&self) -> bool {
+        self.ledger.open().any(|o| {
+            matches!(o.injection.cause, Cause::Step(_)) && !matches!(o.entry, Entry::Planned { .. })
+        })
+    }
+
+    /// Folds one event in.
+    pub fn apply(&mut self, event: &Event) {
+        self.seq = event.seq;
+        if let Some(id) = &event.origin.source_id {
+            self.seen.insert((event.origin.source as u8, id.clone()));
+        }
+        self.ledger.apply(event);
+        match &event.fact {
+            Fact::RunCreated { plan, .. } => self.plan = Some(plan.clone()),
+            Fact::PhaseBegan { phase } => self.begin(*phase, event),
+            Fact::PreflightPassed { .. } => self.preflight = Some(true),
+            Fact::PreflightFailed { .. } => self.preflight = Some(false),
+            Fact::ProbeChanged {
+                probe,
+                standing,
+                first,
+                reason,
+                ..
+            } => {
+                self.change(probe, *standing, *first, reason.as_ref());
+            }
+            Fact::ProbeConfirmed { probe, first } => self.confirm(probe, *first),
+            Fact::Active { injection, .. } => {
+                if self.is_step(injection) {
+                    self.last_effective = Some(event.at);
+                }
+                self.unconfirm(event.at);
+            }
+            Fact::Undone { injection, .. } => {
+                self.last_undone = Some(event.at);
+                self.unconfirm(event.at);
+                self.undone_in_closing |= self.phase == Some(Phase::Closing);
+                if self.is_step(injection) {
+                    self.note_failing_during();
+                }
+            }
+            Fact::RemedyChosen {
+                remedy,
+                uses,
+                acts_at,
+            } => self.remedies.push(RemedyUse {
+                remedy: remedy.clone(),
+                uses: uses.clone(),
+                acts_at: *acts_at,
+                progress: RemedyProgress::Chosen,
+            }),
+            Fact::Due { injection } => self.progress(&injection.id, RemedyProgress::Acting),
+            Fact::RemedyDone { uses } => self.progress(uses, RemedyProgress::Done),
+            Fact::RemedyFailed { uses, .. } => self.progress(uses, RemedyProgress::Failed),
+            Fact::InjectDelivered { index } => {
+                self.injects_delivered.insert(*index);
+            }
+            Fact::ObservationEnded { held } => self.observation = Some(*held),
+            Fact::StopRequested { cause } => {
+                self.stop.get_or_insert_with(|| cause.clone());
+            }
+            Fact::Interrupted { .. } => {
+                self.stop.get_or_insert(StopCause::Interrupted);
+            }
+            Fact::RunEnded { verdict, reasons } => {
+                self.verdict = Some((*verdict, reasons.clone()));
+                self.phase = Some(Phase::Ended);
+            }
+            _ => {}
+        }
+    }
+
+    fn begin(&mut self, phase: Phase, event: &Event) {
+        self.phase = Some(phase);
+        self.phase_at = Some(event.at);
+        self.phase_seq = event.seq;
+        if phase == Phase::Running {
+            self.running_since = Some(event.at);
+        }
+        if matches!(phase, Phase::Before | Phase::Running | Phase::After) {
+            self.unconfirm(event.at);
+        }
+    }
+
+    /// From here on only fresh passes count.
+    fn unconfirm(&mut self, since: Stamp) {
+        self.confirm_since = Some(since);
+        for probe in self.probes.values_mut() {
+            probe.confirmed = None;
+        }
+    }
+
+    fn confirm(&mut self, probe: &ProbeName, first: Stamp) {
+        if self
+            .confirm_since
+            .is_some_and(|since| !first.is_before(&since))
+        {
+            self.probes.entry(probe.clone()).or_default().confirmed = Some(first);
+        }
+    }
+
+    fn change(
+        &mut self,
+        probe: &ProbeName,
+        standing: Standing,
+        first: Stamp,
+        reason: Option<&String>,
+    ) {
+        let state = self.probes.entry(probe.clone()).or_default();
+        state.standing = Some((standing, first));
+        state.reason = reason.cloned();
+        if standing == Standing::Passing {
+            self.confirm(probe, first);
+            return;
+        }
+        state.confirmed = None;
+        if !self.has_disturbed(&first) {
+            return;
+        }
+        let Some(plan) = self.plan.as_deref() else {
+            return;
+        };
+        self.impact |= plan.stack.probes.get(probe).is_some_and(|p| p.impact);
+        if plan
+            .experiment
+            .during
+            .iter()
+            .any(|tolerance| tolerance.probe == *probe)
+        {
+            self.deviate(probe, reason);
+        }
+    }
+
+    /// Whether a fault was on at that time: sent before it, and not undone before it.
+    fn has_disturbed(&self, at: &Stamp) -> bool {
+        self.phase == Some(Phase::Running)
+            && self.ledger.obligations().any(|o| {
+                matches!(o.injection.cause, Cause::Step(_))
+                    && match &o.entry {
+                        Entry::Active { sent, .. } => !at.is_before(sent),
+                        Entry::Undoing { .. } | Entry::Stuck { .. } => true,
+                        Entry::Undone { at: gone, .. } => at.is_before(gone),
+                        Entry::Planned { .. } | Entry::Cancelled | Entry::Arming { .. } => false,
+                    }
+            })
+    }
+
+    /// A probe that had been failing all along shows no change; it is noted when the fault goes.
+    fn note_failing_during(&mut self) {
+        let Some(plan) = self.plan.as_deref() else {
+            return;
+        };
+        let failing: Vec<_> = plan
+            .experiment
+            .during
+            .iter()
+            .filter_map(|tolerance| {
+                let state = self.probes.get(&tolerance.probe)?;
+                matches!(state.standing, Some((Standing::Failing, _)))
+                    .then(|| (tolerance.probe.clone(), state.reason.clone()))
+            })
+            .collect();
+        for (probe, reason) in failing {
+            self.deviate(&probe, reason.as_ref());
+        }
+    }
+
+    fn deviate(&mut self, probe: &ProbeName, reason: Option<&String>) {
+        let line = format!("`{probe}` failed while faults were on");
+        if self.deviations.iter().any(|known| known.starts_with(&line)) {
+            return;
+        }
+        self.deviations
+            .push(reason.map_or_else(|| line.clone(), |reason| format!("{line}: {reason}")));
+    }
+
+    fn is_step(&self, injection: &InjectionId) -> bool {
+        self.ledger
+            .get(injection)
+            .is_some_and(|o| matches!(o.injection.cause, Cause::Step(_)))
+    }
+
+    fn progress(&mut self, uses: &InjectionId, progress: RemedyProgress) {
+        if let Some(used) = self.remedies.iter_mut().find(|used| used.uses == *uses) {
+            used.progress = progress;
+        }
+    }
+}

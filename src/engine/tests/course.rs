@@ -1,0 +1,373 @@
+//! Whole runs, step by step.
+
+use std::time::Duration;
+
+use super::plans::{drill, experiment, name};
+use super::world::{Answer, World};
+use crate::engine::effect::EffectKind;
+use crate::engine::event::{Fact, Phase, UndoCause, UndoneBy, Verdict};
+use crate::engine::input::{Input, TeamAct};
+use crate::model::ids::InjectionId;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn until_running(plan: crate::model::plan::Plan) -> World {
+    let mut world = World::new(plan);
+    world.perform_all();
+    while world.state().phase() != Some(Phase::Running) {
+        world.pass(SECOND);
+    }
+    world
+}
+
+/// Passes time until this injection is on.
+fn until_on(world: &mut World, id: &str) {
+    let id: InjectionId = name(id);
+    for _ in 0..200 {
+        if world.on.contains(&id) {
+            return;
+        }
+        world.pass(SECOND / 2);
+        world.perform_all();
+    }
+    panic!("`{id}` never came on");
+}
+
+fn verdict(world: &World) -> Option<Verdict> {
+    world.state().verdict().map(|(verdict, _)| verdict)
+}
+
+fn reasons(world: &World) -> String {
+    world
+        .state()
+        .verdict()
+        .map(|(_, reasons)| reasons.join("; "))
+        .unwrap_or_default()
+}
+
+fn cause_of(world: &World, id: &str) -> Option<UndoCause> {
+    world.facts().find_map(|fact| match fact {
+        Fact::UndoBegan { injection, cause } if injection.as_str() == id => Some(cause.clone()),
+        _ => None,
+    })
+}
+
+#[test]
+fn an_experiment_whose_hypothesis_holds_passes_and_leaves_nothing() {
+    let mut world = World::new(experiment());
+    world.settle(SECOND * 120);
+    assert_eq!(
+        verdict(&world),
+        Some(Verdict::Passed),
+        "{}",
+        reasons(&world)
+    );
+    assert!(world.on.is_empty());
+    assert_eq!(cause_of(&world, "slow"), Some(UndoCause::Timer));
+}
+
+#[test]
+fn nothing_is_touched_while_steady_state_does_not_hold() {
+    let mut world = World::new(experiment());
+    world.healthy.insert("canary", false);
+    world.settle(SECOND * 120);
+    assert_eq!(verdict(&world), Some(Verdict::Errored));
+    assert!(
+        reasons(&world).contains("steady state does not hold before: `canary` fails: status 503"),
+        "{}",
+        reasons(&world)
+    );
+    assert!(!world.facts().any(|fact| matches!(fact, Fact::Due { .. })));
+}
+
+#[test]
+fn a_finding_of_preflight_ends_it_before_any_probe() {
+    let mut world = World::new(experiment());
+    let inspect = world.effects();
+    world.perform(&inspect[0], Answer::Refuses);
+    assert_eq!(verdict(&world), Some(Verdict::Errored));
+}
+
+#[test]
+fn a_probe_that_must_hold_during_and_does_not_fails_the_run() {
+    let mut world = until_running(experiment());
+    until_on(&mut world, "slow");
+    world.healthy.insert("gap", false);
+    world.pass(SECOND);
+    world.pass(SECOND);
+    world.healthy.insert("gap", true);
+    world.settle(SECOND * 120);
+    assert_eq!(verdict(&world), Some(Verdict::Failed));
+    assert_eq!(
+        reasons(&world),
+        "`gap` failed while faults were on: status 503"
+    );
+}
+
+#[test]
+fn a_stop_condition_ends_it_after_its_time_and_undoes() {
+    let mut world = until_running(experiment());
+    until_on(&mut world, "slow");
+    world.healthy.insert("gap", false);
+    let began = world.now;
+    while verdict(&world).is_none() {
+        world.pass(SECOND / 4);
+        world.perform_all();
+    }
+    let took = world.now.since(&began).expect("one epoch").as_secs_f64();
+    assert_eq!(verdict(&world), Some(Verdict::Aborted));
+    assert!((5.0..6.0).contains(&took), "{took}");
+    assert!(world.on.is_empty());
+}
+
+#[test]
+fn a_stack_that_does_not_come_back_fails() {
+    let mut world = until_running(experiment());
+    until_on(&mut world, "slow");
+    world.healthy.insert("canary", false);
+    world.settle(SECOND * 200);
+    assert_eq!(verdict(&world), Some(Verdict::Failed));
+    assert!(
+        reasons(&world).contains("did not hold again within 20s"),
+        "{}",
+        reasons(&world)
+    );
+}
+
+#[test]
+fn a_refused_fault_is_an_error_and_is_undone_as_if_it_had_happened() {
+    let mut world = until_running(experiment());
+    world.pass(SECOND * 2);
+    while let Some(effect) = world.effects().first().cloned() {
+        let answer = if matches!(effect.kind, EffectKind::Apply(_)) {
+            Answer::DoesAndFails
+        } else {
+            Answer::Does
+        };
+        world.perform(&effect, answer);
+    }
+    world.settle(SECOND * 60);
+    assert_eq!(verdict(&world), Some(Verdict::Errored));
+    assert!(
+        reasons(&world).contains("`slow` could not be done: 500"),
+        "{}",
+        reasons(&world)
+    );
+    assert!(world.on.is_empty());
+}
+
+#[test]
+fn a_fault_somebody_else_removed_spoils_an_experiment_but_not_a_drill() {
+    for (plan, expected) in [(experiment(), Verdict::Errored), (drill(), Verdict::Passed)] {
+        let mut world = until_running(plan);
+        until_on(&mut world, "slow");
+        world.on.remove(&name("slow"));
+        world.take(Input::Lost {
+            injection: name("slow"),
+            evidence: "404".into(),
+        });
+        world.settle(SECOND * 200);
+        assert_eq!(verdict(&world), Some(expected), "{}", reasons(&world));
+    }
+}
+
+#[test]
+fn a_halt_undoes_everything_at_once() {
+    let mut world = until_running(drill());
+    until_on(&mut world, "bad-token");
+    world.halt();
+    world.perform_all();
+    assert_eq!(verdict(&world), Some(Verdict::Aborted));
+    assert!(world.on.is_empty());
+}
+
+#[test]
+fn a_responder_who_says_that_it_is_real_ends_the_drill() {
+    let mut world = until_running(drill());
+    until_on(&mut world, "bad-token");
+    assert!(world.team(TeamAct::Real));
+    world.perform_all();
+    assert_eq!(
+        (verdict(&world), world.on.len()),
+        (Some(Verdict::Aborted), 0)
+    );
+}
+
+#[test]
+fn a_remedy_ends_the_fault_it_repairs_after_the_time_it_takes() {
+    let mut world = until_running(drill());
+    until_on(&mut world, "bad-token");
+    assert!(world.team(TeamAct::RemedyChosen {
+        remedy: name("rollback")
+    }));
+    assert_eq!(cause_of(&world, "bad-token"), None);
+    world.pass(SECOND * 2);
+    world.perform_all();
+    assert_eq!(
+        cause_of(&world, "bad-token"),
+        Some(UndoCause::Remedied {
+            by: name("remedy:rollback#1")
+        })
+    );
+    world.settle(SECOND * 200);
+    assert_eq!(
+        verdict(&world),
+        Some(Verdict::Passed),
+        "{}",
+        reasons(&world)
+    );
+}
+
+#[test]
+fn observation_ends_with_the_fault_on_once_the_team_has_routed_round_it_and_the_remedy_is_restored()
+{
+    let mut plan = drill();
+    plan.experiment
+        .method
+        .retain(|step| step.id.as_str() == "bad-token");
+    plan.injections
+        .retain(|injection| injection.id.as_str() == "bad-token");
+    let mut world = until_running(plan);
+    until_on(&mut world, "bad-token");
+    world.healthy.insert("canary", false);
+    for _ in 0..5 {
+        world.pass(SECOND);
+    }
+    assert!(world.team(TeamAct::RemedyChosen {
+        remedy: name("failover")
+    }));
+    world.perform_all();
+    world.healthy.insert("canary", true);
+    world.settle(SECOND * 200);
+    assert_eq!(
+        verdict(&world),
+        Some(Verdict::Passed),
+        "{}",
+        reasons(&world)
+    );
+    assert_eq!(cause_of(&world, "bad-token"), Some(UndoCause::Closing));
+    assert!(world.on.is_empty());
+    let order: Vec<_> = world
+        .facts()
+        .filter_map(|fact| match fact {
+            Fact::Undone { injection, .. } => Some(injection.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(
+        order,
+        ["bad-token", "remedy:failover#1"],
+        "the fault goes first, then what stood in for it"
+    );
+}
+
+#[test]
+fn an_undo_that_keeps_failing_is_stuck_loudly_and_still_tried() {
+    let mut world = until_running(experiment());
+    until_on(&mut world, "slow");
+    world.halt();
+    for _ in 0..140 {
+        for effect in world.effects() {
+            world.perform(&effect, Answer::Refuses);
+        }
+        world.pass(SECOND / 2);
+    }
+    assert_eq!(world.state().stuck().count(), 1);
+    assert_eq!(verdict(&world), None);
+    world.settle(SECOND * 60);
+    assert_eq!(
+        (
+            verdict(&world),
+            world.on.len(),
+            world.state().stuck().count()
+        ),
+        (Some(Verdict::Aborted), 0, 0)
+    );
+}
+
+#[test]
+fn a_request_that_lands_after_recovery_looked_is_found_on_the_second_look() {
+    let mut world = until_running(experiment());
+    world.pass(SECOND * 2);
+    let capture = world.effects();
+    world.perform(&capture[0], Answer::Does);
+    assert!(matches!(world.effects()[0].kind, EffectKind::Apply(_)));
+    world.crash(true);
+    world.settle(SECOND * 60);
+    assert_eq!(verdict(&world), Some(Verdict::Errored));
+    assert!(
+        world.on.is_empty(),
+        "the late request left {:?} on",
+        world.on
+    );
+    assert!(world.facts().any(|fact| matches!(
+        fact,
+        Fact::Undone {
+            by: UndoneBy::Us,
+            ..
+        }
+    )));
+}
+
+#[test]
+fn what_responders_send_twice_counts_once_and_what_makes_no_sense_is_turned_away() {
+    let mut world = until_running(drill());
+    let mut origin = crate::engine::event::Origin::person(crate::engine::event::Source::Api, "p-1");
+    origin.source_id = Some("abc".into());
+    for _ in 0..2 {
+        world.take(Input::Team {
+            act: TeamAct::Acknowledged,
+            origin: origin.clone(),
+        });
+    }
+    assert_eq!(
+        world
+            .facts()
+            .filter(|fact| matches!(fact, Fact::Acknowledged))
+            .count(),
+        1
+    );
+    assert!(!world.team(TeamAct::Detected {
+        service: name("nope"),
+        symptom: "slow".into()
+    }));
+    assert!(!world.team(TeamAct::Detected {
+        service: name("api"),
+        symptom: "  ".into()
+    }));
+    assert!(!world.team(TeamAct::RemedyChosen {
+        remedy: name("pray")
+    }));
+}
+
+#[test]
+fn more_services_at_once_than_allowed_is_an_error() {
+    let mut plan = experiment();
+    plan.experiment.limits.services = Some(0);
+    let mut world = until_running(plan);
+    world.settle(SECOND * 60);
+    assert_eq!(verdict(&world), Some(Verdict::Errored));
+    assert!(
+        reasons(&world).contains("limits.services"),
+        "{}",
+        reasons(&world)
+    );
+    assert!(world.on.is_empty());
+}
+
+#[test]
+fn a_probe_that_cannot_be_asked_leaves_the_run_blind_and_ends_it() {
+    let mut world = until_running(experiment());
+    until_on(&mut world, "slow");
+    world.take(Input::Watched(Fact::ProbeUnusable {
+        probe: name("gap"),
+        reason: "no such program".into(),
+    }));
+    world.perform_all();
+    assert_eq!(verdict(&world), Some(Verdict::Errored));
+    assert_eq!(
+        reasons(&world),
+        "probe `gap` could not be asked: no such program"
+    );
+    assert!(world.on.is_empty());
+}

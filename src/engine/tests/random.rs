@@ -1,0 +1,119 @@
+//! Any sequence of inputs: nothing is left on, nothing is touched before it is recorded, replay equals live.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::plans::{drill, experiment, name};
+use super::world::{Answer, World};
+use crate::engine::input::{Input, TeamAct};
+use crate::engine::state::State;
+
+#[derive(Debug, Clone)]
+enum Move {
+    Pass(u64),
+    Perform(usize, Answer),
+    PerformAll,
+    Repeat,
+    Health(&'static str, bool),
+    Halt,
+    Act(u8),
+    Lose,
+    Crash(bool),
+}
+
+fn moves() -> impl Strategy<Value = Move> {
+    let answer = prop_oneof![6 => Just(Answer::Does), 1 => Just(Answer::Refuses), 1 => Just(Answer::DoesAndFails)];
+    prop_oneof![
+        8 => (10_u64..4_000).prop_map(Move::Pass),
+        6 => ((0_usize..6), answer).prop_map(|(index, answer)| Move::Perform(index, answer)),
+        6 => Just(Move::PerformAll),
+        1 => Just(Move::Repeat),
+        2 => (prop_oneof![Just("canary"), Just("gap")], any::<bool>()).prop_map(|(probe, well)| Move::Health(probe, well)),
+        1 => Just(Move::Halt),
+        3 => (0_u8..4).prop_map(Move::Act),
+        1 => Just(Move::Lose),
+        1 => any::<bool>().prop_map(Move::Crash),
+    ]
+}
+
+fn play(world: &mut World, step: &Move) {
+    match step {
+        Move::Pass(ms) => world.pass(Duration::from_millis(*ms)),
+        Move::Perform(index, answer) => {
+            let effects = world.effects();
+            if let Some(effect) = effects.get(index % effects.len().max(1)) {
+                world.perform(effect, *answer);
+            }
+        }
+        Move::PerformAll => world.perform_all(),
+        Move::Repeat => world.repeat_last_outcome(),
+        Move::Health(probe, well) => {
+            world.healthy.insert(probe, *well);
+        }
+        Move::Halt => world.halt(),
+        Move::Act(which) => {
+            let act = match which {
+                0 => TeamAct::RemedyChosen {
+                    remedy: name("rollback"),
+                },
+                1 => TeamAct::RemedyChosen {
+                    remedy: name("failover"),
+                },
+                2 => TeamAct::Acknowledged,
+                _ => TeamAct::Detected {
+                    service: name("api"),
+                    symptom: "log-ins fail".into(),
+                },
+            };
+            world.team(act);
+        }
+        Move::Lose => {
+            if let Some(id) = world.on.pop_first() {
+                world.take(Input::Lost {
+                    injection: id,
+                    evidence: "404".into(),
+                });
+            }
+        }
+        Move::Crash(lands) => world.crash(*lands),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_sequence_of_inputs_ends_with_nothing_left(
+        is_drill in any::<bool>(),
+        steps in prop::collection::vec(moves(), 0..120),
+    ) {
+        let mut world = World::new(if is_drill { drill() } else { experiment() });
+        for step in &steps {
+            play(&mut world, step);
+            let replayed = State::replay(world.state().run().clone(), &world.log);
+            prop_assert_eq!(&replayed, world.state());
+        }
+        world.healthy.insert("canary", true);
+        world.healthy.insert("gap", true);
+        world.settle(Duration::from_secs(600));
+        prop_assert!(world.state().is_ended(), "still {:?} after ten minutes", world.state().phase());
+        prop_assert!(world.on.is_empty(), "left on: {:?}", world.on);
+        prop_assert_eq!(world.state().ledger().open().count(), 0);
+        prop_assert!(world.touched_without_record.is_empty());
+        prop_assert!(world.log.iter().zip(1..).all(|(event, seq)| event.seq == seq));
+    }
+
+    #[test]
+    fn an_event_survives_being_written_and_read(steps in prop::collection::vec(moves(), 0..60)) {
+        let mut world = World::new(drill());
+        for step in &steps {
+            play(&mut world, step);
+        }
+        for event in &world.log {
+            let text = serde_json::to_string(event).expect("events serialise");
+            let read: crate::engine::event::Event = serde_json::from_str(&text).expect("and read back");
+            prop_assert_eq!(&read, event);
+        }
+    }
+}

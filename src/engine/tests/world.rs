@@ -1,0 +1,270 @@
+//! A made-up world: what is really on, a clock, and an engine that can be killed and taken over.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use crate::engine::effect::{Effect, EffectKind};
+use crate::engine::event::{Event, Fact, Origin, Source, StopCause, Token, Trigger, UndoneBy};
+use crate::engine::input::{AppliedProof, CapturedToken, Input, Outcome, RemovedProof, TeamAct};
+use crate::engine::state::State;
+use crate::engine::watch::{Sample, SampleResult, Watch};
+use crate::engine::{Course, next_deadline, outstanding, phase};
+use crate::model::ids::{InjectionId, RunId};
+use crate::model::plan::Plan;
+use crate::model::time::{Epoch, Stamp};
+
+/// How the world answers one effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// It does as asked and says so.
+    Does,
+    /// It does nothing and says so.
+    Refuses,
+    /// It does as asked, and the answer is an error: a time-out.
+    DoesAndFails,
+}
+
+pub(super) struct World {
+    pub(super) course: Course,
+    pub(super) log: Vec<Event>,
+    pub(super) now: Stamp,
+    pub(super) on: BTreeSet<InjectionId>,
+    /// Requests of a dead process that will still be carried out.
+    pub(super) landing: Vec<(Stamp, InjectionId)>,
+    pub(super) touched_without_record: Vec<InjectionId>,
+    watches: Vec<Watch>,
+    confirming: Option<Stamp>,
+    pub(super) healthy: BTreeMap<&'static str, bool>,
+    last: Option<Input>,
+}
+
+fn run() -> RunId {
+    "run-1".parse().expect("a name")
+}
+
+impl World {
+    pub(super) fn new(plan: Plan) -> Self {
+        let now = Stamp {
+            epoch: Epoch(1),
+            mono_ns: 0,
+            wall: Timestamp::UNIX_EPOCH,
+        };
+        let mut world = Self {
+            course: Course::new(run()),
+            log: Vec::new(),
+            now,
+            on: BTreeSet::new(),
+            landing: Vec::new(),
+            touched_without_record: Vec::new(),
+            watches: Vec::new(),
+            confirming: None,
+            healthy: [("canary", true), ("gap", true)].into(),
+            last: None,
+        };
+        world.take(Input::Create {
+            plan: Box::new(plan),
+            seed: 7,
+            trigger: Trigger::CommandLine,
+        });
+        world.watches = phase::tolerances(world.state())
+            .into_iter()
+            .map(Watch::new)
+            .collect();
+        world
+    }
+
+    pub(super) fn state(&self) -> &State {
+        self.course.state()
+    }
+
+    pub(super) fn take(&mut self, input: Input) -> bool {
+        self.last = Some(input.clone());
+        let Ok(events) = self.course.take(input, self.now) else {
+            return false;
+        };
+        self.log.extend(events);
+        true
+    }
+
+    pub(super) fn repeat_last_outcome(&mut self) {
+        if let Some(input @ Input::Outcome { .. }) = self.last.clone() {
+            self.take(input);
+        }
+    }
+
+    pub(super) fn effects(&self) -> Vec<Effect> {
+        outstanding(self.state(), &self.now)
+    }
+
+    pub(super) fn perform(&mut self, effect: &Effect, answer: Answer) {
+        let outcome = match &effect.kind {
+            EffectKind::Inspect => Outcome::Inspected(match answer {
+                Answer::Does => Ok(vec!["chain id 0x7a69".into()]),
+                _ => Err(vec!["no such proxy".into()]),
+            }),
+            EffectKind::Capture(id) => Outcome::Captured(match answer {
+                Answer::Does => Ok(CapturedToken(Token(json!({"undo": id.as_str()})))),
+                _ => Err("not there".into()),
+            }),
+            EffectKind::Apply(id) => {
+                let recorded = self
+                    .log
+                    .iter()
+                    .any(|event| matches!(&event.fact, Fact::Arming { injection, .. } if injection == id));
+                if !recorded {
+                    self.touched_without_record.push(id.clone());
+                }
+                if answer != Answer::Refuses {
+                    self.on.insert(id.clone());
+                }
+                let proof = AppliedProof {
+                    sent: self.now,
+                    effective: self.now,
+                    evidence: "read back".into(),
+                };
+                Outcome::Applied(if answer == Answer::Does {
+                    Ok(proof)
+                } else {
+                    Err("500".into())
+                })
+            }
+            EffectKind::Undo(id) => {
+                let was_on = answer != Answer::Refuses && self.on.remove(id);
+                let by = if was_on {
+                    UndoneBy::Us
+                } else {
+                    UndoneBy::Other
+                };
+                let proof = RemovedProof {
+                    at: self.now,
+                    by,
+                    evidence: "gone".into(),
+                };
+                Outcome::Removed(if answer == Answer::Does {
+                    Ok(proof)
+                } else {
+                    Err("unreachable".into())
+                })
+            }
+        };
+        self.take(Input::Outcome {
+            key: effect.key,
+            outcome,
+        });
+    }
+
+    /// Lets time pass, with one sample of each probe at the end of it.
+    pub(super) fn pass(&mut self, length: Duration) {
+        self.now = self.now.after(length);
+        let (landed, later): (Vec<_>, Vec<_>) = self
+            .landing
+            .drain(..)
+            .partition(|(at, _)| self.now.reached(at));
+        self.landing = later;
+        self.on.extend(landed.into_iter().map(|(_, id)| id));
+        self.sample();
+        self.take(Input::Tick);
+    }
+
+    fn sample(&mut self) {
+        if self.state().confirm_since() != self.confirming {
+            self.confirming = self.state().confirm_since();
+            for watch in &mut self.watches {
+                watch.confirm(self.confirming.unwrap_or(self.now));
+            }
+        }
+        let mut facts = Vec::new();
+        for watch in &mut self.watches {
+            let well = self
+                .healthy
+                .get(watch.probe().as_str())
+                .copied()
+                .unwrap_or(true);
+            let result = if well {
+                SampleResult::Passed
+            } else {
+                SampleResult::Failed("status 503".into())
+            };
+            facts.extend(watch.observe(&Sample {
+                sent: self.now,
+                took: Duration::from_millis(3),
+                result,
+            }));
+        }
+        for fact in facts {
+            self.take(Input::Watched(fact));
+        }
+    }
+
+    /// The process dies. The last `lost` events never reached the disk, as long as nothing durable is among them; a
+    /// request under way may still be carried out a second later.
+    pub(super) fn crash(&mut self, request_lands: bool) {
+        if request_lands {
+            for effect in self.effects() {
+                if let EffectKind::Apply(id) = effect.kind {
+                    self.landing
+                        .push((self.now.after(Duration::from_secs(1)), id));
+                }
+            }
+        }
+        let epoch = Epoch(self.now.epoch.0 + 1);
+        self.now = Stamp {
+            epoch,
+            mono_ns: 1_000,
+            wall: self.now.wall,
+        };
+        self.course = Course::resume(run(), &self.log);
+        self.take(Input::TakeOver);
+    }
+
+    pub(super) fn team(&mut self, act: TeamAct) -> bool {
+        self.take(Input::Team {
+            act,
+            origin: Origin::person(Source::Room, "p-1"),
+        })
+    }
+
+    pub(super) fn halt(&mut self) {
+        self.take(Input::Stop {
+            cause: StopCause::Halt {
+                reason: "enough".into(),
+            },
+            origin: Origin::person(Source::CommandLine, "p-2"),
+        });
+    }
+
+    /// A well-behaved world until the run is over, or `limit` has passed.
+    pub(super) fn settle(&mut self, limit: Duration) {
+        let end = self.now.after(limit);
+        while !self.state().is_ended() && !self.now.reached(&end) {
+            self.perform_all();
+            self.pass(Duration::from_millis(500));
+            if let Some(deadline) = next_deadline(self.state(), &self.now) {
+                assert!(
+                    !self.now.reached(&deadline),
+                    "a deadline that has come changes nothing: the timer would spin"
+                );
+            }
+        }
+    }
+
+    pub(super) fn perform_all(&mut self) {
+        for _ in 0..50 {
+            let effects = self.effects();
+            if effects.is_empty() {
+                return;
+            }
+            for effect in effects {
+                self.perform(&effect, Answer::Does);
+            }
+        }
+        panic!("effects never end: {:?}", self.effects());
+    }
+
+    pub(super) fn facts(&self) -> impl Iterator<Item = &Fact> {
+        self.log.iter().map(|event| &event.fact)
+    }
+}

@@ -1,0 +1,53 @@
+//! Verdicts: how a run ended, the stack's side.
+
+use super::Draft;
+use super::event::{Fact, StopCause, Verdict};
+use super::state::State;
+use crate::model::time::Stamp;
+
+/// The end of a run whose ledger is closed. `fell_short` is what the end itself found.
+pub(super) fn end(state: &State, now: Stamp, fell_short: Option<String>) -> Vec<Draft> {
+    let (verdict, mut reasons) = match state.stop() {
+        Some(cause) => stopped(cause),
+        None => (Verdict::Passed, Vec::new()),
+    };
+    reasons.extend(state.deviations().iter().cloned());
+    if verdict == Verdict::Passed && state.observation() == Some(false) {
+        let within = state
+            .plan()
+            .map(|plan| plan.experiment.recovery.within.to_string())
+            .unwrap_or_default();
+        reasons.push(format!(
+            "steady state did not hold again within {within} of the last undo"
+        ));
+    }
+    reasons.extend(fell_short);
+    let verdict = if verdict == Verdict::Passed && !reasons.is_empty() {
+        Verdict::Failed
+    } else {
+        verdict
+    };
+    vec![Draft::engine(now, Fact::RunEnded { verdict, reasons })]
+}
+
+fn stopped(cause: &StopCause) -> (Verdict, Vec<String>) {
+    let (verdict, reason) = match cause {
+        StopCause::Halt { reason } => (Verdict::Aborted, format!("halted: {reason}")),
+        StopCause::Real => (
+            Verdict::Aborted,
+            "a responder said that this is real".to_owned(),
+        ),
+        StopCause::Condition { probe } => (
+            Verdict::Aborted,
+            format!("stop condition: `{probe}` failed for too long"),
+        ),
+        StopCause::Limit => (Verdict::Aborted, "`limits.duration` is over".to_owned()),
+        StopCause::Signal => (Verdict::Aborted, "interrupted by a signal".to_owned()),
+        StopCause::Error { reason } => (Verdict::Errored, reason.clone()),
+        StopCause::Interrupted => (
+            Verdict::Errored,
+            "interrupted: the process that ran it died; what it had done was undone".to_owned(),
+        ),
+    };
+    (verdict, vec![reason])
+}
