@@ -34,11 +34,7 @@ pub(super) fn decide(state: &State, input: Input, now: Stamp) -> Result<Vec<Draf
         Input::TakeOver => Ok(take_over(state, now)),
         Input::Tick => Ok(Vec::new()),
         _ if state.is_ended() => Err(Rejection::Ended),
-        Input::Watched(fact) => Ok(vec![Draft {
-            at: now,
-            origin: Origin::machine(Source::Probe),
-            fact,
-        }]),
+        Input::Watched(fact) => Ok(watched(state, fact, now)),
         Input::Outcome { key, outcome } => Ok(outcome_facts(state, key, outcome, now)),
         Input::Lost {
             injection,
