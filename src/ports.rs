@@ -89,6 +89,15 @@ pub trait Journal: Send + Sync {
     fn unfinished(&self) -> Answer<'_, Result<Vec<RunId>, JournalError>>;
 }
 
+/// Holding a run. Dropped, and at the latest when the process dies, it is free again.
+pub type Claim = Box<dyn Send + Sync>;
+
+/// Who runs what: an operating-system lock, or a fenced lease, on each run.
+pub trait Claims: Send + Sync {
+    /// Takes a run, unless another process holds it.
+    fn claim(&self, run: &RunId) -> std::io::Result<Option<Claim>>;
+}
+
 /// Why a fault's target did not do as asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FaultError {

@@ -1,0 +1,120 @@
+//! Handles: the cheap way to speak to a run. Its channels stay behind it.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::runner::Command;
+use crate::engine::event::{Alert, Origin, Phase, StopCause, Verdict};
+use crate::engine::input::{Input, Rejection, TeamAct};
+use crate::model::ids::{InjectionId, RunId};
+use crate::model::plan::Plan;
+
+/// A run that this process drives.
+#[derive(Debug, Clone)]
+pub struct RunHandle {
+    pub(super) run: RunId,
+    pub(super) plan: Arc<Plan>,
+    pub(super) commands: mpsc::Sender<Command>,
+    pub(super) status: watch::Receiver<RunStatus>,
+}
+
+/// Where a run stands, seen from outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RunStatus {
+    /// It goes on.
+    Live {
+        /// In which phase.
+        phase: Phase,
+    },
+    /// Something can't be undone; it is still tried.
+    Stuck {
+        /// What, and why not.
+        what: Vec<(InjectionId, String)>,
+    },
+    /// It is over and everything is undone.
+    Ended {
+        /// The stack's side.
+        verdict: Verdict,
+        /// Why.
+        reasons: Vec<String>,
+        /// Whether the log of it is whole; if not, why.
+        unrecorded: Option<String>,
+    },
+}
+
+/// Why an act was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum ActError {
+    /// It makes no sense here and now.
+    #[error(transparent)]
+    Rejected(#[from] Rejection),
+    /// It could not be made durable.
+    #[error("it could not be recorded: {0}")]
+    Unrecorded(String),
+}
+
+impl RunHandle {
+    /// The run.
+    pub fn run(&self) -> &RunId {
+        &self.run
+    }
+
+    /// What it does.
+    pub fn plan(&self) -> &Arc<Plan> {
+        &self.plan
+    }
+
+    /// Takes a responder's act. Answers with the last sequence once it is on disk.
+    pub async fn act(&self, act: TeamAct, origin: Origin) -> Result<u64, ActError> {
+        self.send(Input::Team { act, origin }).await
+    }
+
+    /// Takes an alert. Answers once it is on disk.
+    pub async fn alert(&self, alert: Alert, origin: Origin) -> Result<u64, ActError> {
+        self.send(Input::Alert { alert, origin }).await
+    }
+
+    /// Stops the run; everything is undone. Does not wait for that.
+    pub async fn stop(&self, cause: StopCause, origin: Origin) {
+        // A run that is gone needs no stop, and the undo does not wait for the disk.
+        let input = Input::Stop { cause, origin };
+        let _ = self.commands.send(Command { input, reply: None }).await;
+    }
+
+    async fn send(&self, input: Input) -> Result<u64, ActError> {
+        let (reply, answer) = oneshot::channel();
+        let command = Command {
+            input,
+            reply: Some(reply),
+        };
+        self.commands
+            .send(command)
+            .await
+            .map_err(|_| Rejection::Ended)?;
+        answer
+            .await
+            .unwrap_or(Err(ActError::Rejected(Rejection::Ended)))
+    }
+
+    /// Where it stands now.
+    pub fn status(&self) -> RunStatus {
+        self.status.borrow().clone()
+    }
+
+    /// Waits until it is over, or stuck. Cancel safe.
+    pub async fn settled(&mut self) -> RunStatus {
+        let done = |status: &RunStatus| !matches!(status, RunStatus::Live { .. });
+        // The sender goes only after it has said how the run ended.
+        let _ = self.status.wait_for(done).await;
+        self.status()
+    }
+
+    /// Waits until it is over, however long it is stuck. Cancel safe.
+    pub async fn ended(&mut self) -> RunStatus {
+        let done = |status: &RunStatus| matches!(status, RunStatus::Ended { .. });
+        // The sender goes only after it has said how the run ended.
+        let _ = self.status.wait_for(done).await;
+        self.status()
+    }
+}

@@ -1,0 +1,456 @@
+//! The runner: one run from its first event to its last.
+//!
+//! A loop over one state. Inputs come on three lanes: commands and outcomes first, then what the writer says, then
+//! probe samples; deadlines between. After each input the events go to the writer, and what is outstanding is
+//! performed beside the loop: `Capture` and `Apply` only once the event that asks for them is on disk, `Undo` at once.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::AbortHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::feed::Feed;
+use super::handle::{ActError, RunStatus};
+use super::perform::Task;
+use super::writer::{Written, write};
+use super::{Ports, asking};
+use crate::engine::effect::{EffectKey, EffectKind};
+use crate::engine::event::{Event, Origin, Phase, StopCause};
+use crate::engine::input::{Input, Outcome};
+use crate::engine::undo::Entry;
+use crate::engine::watch::{Sample, Watch};
+use crate::engine::{Course, next_deadline, outstanding, phase};
+use crate::model::ids::{InjectionId, ProbeName};
+use crate::model::plan::Plan;
+use crate::model::time::Stamp;
+use crate::ports::{Claim, Presence};
+
+/// How often active injections are looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// How long the end of a run waits for a journal that fails, before it is left to recovery.
+const JOURNAL_PATIENCE: Duration = Duration::from_secs(20);
+
+/// An input, and who waits for it to be on disk.
+#[derive(Debug)]
+pub(super) struct Command {
+    pub(super) input: Input,
+    pub(super) reply: Option<oneshot::Sender<Result<u64, ActError>>>,
+}
+
+/// What effects and looks send back.
+#[derive(Debug)]
+enum Report {
+    Outcome(EffectKey, Outcome),
+    Look(InjectionId, Presence),
+}
+
+/// Everything one run needs while it is driven.
+pub(super) struct Runner {
+    course: Course,
+    plan: Arc<Plan>,
+    ports: Ports,
+    feed: Feed,
+    tracker: TaskTracker,
+    cancel: CancellationToken,
+    commands: mpsc::Receiver<Command>,
+    status: watch::Sender<RunStatus>,
+    /// Held until the run is over, so that nobody else recovers it meanwhile.
+    _claim: Claim,
+
+    to_disk: mpsc::UnboundedSender<Vec<Event>>,
+    from_disk: mpsc::UnboundedReceiver<Written>,
+    on_disk: u64,
+    journal_error: Option<String>,
+    waiting: Vec<(u64, oneshot::Sender<Result<u64, ActError>>)>,
+
+    report: mpsc::Sender<Report>,
+    reports: mpsc::Receiver<Report>,
+    in_flight: BTreeMap<EffectKey, (EffectKind, AbortHandle)>,
+    gone: BTreeMap<InjectionId, u32>,
+    looking: Vec<AbortHandle>,
+
+    watches: BTreeMap<ProbeName, Watch>,
+    confirming: Option<Stamp>,
+    sample: mpsc::Sender<(ProbeName, Sample)>,
+    samples: mpsc::Receiver<(ProbeName, Sample)>,
+    nudge: watch::Sender<u64>,
+}
+
+/// What a runner is made from.
+pub(super) struct Start {
+    pub(super) course: Course,
+    pub(super) plan: Arc<Plan>,
+    pub(super) ports: Ports,
+    pub(super) feed: Feed,
+    pub(super) tracker: TaskTracker,
+    pub(super) claim: Claim,
+    pub(super) commands: mpsc::Receiver<Command>,
+    pub(super) status: watch::Sender<RunStatus>,
+}
+
+impl Runner {
+    pub(super) fn new(start: Start) -> Self {
+        let (to_disk, batches) = mpsc::unbounded_channel();
+        let (written, from_disk) = mpsc::unbounded_channel();
+        let (report, reports) = mpsc::channel(256);
+        let (sample, samples) = mpsc::channel(64);
+        let on_disk = start.course.state().seq();
+        let run = start.course.state().run().clone();
+        start.tracker.spawn(write(
+            run,
+            on_disk,
+            start.ports.journal.clone(),
+            batches,
+            written,
+        ));
+        Self {
+            course: start.course,
+            plan: start.plan,
+            ports: start.ports,
+            feed: start.feed,
+            tracker: start.tracker,
+            cancel: CancellationToken::new(),
+            commands: start.commands,
+            status: start.status,
+            _claim: start.claim,
+            to_disk,
+            from_disk,
+            on_disk,
+            journal_error: None,
+            waiting: Vec::new(),
+            report,
+            reports,
+            in_flight: BTreeMap::new(),
+            gone: BTreeMap::new(),
+            looking: Vec::new(),
+            watches: BTreeMap::new(),
+            confirming: None,
+            sample,
+            samples,
+            nudge: watch::Sender::new(0),
+        }
+    }
+
+    /// Drives the run from `first` until it is over and on disk, or the disk has failed for too long.
+    pub(super) async fn drive(mut self, first: Input) {
+        self.take(first, None);
+        let mut look = tokio::time::interval(LOOK_EVERY);
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut give_up: Option<tokio::time::Instant> = None;
+        loop {
+            self.perform();
+            self.publish_status();
+            if self.is_finished() {
+                break;
+            }
+            if self.course.state().is_ended() {
+                let limit =
+                    *give_up.get_or_insert_with(|| tokio::time::Instant::now() + JOURNAL_PATIENCE);
+                if tokio::time::Instant::now() >= limit {
+                    break;
+                }
+            }
+            let deadline = self.sleep_until_deadline(give_up);
+            // Every branch is cancel safe: receiving from a channel or a timer loses nothing when another wins.
+            tokio::select! {
+                biased;
+                Some(command) = self.commands.recv() => self.take(command.input, command.reply),
+                Some(report) = self.reports.recv() => self.hear(report),
+                Some(written) = self.from_disk.recv() => self.written(written),
+                () = deadline => self.take(Input::Tick, None),
+                _ = look.tick() => self.look(),
+                Some((probe, sample)) = self.samples.recv() => self.watch(&probe, &sample),
+            }
+        }
+        self.cancel.cancel();
+        for handle in self
+            .looking
+            .drain(..)
+            .chain(self.in_flight.into_values().map(|(_, handle)| handle))
+        {
+            handle.abort();
+        }
+        for (_, reply) in self.waiting.drain(..) {
+            let why = self.journal_error.clone().unwrap_or_default();
+            let _ = reply.send(Err(ActError::Unrecorded(why)));
+        }
+        let (verdict, reasons) = self
+            .course
+            .state()
+            .verdict()
+            .expect("the loop ends only with a verdict");
+        let unrecorded = (self.on_disk < self.course.state().seq())
+            .then(|| self.journal_error.unwrap_or_default());
+        self.status.send_replace(RunStatus::Ended {
+            verdict,
+            reasons: reasons.to_vec(),
+            unrecorded,
+        });
+    }
+
+    fn is_finished(&self) -> bool {
+        let state = self.course.state();
+        state.is_ended() && self.on_disk >= state.seq()
+    }
+
+    fn sleep_until_deadline(&self, give_up: Option<tokio::time::Instant>) -> tokio::time::Sleep {
+        let now = self.ports.clock.now();
+        let due =
+            next_deadline(self.course.state(), &now).and_then(|deadline| deadline.since(&now));
+        let far = Duration::from_secs(3600);
+        let wait = due.map_or(far, |due| {
+            if due.is_negative() {
+                Duration::ZERO
+            } else {
+                due.unsigned_abs()
+            }
+        });
+        let at = tokio::time::Instant::now() + wait.min(far);
+        tokio::time::sleep_until(give_up.map_or(at, |limit| limit.min(at)))
+    }
+
+    fn take(&mut self, input: Input, reply: Option<oneshot::Sender<Result<u64, ActError>>>) {
+        let before = self.course.state().phase();
+        let events = match self.course.take(input, self.ports.clock.now()) {
+            Ok(events) => events,
+            Err(rejection) => {
+                if let Some(reply) = reply {
+                    let _ = reply.send(Err(rejection.into()));
+                }
+                return;
+            }
+        };
+        let seq = self.course.state().seq();
+        if let Some(reply) = reply {
+            self.waiting.push((seq, reply));
+            self.answer_waiting();
+        }
+        if events.is_empty() {
+            return;
+        }
+        // The writer outlives the runner's sender; a failed send means that the log was given up, which it has said.
+        let _ = self.to_disk.send(events);
+        let after = self.course.state().phase();
+        if before != after {
+            self.enter(after);
+        }
+        self.confirm();
+    }
+
+    /// A phase began: probes start with the gate, and each is asked at once.
+    fn enter(&mut self, phase: Option<Phase>) {
+        if phase >= Some(Phase::Before) && phase < Some(Phase::Ended) && self.watches.is_empty() {
+            let stopped = self.course.state().stop().is_some();
+            if !stopped {
+                self.start_asking();
+            }
+        }
+        self.nudge.send_modify(|count| *count += 1);
+    }
+
+    fn start_asking(&mut self) {
+        for tolerance in phase::tolerances(self.course.state()) {
+            let Some(probe) = self.plan.stack.probes.get(&tolerance.probe).cloned() else {
+                continue;
+            };
+            self.watches
+                .insert(probe.name.clone(), Watch::new(tolerance));
+            let (prober, samples) = (self.ports.prober.clone(), self.sample.clone());
+            self.tracker.spawn(asking::ask(
+                probe,
+                prober,
+                samples,
+                self.nudge.subscribe(),
+                self.cancel.child_token(),
+            ));
+        }
+    }
+
+    /// Only passes since the stack last changed count.
+    fn confirm(&mut self) {
+        let since = self.course.state().confirm_since();
+        if since == self.confirming {
+            return;
+        }
+        self.confirming = since;
+        if let Some(since) = since {
+            for watch in self.watches.values_mut() {
+                watch.confirm(since);
+            }
+        }
+    }
+
+    fn watch(&mut self, probe: &ProbeName, sample: &Sample) {
+        let Some(watch) = self.watches.get_mut(probe) else {
+            return;
+        };
+        for fact in watch.observe(sample) {
+            self.take(Input::Watched(fact), None);
+        }
+    }
+
+    fn hear(&mut self, report: Report) {
+        match report {
+            Report::Outcome(key, outcome) => {
+                self.in_flight.remove(&key);
+                self.take(Input::Outcome { key, outcome }, None);
+            }
+            // Seen gone twice in a row: one look may have met a server that was restarting.
+            Report::Look(injection, Presence::Gone(evidence)) => {
+                let seen = self.gone.entry(injection.clone()).or_insert(0);
+                *seen += 1;
+                if *seen >= 2 {
+                    self.take(
+                        Input::Lost {
+                            injection,
+                            evidence,
+                        },
+                        None,
+                    );
+                }
+            }
+            Report::Look(injection, Presence::Present) => {
+                self.gone.remove(&injection);
+            }
+        }
+    }
+
+    fn written(&mut self, written: Written) {
+        match written {
+            Written::Done(events) => {
+                self.on_disk = events.last().map_or(self.on_disk, |event| event.seq);
+                self.journal_error = None;
+                self.feed.publish(self.course.state().run(), &events);
+                self.answer_waiting();
+            }
+            Written::Failing(error) | Written::Lost(error) => {
+                if self.journal_error.is_none() {
+                    tracing::error!(run = %self.course.state().run(), %error, "the journal fails: undoing from memory");
+                }
+                self.journal_error = Some(error.clone());
+                for (_, reply) in self.waiting.drain(..) {
+                    let _ = reply.send(Err(ActError::Unrecorded(error.clone())));
+                }
+                let cause = StopCause::Error {
+                    reason: format!("the journal failed: {error}"),
+                };
+                self.take(
+                    Input::Stop {
+                        cause,
+                        origin: Origin::engine(),
+                    },
+                    None,
+                );
+            }
+        }
+    }
+
+    fn answer_waiting(&mut self) {
+        let on_disk = self.on_disk;
+        for (seq, reply) in std::mem::take(&mut self.waiting) {
+            if seq <= on_disk {
+                let _ = reply.send(Ok(seq));
+            } else {
+                self.waiting.push((seq, reply));
+            }
+        }
+    }
+
+    /// Performs what is outstanding and not under way.
+    fn perform(&mut self) {
+        let now = self.ports.clock.now();
+        for effect in outstanding(self.course.state(), &now) {
+            let undoes = matches!(effect.kind, EffectKind::Undo(_));
+            if self.in_flight.contains_key(&effect.key) || (!undoes && effect.key.0 > self.on_disk)
+            {
+                continue;
+            }
+            if let EffectKind::Undo(id) = &effect.kind {
+                self.abandon_apply(id);
+            }
+            let Some(task) = Task::of(&effect, self.course.state()) else {
+                continue;
+            };
+            let (run, plan, ports) = (
+                self.course.state().run().clone(),
+                self.plan.clone(),
+                self.ports.clone(),
+            );
+            let (key, report) = (effect.key, self.report.clone());
+            let handle = self.tracker.spawn(async move {
+                let outcome = task.perform(run, plan, ports).await;
+                let _ = report.send(Report::Outcome(key, outcome)).await;
+            });
+            self.in_flight
+                .insert(effect.key, (effect.kind, handle.abort_handle()));
+        }
+    }
+
+    /// An apply that is still under way is dropped when its undo begins; the engine looks twice for what lands late.
+    fn abandon_apply(&mut self, id: &InjectionId) {
+        self.in_flight.retain(|_, (kind, handle)| {
+            let applies = matches!(kind, EffectKind::Apply(applying) if applying == id);
+            if applies {
+                handle.abort();
+            }
+            !applies
+        });
+    }
+
+    /// Looks whether what should be on still is.
+    fn look(&mut self) {
+        self.looking.retain(|handle| !handle.is_finished());
+        if !self.looking.is_empty() {
+            return;
+        }
+        let active = self
+            .course
+            .state()
+            .ledger()
+            .open()
+            .filter(|o| matches!(o.entry, Entry::Active { .. }));
+        for armed in active.filter_map(|obligation| obligation.armed().cloned()) {
+            let (driver, report) = (self.ports.driver.clone(), self.report.clone());
+            let handle = self.tracker.spawn(async move {
+                // A target that does not answer says nothing about the fault on it.
+                if let Ok(presence) = driver.look(&armed).await {
+                    let _ = report
+                        .send(Report::Look(armed.injection().id.clone(), presence))
+                        .await;
+                }
+            });
+            self.looking.push(handle.abort_handle());
+        }
+    }
+
+    fn publish_status(&self) {
+        let state = self.course.state();
+        if state.is_ended() {
+            return;
+        }
+        let stuck: Vec<_> = state
+            .stuck()
+            .map(|obligation| match &obligation.entry {
+                Entry::Stuck { error, .. } => (obligation.injection.id.clone(), error.clone()),
+                _ => (obligation.injection.id.clone(), String::new()),
+            })
+            .collect();
+        let status = if stuck.is_empty() {
+            RunStatus::Live {
+                phase: state.phase().unwrap_or(Phase::Preflight),
+            }
+        } else {
+            RunStatus::Stuck { what: stuck }
+        };
+        self.status.send_if_modified(|known| {
+            let changed = *known != status;
+            *known = status;
+            changed
+        });
+    }
+}

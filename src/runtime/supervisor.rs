@@ -1,0 +1,257 @@
+//! The supervisor: starts runs, knows those that this process drives, and ends them all when it goes.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio_util::task::TaskTracker;
+
+use super::Ports;
+use super::feed::Feed;
+use super::handle::{RunHandle, RunStatus};
+use super::runner::{Runner, Start};
+use crate::engine::Course;
+use crate::engine::event::{Origin, Phase, StopCause, Trigger};
+use crate::engine::input::Input;
+use crate::engine::state::State;
+use crate::model::ids::{RunId, StackName};
+use crate::model::plan::Plan;
+use crate::ports::{Claim, JournalError};
+
+/// Commands that may wait at a run's door.
+const COMMANDS: usize = 256;
+
+/// Why a run did not start. Nothing was touched.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// One run at a time on a stack.
+    #[error("stack `{stack}` is in use by run {run}{hint}")]
+    Busy {
+        /// Which stack.
+        stack: StackName,
+        /// By which run.
+        run: RunId,
+        /// What to do about it.
+        hint: &'static str,
+    },
+    /// This process is going.
+    #[error("firedrill is shutting down")]
+    ShuttingDown,
+    /// Somebody holds a run that is not there yet.
+    #[error("run {0} is held by another process")]
+    Held(RunId),
+    /// Runs can't be held.
+    #[error("the run could not be locked: {0}")]
+    Lock(#[from] std::io::Error),
+    /// The journal can't be read.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}
+
+/// Starts and knows runs. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Supervisor {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    ports: Ports,
+    feed: Feed,
+    tracker: TaskTracker,
+    live: Mutex<Live>,
+}
+
+#[derive(Debug, Default)]
+struct Live {
+    closing: bool,
+    runs: BTreeMap<RunId, RunHandle>,
+}
+
+impl Supervisor {
+    /// A supervisor whose tasks `tracker` owns.
+    pub fn new(ports: Ports, tracker: TaskTracker) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                ports,
+                feed: Feed::default(),
+                tracker,
+                live: Mutex::default(),
+            }),
+        }
+    }
+
+    /// Every run's events.
+    pub fn feed(&self) -> &Feed {
+        &self.shared.feed
+    }
+
+    /// What it works through.
+    pub fn ports(&self) -> &Ports {
+        &self.shared.ports
+    }
+
+    /// The runs this process drives.
+    pub fn live(&self) -> Vec<RunHandle> {
+        self.lock().runs.values().cloned().collect()
+    }
+
+    /// One of them.
+    pub fn get(&self, run: &RunId) -> Option<RunHandle> {
+        self.lock().runs.get(run).cloned()
+    }
+
+    /// Starts a run, unless its stack is in use.
+    pub async fn start(
+        &self,
+        plan: Plan,
+        seed: Option<u64>,
+        trigger: Trigger,
+    ) -> Result<RunHandle, StartError> {
+        let ports = &self.shared.ports;
+        let run = ports.ids.run();
+        let seed = seed.unwrap_or_else(|| ports.ids.seed());
+        self.refuse_open_obligations(&plan.stack.name).await?;
+        let claim = ports
+            .claims
+            .claim(&run)?
+            .ok_or_else(|| StartError::Held(run.clone()))?;
+        let input = Input::Create {
+            plan: Box::new(plan.clone()),
+            seed,
+            trigger,
+        };
+        self.drive(Course::new(run), Arc::new(plan), claim, input)
+    }
+
+    /// Takes up a run that a dead process left, and undoes it.
+    pub(super) fn take_over(&self, state: &Course, claim: Claim) -> Result<RunHandle, StartError> {
+        let plan = state
+            .state()
+            .plan()
+            .cloned()
+            .ok_or_else(|| JournalError::NoSuchRun(state.state().run().clone()))?;
+        self.drive(state.clone(), Arc::new(plan), claim, Input::TakeOver)
+    }
+
+    fn drive(
+        &self,
+        course: Course,
+        plan: Arc<Plan>,
+        claim: Claim,
+        first: Input,
+    ) -> Result<RunHandle, StartError> {
+        let run = course.state().run().clone();
+        let (sender, commands) = mpsc::channel(COMMANDS);
+        let (status, watched) = watch::channel(RunStatus::Live {
+            phase: Phase::Preflight,
+        });
+        let handle = RunHandle {
+            run: run.clone(),
+            plan: plan.clone(),
+            commands: sender,
+            status: watched,
+        };
+        {
+            // The look and the entry under one lock: of two starts on one stack, one wins.
+            let mut live = self.lock();
+            let recovers = matches!(first, Input::TakeOver);
+            if live.closing && !recovers {
+                return Err(StartError::ShuttingDown);
+            }
+            if !recovers
+                && let Some(other) = live
+                    .runs
+                    .values()
+                    .find(|other| other.plan.stack.name == plan.stack.name)
+            {
+                return Err(busy(&plan.stack.name, other.run()));
+            }
+            live.runs.insert(run.clone(), handle.clone());
+        }
+        let shared = self.shared.clone();
+        let start = Start {
+            course,
+            plan,
+            ports: shared.ports.clone(),
+            feed: shared.feed.clone(),
+            tracker: shared.tracker.clone(),
+            claim,
+            commands,
+            status,
+        };
+        let supervisor = self.clone();
+        self.shared.tracker.spawn(async move {
+            Box::pin(Runner::new(start).drive(first)).await;
+            supervisor.lock().runs.remove(&run);
+        });
+        Ok(handle)
+    }
+
+    /// No run starts on a stack where an earlier one still owes something.
+    async fn refuse_open_obligations(&self, stack: &StackName) -> Result<(), StartError> {
+        for run in self.shared.ports.journal.unfinished().await? {
+            if self.get(&run).is_some() {
+                continue;
+            }
+            let events = self.shared.ports.journal.load(&run).await?;
+            let state = State::replay(run.clone(), &events);
+            if state.plan().is_some_and(|plan| plan.stack.name == *stack) {
+                let hint = if self.shared.ports.claims.claim(&run)?.is_some() {
+                    ", whose process died; hint: `firedrill recover` undoes what it left"
+                } else {
+                    " of another process; hint: wait for it, or halt it"
+                };
+                return Err(StartError::Busy {
+                    stack: stack.clone(),
+                    run,
+                    hint,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses new runs, stops those that are live, and waits until each is over or `patience` has passed.
+    /// Answers with those that are not.
+    pub async fn shut_down(
+        &self,
+        cause: StopCause,
+        origin: Origin,
+        patience: Duration,
+    ) -> Vec<RunHandle> {
+        self.lock().closing = true;
+        let live = self.live();
+        for handle in &live {
+            handle.stop(cause.clone(), origin.clone()).await;
+        }
+        let deadline = tokio::time::Instant::now() + patience;
+        let mut left = Vec::new();
+        for mut handle in live {
+            if tokio::time::timeout_at(deadline, handle.ended())
+                .await
+                .is_err()
+            {
+                left.push(handle);
+            }
+        }
+        left
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Live> {
+        // The map is whole at every instant: a panic elsewhere leaves nothing half-done in it.
+        self.shared
+            .live
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn busy(stack: &StackName, run: &RunId) -> StartError {
+    StartError::Busy {
+        stack: stack.clone(),
+        run: run.clone(),
+        hint: "; hint: wait for it, or halt it",
+    }
+}
