@@ -1,7 +1,9 @@
 //! firedrill: drills and experiments on staging wallet stacks, timed, scored and undone.
 
+pub mod clock;
 pub mod engine;
 pub mod model;
 pub mod outbound;
 pub mod ports;
 pub mod runtime;
+pub mod telemetry;
