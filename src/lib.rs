@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod engine;
 pub mod model;
+pub mod narrative;
 pub mod outbound;
 pub mod ports;
 pub mod runtime;
