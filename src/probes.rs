@@ -46,9 +46,7 @@ impl Probes {
             Ask::Tcp { address } => tcp::ask(address, expect).await,
             Ask::Process(program) => process::ask(program, expect).await,
             Ask::Difference { sides } => difference::ask(outbound, sides, expect).await,
-            Ask::Prometheus { url, query } => {
-                prometheus::ask(outbound, url, query, expect).await
-            }
+            Ask::Prometheus { url, query } => prometheus::ask(outbound, url, query, expect).await,
         }
     }
 }
@@ -100,5 +98,47 @@ fn judged(judgement: Result<(), String>) -> SampleResult {
     match judgement {
         Ok(()) => SampleResult::Passed,
         Err(why) => SampleResult::Failed(why),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::time::{Epoch, Millis};
+    use crate::probes::fixture::{get, probe, within};
+
+    fn seen(ask: Ask, milliseconds: u64, result: SampleResult) -> Sample {
+        let sent = Stamp {
+            epoch: Epoch(1),
+            mono_ns: 0,
+            wall: jiff::Timestamp::UNIX_EPOCH,
+        };
+        let took = Millis::new(milliseconds).duration();
+        on_time(&probe(ask, within(1000)), sent, took, result)
+    }
+
+    #[test]
+    fn an_answer_seen_after_the_deadline_never_passes() {
+        let http = || Ask::Http(get("http://127.0.0.1/"));
+        assert_eq!(
+            seen(http(), 1000, SampleResult::Passed).result,
+            SampleResult::Passed
+        );
+        let sample = seen(http(), 1001, SampleResult::Passed);
+        assert_eq!(
+            sample.result,
+            SampleResult::Failed("no answer within 1000 ms".into())
+        );
+        assert_eq!(sample.took, Duration::from_secs(1));
+        let prometheus = Ask::Prometheus {
+            url: "http://127.0.0.1".into(),
+            query: "up".into(),
+        };
+        assert_eq!(
+            seen(prometheus, 1001, SampleResult::Passed).result,
+            SampleResult::Unknown("no answer within 1000 ms".into())
+        );
+        let refused = SampleResult::Failed("refused".into());
+        assert_eq!(seen(http(), 1001, refused.clone()).result, refused);
     }
 }

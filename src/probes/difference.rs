@@ -21,10 +21,7 @@ pub(super) async fn ask(
         return SampleResult::Unknown(why);
     }
     let [left, right] = sides;
-    let (left, right) = tokio::join!(
-        read(outbound, left, expect),
-        read(outbound, right, expect)
-    );
+    let (left, right) = tokio::join!(read(outbound, left, expect), read(outbound, right, expect));
     match (left, right) {
         (Ok(left), Ok(right)) => judged(
             expect
@@ -160,14 +157,144 @@ fn cut(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::probe::Ask;
+    use crate::probes::fixture::{Does, Server, get, line, nobody, sample, within};
     use serde_json::json;
+
+    fn below(bound: f64) -> Expect {
+        Expect {
+            below: Some(bound),
+            ..within(5000)
+        }
+    }
+
+    async fn asked(left: Does, right: Does, read: &str, expect: Expect) -> String {
+        let (left, right) = (Server::start(left).await, Server::start(right).await);
+        let reading = |server: &Server| Reading {
+            http: get(server.url("/head?token=secret")),
+            read: read.to_owned(),
+        };
+        let sides = Box::new([reading(&left), reading(&right)]);
+        line(
+            &sample(Ask::Difference { sides }, expect).await,
+            &[&left, &right],
+        )
+    }
+
+    fn height(height: &str) -> Does {
+        Does::Answer(vec![("/head", 200, format!(r#"{{"height":{height}}}"#))])
+    }
+
+    #[tokio::test]
+    async fn the_distance_is_judged_whichever_side_is_ahead() {
+        for (left, right) in [("7", "9"), ("9", "7"), (r#""0x9""#, "7"), ("7.5", "7")] {
+            let said = asked(height(left), height(right), "$.height", below(3.0)).await;
+            assert_eq!(said, "passed", "{left} {right}");
+        }
+        insta::assert_snapshot!(
+            asked(height("12"), height("7"), "$.height", below(3.0)).await,
+            @"failed: 12 and 7 differ by 5, expected below 3"
+        );
+        let apart = Expect {
+            above: Some(5.0),
+            ..within(5000)
+        };
+        insta::assert_snapshot!(
+            asked(height("12"), height("7"), "$.height", apart).await,
+            @"failed: 12 and 7 differ by 5, expected above 5"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_side_that_answers_wrong_fails_with_its_address() {
+        let error = || Does::Answer(vec![("/", 500, String::new())]);
+        let texts = [
+            asked(height("1"), error(), "$.height", below(3.0)).await,
+            asked(error(), error(), "$.height", below(3.0)).await,
+            asked(height("null"), height("1"), "$.height", below(3.0)).await,
+            asked(height("1"), height("1"), "$.head", below(3.0)).await,
+            asked(height("[1,2]"), height("1"), "$.height[*]", below(3.0)).await,
+            asked(Does::Raw(b""), height("1"), "$.height", below(3.0)).await,
+        ];
+        insta::assert_snapshot!(texts.join("\n"), @r#"
+failed: http://server-1/head: status 500, expected 200 to 299
+failed: http://server-0/head: status 500, expected 200 to 299; http://server-1/head: status 500, expected 200 to 299
+failed: http://server-0/head: $.height is null, not a number
+failed: http://server-0/head: $.head is missing; http://server-1/head: $.head is missing
+failed: http://server-0/head: $.height[*] is 2 values, not one; http://server-1/head: $.height[*] is missing
+failed: http://server-0/head: the connection failed: connection closed before message completed
+"#);
+    }
+
+    #[tokio::test]
+    async fn a_late_side_fails_at_the_deadline_of_the_whole() {
+        let expect = Expect {
+            below: Some(3.0),
+            ..within(150)
+        };
+        insta::assert_snapshot!(
+            asked(height("1"), Does::Stall(b""), "$.height", expect).await,
+            @"failed: http://server-1/head: no answer within 150 ms"
+        );
+    }
+
+    #[tokio::test]
+    async fn both_sides_are_asked_at_once() {
+        let expect = Expect {
+            below: Some(3.0),
+            ..within(300)
+        };
+        let stall = Server::start(Does::Stall(b"")).await;
+        let reading = Reading {
+            http: get(stall.url("/")),
+            read: "$".into(),
+        };
+        let begun = tokio::time::Instant::now();
+        let sides = Box::new([reading.clone(), reading]);
+        let _ = sample(Ask::Difference { sides }, expect).await;
+        assert!(begun.elapsed() < std::time::Duration::from_millis(550));
+    }
+
+    #[tokio::test]
+    async fn a_refused_side_fails_even_where_the_other_could_not_be_asked() {
+        let refused = format!("http://{}/", nobody().await);
+        let reading = |url: &str| Reading {
+            http: get(url),
+            read: "$".into(),
+        };
+        let sides = Box::new([reading("nonsense"), reading(&refused)]);
+        let sample = sample(Ask::Difference { sides }, below(3.0)).await;
+        assert!(
+            matches!(sample.result, SampleResult::Failed(_)),
+            "{sample:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_path_that_is_none_and_a_missing_bound_are_unknown() {
+        let texts = [
+            asked(height("1"), height("1"), "$.height", within(5000)).await,
+            asked(height("1"), height("1"), "height", below(3.0)).await,
+        ];
+        insta::assert_snapshot!(texts.join("\n"), @r#"
+unknown: the expectation has neither `below` nor `above`
+unknown: height is not a JSONPath: at position 0, parser error
+"#);
+    }
 
     #[test]
     fn numbers_are_read_from_numbers_and_from_texts() {
         assert_eq!(Number::of(&json!(7)), Some(Number::Whole(7)));
         assert_eq!(Number::of(&json!("0x1b4")), Some(Number::Whole(436)));
         assert_eq!(Number::of(&json!("-1.5")), Some(Number::Real(-1.5)));
-        for none in [json!(null), json!("NaN"), json!("inf"), json!("0x"), json!(""), json!([1])] {
+        for none in [
+            json!(null),
+            json!("NaN"),
+            json!("inf"),
+            json!("0x"),
+            json!(""),
+            json!([1]),
+        ] {
             assert_eq!(Number::of(&none), None, "{none}");
         }
     }

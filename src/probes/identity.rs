@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt, join_all};
 
-use super::network::{Network, Place, shown};
 use super::locality::{self, Target};
+use super::network::{Network, Place, shown};
 use super::{late, mainnet};
 use crate::model::plan::Plan;
 use crate::model::probe::{Expect, HttpRequest};
@@ -163,7 +163,11 @@ impl Inspection {
         selector: &ContainerSelector,
     ) -> Result<BTreeMap<String, String>, String> {
         in_time(
-            format!("container {} at {}", container_name(selector), shown(docker)),
+            format!(
+                "container {} at {}",
+                container_name(selector),
+                shown(docker)
+            ),
             self.containers.labels(docker, selector),
         )
         .await
@@ -182,14 +186,14 @@ impl Inspector for Inspection {
     }
 
     fn prove<'a>(&'a self, stack: &'a Stack) -> Answer<'a, Result<Vec<String>, Vec<String>>> {
-        Box::pin(async move {
-            settled(self.identity(stack, locality::of_stack(stack)).await)
-        })
+        Box::pin(async move { settled(self.identity(stack, locality::of_stack(stack)).await) })
     }
 }
 
 /// All proofs, or, where there is a single finding, all findings.
-fn settled(lines: impl IntoIterator<Item = Result<String, String>>) -> Result<Vec<String>, Vec<String>> {
+fn settled(
+    lines: impl IntoIterator<Item = Result<String, String>>,
+) -> Result<Vec<String>, Vec<String>> {
     let (mut proofs, mut findings) = (Vec::new(), Vec::new());
     for line in lines {
         match line {
@@ -227,7 +231,10 @@ async fn upstreams(stack: &Stack, within: &[String]) -> Lines {
 
 async fn upstream(link: &Link, networks: &[Network]) -> Result<String, String> {
     let what = format!("upstream {} of {}", link.upstream, link.proxy);
-    let place: Place = link.upstream.parse().map_err(|why| format!("{what}: {why}"))?;
+    let place: Place = link
+        .upstream
+        .parse()
+        .map_err(|why| format!("{what}: {why}"))?;
     let addresses = in_time(&what, place.resolve()).await?;
     let home = |address| networks.iter().find(|network| network.contains(address));
     if let Some(outside) = addresses.iter().find(|address| home(**address).is_none()) {
@@ -271,7 +278,9 @@ fn read(expect: &Expect, reply: &Reply) -> String {
 }
 
 fn plain(value: &serde_json::Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
 }
 
 pub(super) fn container_name(selector: &ContainerSelector) -> String {

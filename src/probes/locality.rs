@@ -75,8 +75,14 @@ pub(super) fn of_stack(stack: &Stack) -> Vec<Target> {
     }
     for link in &stack.links {
         let proxy = &link.proxy;
-        targets.push(Target::address(format!("listener of {proxy}"), &link.listen));
-        targets.push(Target::address(format!("upstream of {proxy}"), &link.upstream));
+        targets.push(Target::address(
+            format!("listener of {proxy}"),
+            &link.listen,
+        ));
+        targets.push(Target::address(
+            format!("upstream of {proxy}"),
+            &link.upstream,
+        ));
     }
     for (name, probe) in &stack.probes {
         let what = format!("probe {name}");
@@ -118,7 +124,10 @@ pub(super) fn of_plan(plan: &Plan) -> Vec<Target> {
                 .filter_map(|call| of_call(format!("hook {}", injection.id), call)),
         );
     }
-    let remedies = plan.drill.iter().flat_map(|exercise| &exercise.drill.remedies);
+    let remedies = plan
+        .drill
+        .iter()
+        .flat_map(|exercise| &exercise.drill.remedies);
     for remedy in remedies {
         let calls = [&remedy.act, &remedy.restore];
         targets.extend(

@@ -71,11 +71,23 @@ mod tests {
 
     #[test]
     fn a_mainnet_is_known_in_every_spelling_and_a_test_chain_is_none() {
-        for ethereum in [json!("0x1"), json!("0x01"), json!("0X1"), json!("1"), json!(1)] {
+        for ethereum in [
+            json!("0x1"),
+            json!("0x01"),
+            json!("0X1"),
+            json!("1"),
+            json!(1),
+        ] {
             assert_eq!(named(&ethereum), Some("Ethereum"), "{ethereum}");
         }
         assert_eq!(named(&json!("0x89")), Some("Polygon"));
-        for test in [json!("0x7a69"), json!("0xaa36a7"), json!(1337), json!(null), json!("x")] {
+        for test in [
+            json!("0x7a69"),
+            json!("0xaa36a7"),
+            json!(1337),
+            json!(null),
+            json!("x"),
+        ] {
             assert_eq!(named(&test), None, "{test}");
         }
     }

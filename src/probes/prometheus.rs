@@ -63,7 +63,10 @@ pub(super) async fn ask(
     };
     // Errors come with a status of their own and with this body, proxies in between with any.
     let Ok(body) = serde_json::from_slice::<Body>(&reply.body) else {
-        return silent(&format!("status {} and no Prometheus answer", reply.status.as_u16()));
+        return silent(&format!(
+            "status {} and no Prometheus answer",
+            reply.status.as_u16()
+        ));
     };
     match (body.status.as_str(), body.data) {
         ("success", Some(data)) => samples(data).map_or_else(
@@ -84,7 +87,9 @@ fn samples(data: Data) -> Result<Vec<(String, f64)>, String> {
             value: Some(serde_json::from_value(data.result).map_err(unreadable)?),
         }],
         other => {
-            return Err(format!("the query gives a {other}, not a vector or a scalar"));
+            return Err(format!(
+                "the query gives a {other}, not a vector or a scalar"
+            ));
         }
     };
     series
@@ -152,6 +157,117 @@ fn percent_encoded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::probe::Ask;
+    use crate::probes::fixture::{Does, Server, line, nobody, sample, within};
+
+    async fn asked(does: Does, expect: Expect) -> String {
+        let server = Server::start(does).await;
+        let ask = Ask::Prometheus {
+            url: server.url("/"),
+            query: "a b".into(),
+        };
+        line(&sample(ask, expect).await, &[&server])
+    }
+
+    fn below() -> Expect {
+        Expect {
+            below: Some(0.5),
+            ..within(5000)
+        }
+    }
+
+    /// A successful answer to exactly the query `a b`.
+    fn answer(kind: &str, result: &str) -> Does {
+        let body =
+            format!(r#"{{"status":"success","data":{{"resultType":"{kind}","result":{result}}}}}"#);
+        Does::Answer(vec![("/api/v1/query?query=a%20b", 200, body)])
+    }
+
+    fn vector(values: &[&str]) -> Does {
+        let series: Vec<String> = (0..)
+            .zip(values)
+            .map(|(i, v)| {
+                format!(r#"{{"metric":{{"__name__":"errors","node":"{i}"}},"value":[1.5,"{v}"]}}"#)
+            })
+            .collect();
+        answer("vector", &format!("[{}]", series.join(",")))
+    }
+
+    #[tokio::test]
+    async fn every_sample_must_satisfy() {
+        assert_eq!(asked(vector(&["0", "0.49"]), below()).await, "passed");
+        assert_eq!(
+            asked(answer("scalar", r#"[1, "0.1"]"#), below()).await,
+            "passed"
+        );
+        let texts = [
+            asked(vector(&["0.1", "0.7"]), below()).await,
+            asked(vector(&["+Inf"]), below()).await,
+            asked(vector(&["NaN", "0.7"]), below()).await,
+            asked(answer("scalar", r#"[1, "0.5"]"#), below()).await,
+        ];
+        insta::assert_snapshot!(texts.join("\n"), @r#"
+failed: errors{node="1"} is 0.7, expected below 0.5
+failed: errors{node="0"} is inf, expected below 0.5
+failed: errors{node="1"} is 0.7, expected below 0.5
+failed: the value is 0.5, expected below 0.5
+"#);
+    }
+
+    #[tokio::test]
+    async fn what_says_nothing_about_the_target_is_unknown() {
+        let error = r#"{"status":"error","errorType":"bad_data","error":"parse error at 3"}"#;
+        let texts = [
+            asked(vector(&["0.1", "NaN"]), below()).await,
+            asked(vector(&[]), below()).await,
+            asked(vector(&["many"]), below()).await,
+            asked(answer("matrix", "[]"), below()).await,
+            asked(answer("vector", "7"), below()).await,
+            asked(
+                answer("vector", r#"[{"metric":{},"histogram":[1,{}]}]"#),
+                below(),
+            )
+            .await,
+            asked(Does::Answer(vec![("/", 400, error.into())]), below()).await,
+            asked(Does::Answer(vec![("/", 502, "<html>".into())]), below()).await,
+            asked(
+                Does::Answer(vec![("/", 200, r#"{"status":"success"}"#.into())]),
+                below(),
+            )
+            .await,
+            asked(vector(&["0.1"]), within(5000)).await,
+        ];
+        insta::assert_snapshot!(texts.join("\n"), @r#"
+unknown: Prometheus at http://server-0/: errors{node="1"} is NaN
+unknown: Prometheus at http://server-0/: the query matches no series
+unknown: Prometheus at http://server-0/: errors{node="0"} has the value `many`
+unknown: Prometheus at http://server-0/: the query gives a matrix, not a vector or a scalar
+unknown: Prometheus at http://server-0/: a vector that can't be read
+unknown: Prometheus at http://server-0/: the value is a histogram, not a number
+unknown: Prometheus at http://server-0/: parse error at 3
+unknown: Prometheus at http://server-0/: status 502 and no Prometheus answer
+unknown: Prometheus at http://server-0/: no data
+unknown: the expectation has neither `below` nor `above`
+"#);
+    }
+
+    #[tokio::test]
+    async fn a_silent_server_is_unknown() {
+        let late = Expect {
+            below: Some(0.5),
+            ..within(150)
+        };
+        insta::assert_snapshot!(asked(Does::Stall(b""), late).await, @"unknown: Prometheus at http://server-0/: no answer within 150 ms");
+        let ask = Ask::Prometheus {
+            url: format!("http://{}", nobody().await),
+            query: "up".into(),
+        };
+        let refused = sample(ask, below()).await;
+        assert!(
+            matches!(&refused.result, SampleResult::Unknown(why) if why.contains("refused")),
+            "{refused:?}"
+        );
+    }
 
     #[test]
     fn a_query_survives_its_way_through_the_url() {
@@ -164,7 +280,12 @@ mod tests {
     #[test]
     fn series_are_named_as_people_write_them() {
         let metric = |pairs: &[(&str, &str)]| {
-            named(&pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect())
+            named(
+                &pairs
+                    .iter()
+                    .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+                    .collect(),
+            )
         };
         assert_eq!(metric(&[]), "the value");
         assert_eq!(metric(&[("__name__", "up")]), "up");
