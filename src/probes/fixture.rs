@@ -1,5 +1,7 @@
 //! What the tests of this module share: a clock, servers on loopback, plain requests and expectations.
 
+pub(super) mod staging;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
