@@ -1,6 +1,6 @@
 //! Identity: proves that a stack is staging, from its targets and not from its word.
 //!
-//! Invariants: everything is only read. All checks run at once, each for [`PATIENCE`] at the most, and all findings are
+//! Invariants: everything is only read. All checks run at once, each for three seconds at the most, and all findings are
 //! told together. A check that finds nothing to look at is a finding, never a proof. A mainnet's chain id and an
 //! environment outside the allow-list are refused whatever a file expects, and there is no way around it; a stack of
 //! such an environment is not even asked.
