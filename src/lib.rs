@@ -6,5 +6,6 @@ pub mod model;
 pub mod narrative;
 pub mod outbound;
 pub mod ports;
+pub mod probes;
 pub mod runtime;
 pub mod telemetry;
