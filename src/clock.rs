@@ -74,6 +74,9 @@ impl Ids for SystemIds {
 }
 
 /// Random bits from the system.
+///
+/// # Panics
+/// Where the system has no randomness, as only before it has booted.
 #[expect(
     clippy::disallowed_methods,
     reason = "this is the adapter that draws randomness"

@@ -1,5 +1,5 @@
 //! The traits the runtime needs of the world, spoken in model and engine types. Adapters implement them; the runtime
-//! and its tests know nothing else of Toxiproxy, Docker, HTTP or SQLite.
+//! and its tests know nothing else of Toxiproxy, Docker, HTTP or `SQLite`.
 
 use std::collections::BTreeMap;
 use std::future::Future;
