@@ -9,3 +9,6 @@ pub mod ports;
 pub mod probes;
 pub mod runtime;
 pub mod telemetry;
+//! firedrill runs incident drills against staging crypto-wallet stacks.
+
+pub mod toxiproxy;
