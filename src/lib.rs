@@ -1,1 +1,3 @@
-//! x
+//! firedrill runs incident drills against staging crypto-wallet stacks.
+
+pub mod wallet;
