@@ -300,8 +300,8 @@ impl Book {
                 .get(&nonce)
                 .and_then(|id| self.transfers.get_mut(id))
             {
+                // The raw form stays: a node that lost its chain can be given it again.
                 transfer.state = State::Mined;
-                transfer.raw = None;
             }
         }
         self.unmined.remove(&nonce);
