@@ -138,7 +138,7 @@ pub struct Addresses {
 impl Addresses {
     /// Everything on `host`, every dependency dialled through its proxy's port.
     pub fn on(host: IpAddr) -> Self {
-        Self::new(host, |link| link.port())
+        Self::new(host, LinkName::port)
     }
 
     /// Everything on `host`, services dialled without proxies.

@@ -9,6 +9,7 @@ mod book;
 mod dependencies;
 mod facts;
 mod invariants;
+mod lane;
 mod metrics;
 mod session;
 mod settlement;

@@ -10,6 +10,7 @@
 //!
 //! Must not: lose a transaction it accepted while it lives; the pump hands it on until a block holds it.
 
+mod pump;
 mod rpc;
 
 pub(super) use rpc::{NONCE_TOO_HIGH, NONCE_TOO_LOW};
@@ -37,10 +38,8 @@ use super::transaction::Signed;
 use super::{Addresses, LinkName, Service};
 
 const BLOCK_TIME: Duration = Duration::from_secs(1);
-const PUMP_EVERY: Duration = Duration::from_millis(200);
 const PEER_DEADLINE: Duration = Duration::from_secs(1);
 const BLOCKS_A_PULL: usize = 128;
-const TRANSACTIONS_A_PUSH: usize = 200;
 
 struct Node {
     service: Service,
@@ -57,7 +56,7 @@ struct View {
 
 enum Upstream {
     Validator(Arc<Shared<Chain>>),
-    Peer(Remote),
+    Peer(Box<Remote>),
 }
 
 /// node-a: its view follows a validator in the same process. Asks node-b first for a chain it may have lost.
@@ -94,7 +93,13 @@ pub(super) fn following(
     cancel: &CancellationToken,
 ) -> Router {
     let peer = Remote::over(LinkName::NodeBNodeA, addresses);
-    serve(Service::NodeB, seed, Upstream::Peer(peer), tracker, cancel)
+    serve(
+        Service::NodeB,
+        seed,
+        Upstream::Peer(Box::new(peer)),
+        tracker,
+        cancel,
+    )
 }
 
 fn serve(
@@ -252,85 +257,8 @@ async fn peer_transactions(
     Body(pushed): Body<Transactions>,
 ) -> Reply {
     let accepted = match &node.upstream {
-        Upstream::Validator(validator) => hand_over(validator, &pushed.raw),
+        Upstream::Validator(validator) => pump::hand_over(validator, &pushed.raw),
         Upstream::Peer(_) => 0,
     };
     (StatusCode::OK, Json(json!({"accepted": accepted})))
-}
-
-fn hand_over(validator: &Shared<Chain>, raw: &[String]) -> usize {
-    // One lock a transaction: verifying signatures takes long enough to let others in between.
-    raw.iter()
-        .filter(|raw| validator.lock().accept(raw).is_ok())
-        .count()
-}
-
-impl Node {
-    async fn run_pump(&self) {
-        let mut tick = tokio::time::interval(PUMP_EVERY);
-        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            // Both arms only wait: losing one of them loses nothing, since a turn of the pump does everything there is.
-            tokio::select! {
-                _ = tick.tick() => {}
-                () = self.pump.notified() => {}
-            }
-            self.turn().await;
-        }
-    }
-
-    /// One turn: transactions out, blocks in. A frozen node does neither.
-    async fn turn(&self) {
-        let (frozen, from, pooled) = {
-            let view = self.view.lock();
-            let pooled = view.chain.pooled(TRANSACTIONS_A_PUSH);
-            (view.frozen, view.chain.head().height + 1, pooled)
-        };
-        if frozen {
-            return;
-        }
-        let sync = match &self.upstream {
-            Upstream::Validator(validator) => {
-                hand_over(validator, &pooled);
-                Some(validator.lock().sync_from(from, BLOCKS_A_PULL))
-            }
-            Upstream::Peer(peer) => exchange(peer, from, pooled).await,
-        };
-        if let Some(sync) = sync {
-            self.view.lock().take_in(self.service, sync);
-        }
-    }
-}
-
-async fn exchange(peer: &Remote, from: u64, pooled: Vec<String>) -> Option<Sync> {
-    if !pooled.is_empty() {
-        let deadline = Instant::now() + PEER_DEADLINE;
-        peer.post("/peer/transactions", &json!({"raw": pooled}), deadline)
-            .await
-            .ok()?;
-    }
-    let deadline = Instant::now() + PEER_DEADLINE;
-    let answer = peer
-        .get(&format!("/peer/blocks?from={from}"), deadline)
-        .await
-        .ok()?;
-    serde_json::from_value(answer.body).ok()
-}
-
-impl View {
-    fn take_in(&mut self, service: Service, sync: Sync) {
-        // The freeze may have come while the peer was being asked.
-        if self.frozen {
-            return;
-        }
-        let current = self.chain.head().hash == sync.head.hash;
-        let joined = sync
-            .blocks
-            .iter()
-            .try_for_each(|block| self.chain.join(block.clone()));
-        if !current && (joined.is_err() || sync.blocks.is_empty()) {
-            tracing::warn!(%service, height = sync.head.height, "the chain does not join onto this node's: adopted");
-            self.chain.adopt(sync);
-        }
-    }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use axum::serve::ListenerExt;
 use axum::{Json, Router, body::Bytes};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -28,6 +29,10 @@ pub(super) fn serve(
     cancel: &CancellationToken,
 ) {
     let stop = cancel.clone();
+    let listener = listener.tap_io(|connection| {
+        // Only costs time when it fails: small answers may wait for an acknowledgement.
+        let _ = connection.set_nodelay(true);
+    });
     tracker.spawn(async move {
         // Whoever connects before the router is ready waits in the listener's queue.
         let Some(router) = stop.run_until_cancelled(router).await else {

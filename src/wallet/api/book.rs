@@ -68,6 +68,7 @@ pub(super) enum Admission {
     Known(String),
     KeyReused,
     Paused,
+    NoPrice,
     Busy(&'static str),
 }
 
@@ -133,8 +134,8 @@ impl Book {
         }
     }
 
-    /// Opens a transfer, or says why not. Whoever is told `New` owes a [`Self::leave`].
-    pub(super) fn admit(&mut self, order: &Order, fee: u64) -> Admission {
+    /// Opens a transfer, or says why not; without a fee, nothing new. Whoever is told `New` owes a [`Self::leave`].
+    pub(super) fn admit(&mut self, order: &Order, fee: Option<u64>) -> Admission {
         if let Some(known) = order
             .key
             .as_ref()
@@ -152,7 +153,10 @@ impl Book {
         if self.paused {
             return Admission::Paused;
         }
-        if self.in_flight >= IN_FLIGHT {
+        let Some(fee) = fee else {
+            return Admission::NoPrice;
+        };
+        if self.in_flight >= IN_FLIGHT || self.order.len() >= 2 * HISTORY {
             return Admission::Busy("too many transfers are under way");
         }
         if self.unmined.len() >= UNMINED {
@@ -236,6 +240,10 @@ impl Book {
     /// Every nonce below this one was accepted by a node.
     pub(super) fn accepted_up_to(&self) -> Option<u64> {
         self.first_unsent().or(self.next)
+    }
+
+    pub(super) fn has(&self, nonce: u64) -> bool {
+        self.by_nonce.contains_key(&nonce)
     }
 
     /// The raw transaction of a nonce, recorded as sent now, and how often it was sent before.
@@ -344,7 +352,9 @@ impl Book {
     }
 
     pub(super) fn keep_waiting(&mut self, id: &str, reason: &str) {
-        if let Some(transfer) = self.transfers.get_mut(id) {
+        if let Some(transfer) = self.transfers.get_mut(id)
+            && transfer.state == State::Pending
+        {
             transfer.reason = Some(reason.to_owned());
         }
     }

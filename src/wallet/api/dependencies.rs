@@ -14,6 +14,8 @@ use super::book::Transfer;
 
 /// The longest that one call may take.
 pub(super) const CALL: Duration = Duration::from_secs(1);
+/// How often a dependency is asked before a transfer gives up on it.
+pub(super) const ATTEMPTS: usize = 2;
 
 pub(super) struct Dependencies {
     signers: [Remote; 2],

@@ -1,7 +1,6 @@
 //! A transfer, from the order to the broadcast.
 //!
-//! Quote → hold in the ledger → *lane* (nonce, signature, broadcast) → confirmed in the background. The lane is a lock:
-//! one transaction at a time is signed and handed to a node, so nonces go out in order.
+//! Quote → hold in the ledger → *lane* (nonce, signature, broadcast; see `lane`) → confirmed in the background.
 //!
 //! What a failure leaves depends on how far it came. Before the signature the transfer has failed: the hold is let go and
 //! the nonce stays free. After it, nobody can know whether a node that did not answer has the transaction; the transfer
@@ -19,17 +18,14 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::super::clock::unix_ms;
 use super::super::server::{Body, Reply, refuse};
-use super::super::transaction::{CHAIN_ID, Signed, Transaction};
 use super::App;
 use super::book::{Admission, Order, State, is_account};
-use super::dependencies::{CALL, Hold, Trouble, Verdict};
+use super::dependencies::{ATTEMPTS, Hold, Trouble};
+use super::lane::Setback;
 
 /// The longest that a transfer works before it answers.
 pub(super) const BUDGET: Duration = Duration::from_millis(2300);
-/// How often a dependency is asked before the transfer gives up on it.
-const ATTEMPTS: usize = 2;
 const LARGEST: u64 = 1_000_000_000_000;
 
 #[derive(Deserialize)]
@@ -39,15 +35,6 @@ pub(super) struct Request {
     amount: u64,
     #[serde(default)]
     idempotency_key: Option<String>,
-}
-
-/// Why a transfer did not get as far as a broadcast.
-enum Setback {
-    Busy(String),
-    Trouble(Trouble),
-    /// It is signed, and will be sent again.
-    Waiting(Trouble),
-    Superseded,
 }
 
 pub(super) async fn create(Shared(app): Shared<Arc<App>>, Body(request): Body<Request>) -> Reply {
@@ -111,37 +98,42 @@ async fn submit(app: Arc<App>, order: Order) -> Reply {
 }
 
 fn failed(reason: impl Into<String>, extra: Value) -> Reply {
-    let mut body = json!({"state": "failed", "reason": reason.into()});
+    let body = json!({"state": "failed", "reason": reason.into()});
+    (StatusCode::SERVICE_UNAVAILABLE, Json(with(body, extra)))
+}
+
+fn paused(extra: Value) -> Reply {
+    let body = json!({"state": "paused", "reason": "withdrawals are paused"});
+    (StatusCode::CONFLICT, Json(with(body, extra)))
+}
+
+fn with(mut body: Value, extra: Value) -> Value {
     if let (Value::Object(body), Value::Object(extra)) = (&mut body, extra) {
         body.extend(extra);
     }
-    (StatusCode::SERVICE_UNAVAILABLE, Json(body))
+    body
 }
 
 impl App {
     /// The outcome, as metrics name it, and the answer.
     async fn transfer(&self, order: Order) -> (&'static str, Reply) {
         let deadline = Instant::now() + BUDGET;
-        let fee = match self.facts.lock().quote(Instant::now()) {
-            Ok(quote) => quote.fee,
-            Err(stale) => {
-                return (
-                    "failed",
-                    failed(stale.to_string(), json!({"dependency": "prices"})),
-                );
-            }
-        };
+        let quote = self.facts.lock().quote(Instant::now());
+        let fee = quote.as_ref().ok().map(|quote| quote.fee);
         let admission = self.book.lock().admit(&order, fee);
         let id = match admission {
             Admission::New(id) => id,
-            Admission::Known(id) => return ("repeated", self.answer(&id)),
+            Admission::Known(id) => return ("repeated", self.answer(&id).1),
             Admission::KeyReused => {
                 let body = json!({"state": "refused", "reason": "the idempotency key belongs to another transfer"});
                 return ("invalid", (StatusCode::UNPROCESSABLE_ENTITY, Json(body)));
             }
-            Admission::Paused => {
-                let body = json!({"state": "paused", "reason": "withdrawals are paused"});
-                return ("paused", (StatusCode::CONFLICT, Json(body)));
+            Admission::Paused => return ("paused", paused(Value::Null)),
+            Admission::NoPrice => {
+                let reason = quote
+                    .err()
+                    .map_or_else(String::new, |stale| stale.to_string());
+                return ("failed", failed(reason, json!({"dependency": "prices"})));
             }
             Admission::Busy(reason) => return ("failed", failed(reason, Value::Null)),
         };
@@ -162,40 +154,32 @@ impl App {
                     (StatusCode::UNPROCESSABLE_ENTITY, Json(body)),
                 );
             }
-            Err((trouble, maybe_held)) => {
-                self.book.lock().fail(id, &trouble.to_string(), maybe_held);
-                return (
-                    "failed",
-                    failed(
-                        trouble.to_string(),
-                        json!({"id": id, "dependency": trouble.service.name()}),
-                    ),
-                );
-            }
+            Err((trouble, maybe_held)) => return self.failed_by(id, &trouble, maybe_held),
         }
         match self.through_the_lane(id, deadline).await {
-            Ok(()) => ("broadcast", self.answer(id)),
+            // Superseded: ended, and its hold let go, when the chain turned it down.
+            Ok(()) | Err(Setback::Superseded) => self.answer(id),
             Err(Setback::Waiting(trouble)) => {
                 self.book.lock().keep_waiting(id, &trouble.to_string());
-                ("pending", self.answer(id))
+                self.answer(id)
             }
-            Err(Setback::Trouble(trouble)) => {
-                self.book.lock().fail(id, &trouble.to_string(), true);
-                (
-                    "failed",
-                    failed(
-                        trouble.to_string(),
-                        json!({"id": id, "dependency": trouble.service.name()}),
-                    ),
-                )
-            }
-            Err(Setback::Busy(reason)) => {
-                self.book.lock().fail(id, &reason, true);
+            Err(Setback::Trouble(trouble)) => self.failed_by(id, &trouble, true),
+            Err(Setback::Busy) => {
+                let reason = "timed out behind other transfers";
+                self.book.lock().fail(id, reason, true);
                 ("failed", failed(reason, json!({"id": id})))
             }
-            // Already ended, with its hold let go, when the chain turned it down.
-            Err(Setback::Superseded) => ("failed", self.answer(id)),
+            Err(Setback::Paused) => {
+                self.book.lock().fail(id, "withdrawals were paused", true);
+                ("paused", paused(json!({"id": id})))
+            }
         }
+    }
+
+    fn failed_by(&self, id: &str, trouble: &Trouble, maybe_held: bool) -> (&'static str, Reply) {
+        self.book.lock().fail(id, &trouble.to_string(), maybe_held);
+        let extra = json!({"id": id, "dependency": trouble.service.name()});
+        ("failed", failed(trouble.to_string(), extra))
     }
 
     /// The trouble comes with whether the ledger may hold the money all the same.
@@ -222,197 +206,21 @@ impl App {
         }
     }
 
-    async fn through_the_lane(&self, id: &str, deadline: Instant) -> Result<(), Setback> {
-        let Ok(_lane) = tokio::time::timeout_at(deadline, self.lane.lock()).await else {
-            return Err(Setback::Busy("timed out behind other transfers".into()));
-        };
-        if self.book.lock().paused {
-            return Err(Setback::Busy("withdrawals were paused".into()));
-        }
-        self.send_unsent(deadline).await.map_err(Setback::Trouble)?;
-        let nonce = self.nonce(deadline).await.map_err(Setback::Trouble)?;
-        let signed = self
-            .sign(id, nonce, deadline)
-            .await
-            .map_err(Setback::Trouble)?;
-        self.book.lock().assign(id, &signed);
-        let mut attempt = 1;
-        loop {
-            match self.deliver(nonce, deadline).await {
-                Err(Setback::Waiting(trouble)) if attempt < ATTEMPTS && !trouble.settled => {
-                    attempt += 1
-                }
-                outcome => return outcome,
-            }
-        }
-    }
-
-    /// The next nonce; the first one is the chain's to tell.
-    async fn nonce(&self, deadline: Instant) -> Result<u64, Trouble> {
-        let (known, node) = {
-            let book = self.book.lock();
-            (book.next_nonce(), book.node)
-        };
-        if let Some(nonce) = known {
-            return Ok(nonce);
-        }
-        let chain = self
-            .dependencies
-            .chain(node, &self.account, u64::MAX, deadline)
-            .await?;
-        let nonce = chain["pending_nonce"].as_u64().unwrap_or(0);
-        self.book.lock().start_at(nonce);
-        Ok(nonce)
-    }
-
-    async fn sign(&self, id: &str, nonce: u64, deadline: Instant) -> Result<Signed, Trouble> {
-        let (transaction, generation) = {
-            let mut book = self.book.lock();
-            let order = &book
-                .get(id)
-                .expect("an admitted transfer is kept until it is over")
-                .order;
-            let transaction = Transaction {
-                chain_id: CHAIN_ID,
-                account: self.account.clone(),
-                nonce,
-                to: order.to.clone(),
-                amount: order.amount,
-                transfer: id.to_owned(),
-            };
-            (transaction, book.next_generation(unix_ms()))
-        };
-        let mut attempt = 1;
-        loop {
-            // Read anew each time: somebody may fail over while a signer keeps us waiting.
-            let signer = self.book.lock().signer;
-            match self
-                .dependencies
-                .sign(signer, &transaction, generation, deadline)
-                .await
-            {
-                Err(trouble) if attempt < ATTEMPTS && !trouble.settled => attempt += 1,
-                outcome => return outcome,
-            }
-        }
-    }
-
-    /// Sends what is signed but not known to be with a node, oldest first. The caller holds the lane.
-    pub(super) async fn send_unsent(&self, deadline: Instant) -> Result<(), Trouble> {
-        loop {
-            let Some(nonce) = self.book.lock().first_unsent() else {
-                return Ok(());
-            };
-            match self.deliver(nonce, deadline).await {
-                Ok(()) | Err(Setback::Superseded | Setback::Busy(_)) => {}
-                Err(Setback::Waiting(trouble) | Setback::Trouble(trouble)) => return Err(trouble),
-            }
-        }
-    }
-
-    /// Hands one signed transaction to the active node, and before it those that the node turns out to lack.
-    async fn deliver(&self, nonce: u64, deadline: Instant) -> Result<(), Setback> {
-        let Some((verdict, sent_before)) =
-            self.send(nonce, deadline).await.map_err(Setback::Waiting)?
-        else {
-            return Err(Setback::Superseded);
-        };
-        let verdict = match verdict {
-            Verdict::TooHigh { expected }
-                if self
-                    .resend(expected, nonce, deadline)
-                    .await
-                    .map_err(Setback::Waiting)? =>
-            {
-                match self.send(nonce, deadline).await.map_err(Setback::Waiting)? {
-                    Some((verdict, _)) => verdict,
-                    None => return Err(Setback::Superseded),
-                }
-            }
-            verdict => verdict,
-        };
-        match verdict {
-            Verdict::Accepted => {
-                self.book.lock().accepted(nonce, unix_ms());
-                self.settle.notify_one();
-                Ok(())
-            }
-            // Sent before, it may itself be what used the nonce: only a block with another transaction proves otherwise.
-            Verdict::TooLow { expected } => {
-                let mut book = self.book.lock();
-                if sent_before > 0 && !book.is_superseded(nonce) {
-                    let node = book.node;
-                    return Err(Setback::Waiting(Trouble::said(
-                        node,
-                        "node has used the nonce already",
-                    )));
-                }
-                book.supersede(nonce, expected);
-                Err(Setback::Superseded)
-            }
-            Verdict::TooHigh { .. } => {
-                let node = self.book.lock().node;
-                Err(Setback::Waiting(Trouble::said(
-                    node,
-                    "node lacks earlier transactions",
-                )))
-            }
-        }
-    }
-
-    /// One transaction to the active node; `None` when the wallet no longer has it.
-    async fn send(&self, nonce: u64, deadline: Instant) -> Result<Option<(Verdict, u32)>, Trouble> {
-        let (sent, node) = {
-            let mut book = self.book.lock();
-            (book.send(nonce), book.node)
-        };
-        let Some((raw, sent_before)) = sent else {
-            return Ok(None);
-        };
-        let verdict = self.dependencies.broadcast(node, &raw, deadline).await?;
-        Ok(Some((verdict, sent_before)))
-    }
-
-    /// Sends transactions again that a node once had, the same bytes; whether all of them were still at hand. The caller
-    /// holds the lane.
-    pub(super) async fn resend(
-        &self,
-        from: u64,
-        to: u64,
-        deadline: Instant,
-    ) -> Result<bool, Trouble> {
-        for nonce in from..to {
-            match self.send(nonce, deadline).await? {
-                Some((Verdict::Accepted | Verdict::TooLow { .. }, _)) => {}
-                Some((Verdict::TooHigh { .. }, _)) | None => return Ok(false),
-            }
-        }
-        Ok(true)
-    }
-
-    fn answer(&self, id: &str) -> Reply {
+    /// How the transfer stands, for whoever ordered it. A block may already hold it when the answer is written; that is
+    /// no different outcome, so `mined` is said only to those who ask for its state.
+    fn answer(&self, id: &str) -> (&'static str, Reply) {
         let book = self.book.lock();
         let Some(transfer) = book.get(id) else {
-            return refuse(StatusCode::NOT_FOUND, "no such transfer");
+            return ("failed", refuse(StatusCode::NOT_FOUND, "no such transfer"));
         };
-        let status = match transfer.state {
-            State::Broadcast | State::Mined => StatusCode::CREATED,
-            State::Accepted => StatusCode::CONFLICT,
-            State::Pending | State::Failed => StatusCode::SERVICE_UNAVAILABLE,
+        let (state, status) = match transfer.state {
+            State::Broadcast | State::Mined => (State::Broadcast, StatusCode::CREATED),
+            State::Accepted => (State::Accepted, StatusCode::CONFLICT),
+            State::Pending => (State::Pending, StatusCode::SERVICE_UNAVAILABLE),
+            State::Failed => (State::Failed, StatusCode::SERVICE_UNAVAILABLE),
         };
-        (status, Json(transfer.to_json()))
-    }
-
-    /// Sends what waits for a node, unless somebody is at it already or withdrawals are paused.
-    pub(super) async fn catch_up(&self) {
-        let Ok(_lane) = self.lane.try_lock() else {
-            return;
-        };
-        if self.book.lock().paused {
-            return;
-        }
-        if let Err(trouble) = self.send_unsent(Instant::now() + CALL).await {
-            tracing::debug!(reason = %trouble, "signed transactions still wait for a node");
-        }
+        let mut body = transfer.to_json();
+        body["state"] = json!(state.name());
+        (state.name(), (status, Json(body)))
     }
 }

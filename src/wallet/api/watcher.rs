@@ -154,20 +154,4 @@ impl App {
             held: book.held(),
         })
     }
-
-    /// Sends again what a node should have: it restarted, or another one is active now.
-    async fn restore(&self, from: u64, to: u64) {
-        let Ok(_lane) = self.lane.try_lock() else {
-            return;
-        };
-        match self.resend(from, to, Instant::now() + 2 * CALL).await {
-            Ok(true) => tracing::info!(from, to, "the node lacked transactions: sent again"),
-            Ok(false) => tracing::warn!(
-                from,
-                to,
-                "the node lacks transactions that are no longer at hand"
-            ),
-            Err(trouble) => tracing::debug!(reason = %trouble, "the node lacks transactions"),
-        }
-    }
 }

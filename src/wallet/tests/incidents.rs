@@ -285,15 +285,14 @@ async fn a_lost_answer_of_the_ledger_leaves_no_money_on_hold() {
         (503, &json!("ledger timed out")),
         "{body}"
     );
-    assert!(
-        stack.ask(Service::Ledger, "/totals").await["held"]
-            .as_u64()
-            .unwrap()
-            > 0
-    );
     stack.set(LinkName::ApiLedger, Mode::Open);
     stack.invariants_kept().await;
-    assert_eq!(stack.ask(Service::Ledger, "/totals").await["held"], 0);
+    let totals = stack.ask(Service::Ledger, "/totals").await;
+    assert_eq!(
+        (&totals["held"], &totals["confirmed"], &totals["reversed"]),
+        (&json!(0), &json!(0), &json!(1)),
+        "the hold had arrived, and was let go"
+    );
     stack.stop().await;
 }
 
@@ -357,5 +356,26 @@ async fn two_hundred_transfers_over_links_that_lose_answers_keep_every_invariant
         stack.ask(Service::Ledger, "/totals").await["confirmed"],
         mined
     );
+    stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_chain_that_both_nodes_lost_is_told_again() {
+    let mut stack = Stack::start(21, &[]).await;
+    for _ in 0..3 {
+        assert_eq!(canary(&stack).await.0, 201);
+    }
+    stack.invariants_kept().await;
+    for node in [Service::NodeA, Service::NodeB] {
+        stack.stop_service(node).await;
+    }
+    for node in [Service::NodeA, Service::NodeB] {
+        stack.start_service(node).await;
+    }
+    let (status, body) = canary(&stack).await;
+    assert_eq!((status, &body["nonce"]), (201, &json!(3)), "{body}");
+    stack.invariants_kept().await;
+    let chain = stack.ask(Service::NodeA, "/head").await;
+    assert_eq!(chain["mempool"], 0, "{chain}");
     stack.stop().await;
 }

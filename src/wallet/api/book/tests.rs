@@ -11,7 +11,7 @@ fn order(key: Option<&str>) -> Order {
 }
 
 fn admitted(book: &mut Book, key: Option<&str>) -> String {
-    match book.admit(&order(key), 2) {
+    match book.admit(&order(key), Some(2)) {
         Admission::New(id) => id,
         other => panic!("not admitted: {other:?}"),
     }
@@ -87,14 +87,14 @@ fn an_idempotency_key_names_one_transfer_until_that_one_fails() {
     let mut book = started();
     let first = admitted(&mut book, Some("k"));
     assert_eq!(
-        book.admit(&order(Some("k")), 2),
+        book.admit(&order(Some("k")), Some(2)),
         Admission::Known(first.clone())
     );
     let other = Order {
         amount: 11,
         ..order(Some("k"))
     };
-    assert_eq!(book.admit(&other, 2), Admission::KeyReused);
+    assert_eq!(book.admit(&other, Some(2)), Admission::KeyReused);
     book.fail(&first, "signer timed out", false);
     assert_ne!(admitted(&mut book, Some("k")), first);
 }
@@ -120,7 +120,7 @@ fn a_transaction_seen_in_a_block_counts_as_accepted_even_if_no_node_said_so() {
 fn a_paused_wallet_and_a_chain_that_stopped_mining_take_nothing_new() {
     let mut book = started();
     book.paused = true;
-    assert_eq!(book.admit(&order(None), 2), Admission::Paused);
+    assert_eq!(book.admit(&order(None), Some(2)), Admission::Paused);
     book.paused = false;
     for nonce in 5..5 + UNMINED as u64 {
         let id = admitted(&mut book, None);
@@ -129,7 +129,10 @@ fn a_paused_wallet_and_a_chain_that_stopped_mining_take_nothing_new() {
         book.accepted(nonce, 0);
         book.settled();
     }
-    assert!(matches!(book.admit(&order(None), 2), Admission::Busy(_)));
+    assert!(matches!(
+        book.admit(&order(None), Some(2)),
+        Admission::Busy(_)
+    ));
 }
 
 #[test]
