@@ -102,12 +102,17 @@ impl Chain {
     /// Takes a raw transaction into the pool and returns its hash.
     pub(super) fn accept(&mut self, raw: &str) -> Result<String, Rejected> {
         let signed = Signed::decode(raw)?;
-        if self.known.contains(&signed.hash)
-            || self.pool.iter().any(|pooled| pooled.hash == signed.hash)
-        {
+        if !self.knows(&signed.hash) {
+            signed.verify()?;
+        }
+        self.admit(signed)
+    }
+
+    /// Takes a transaction whose signature was checked.
+    pub(super) fn admit(&mut self, signed: Signed) -> Result<String, Rejected> {
+        if self.knows(&signed.hash) {
             return Ok(signed.hash);
         }
-        signed.verify()?;
         let expected = self.pending_nonce(&signed.transaction.account);
         let nonce = signed.transaction.nonce;
         if nonce < expected {
@@ -122,6 +127,10 @@ impl Chain {
         let hash = signed.hash.clone();
         self.pool.push_back(signed);
         Ok(hash)
+    }
+
+    fn knows(&self, hash: &str) -> bool {
+        self.known.contains(hash) || self.pool.iter().any(|pooled| pooled.hash == hash)
     }
 
     /// Mines the next block out of the pool.
@@ -196,13 +205,9 @@ impl Chain {
         self.blocks.iter().skip(skip)
     }
 
-    /// The oldest `limit` raw transactions of the pool.
-    pub(super) fn pooled(&self, limit: usize) -> Vec<String> {
-        self.pool
-            .iter()
-            .take(limit)
-            .map(|signed| signed.raw.clone())
-            .collect()
+    /// The oldest `limit` transactions of the pool.
+    pub(super) fn pooled(&self, limit: usize) -> Vec<Signed> {
+        self.pool.iter().take(limit).cloned().collect()
     }
 
     fn drop_settled(&mut self) {

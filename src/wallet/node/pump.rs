@@ -9,17 +9,11 @@ use super::super::Service;
 use super::super::chain::{Chain, Sync};
 use super::super::client::Remote;
 use super::super::shared::Shared;
+use super::super::transaction::Signed;
 use super::{BLOCKS_A_PULL, Node, PEER_DEADLINE, Upstream, View};
 
 const PUMP_EVERY: Duration = Duration::from_millis(200);
 const TRANSACTIONS_A_PUSH: usize = 200;
-
-pub(super) fn hand_over(validator: &Shared<Chain>, raw: &[String]) -> usize {
-    // One lock a transaction: verifying signatures takes long enough to let others in between.
-    raw.iter()
-        .filter(|raw| validator.lock().accept(raw).is_ok())
-        .count()
-}
 
 impl Node {
     pub(super) async fn run_pump(&self) {
@@ -47,7 +41,7 @@ impl Node {
         }
         let sync = match &self.upstream {
             Upstream::Validator(validator) => {
-                hand_over(validator, &pooled);
+                hand_over(validator, pooled);
                 Some(validator.lock().sync_from(from, BLOCKS_A_PULL))
             }
             Upstream::Peer(peer) => exchange(peer, from, pooled).await,
@@ -58,10 +52,20 @@ impl Node {
     }
 }
 
-async fn exchange(peer: &Remote, from: u64, pooled: Vec<String>) -> Option<Sync> {
+/// Within the process: the view has checked the signatures already.
+fn hand_over(validator: &Shared<Chain>, pooled: Vec<Signed>) {
+    let mut validator = validator.lock();
+    for signed in pooled {
+        // What the validator turns down, its next blocks settle one way or the other.
+        let _ = validator.admit(signed);
+    }
+}
+
+async fn exchange(peer: &Remote, from: u64, pooled: Vec<Signed>) -> Option<Sync> {
     if !pooled.is_empty() {
+        let raw: Vec<String> = pooled.into_iter().map(|signed| signed.raw).collect();
         let deadline = Instant::now() + PEER_DEADLINE;
-        peer.post("/peer/transactions", &json!({"raw": pooled}), deadline)
+        peer.post("/peer/transactions", &json!({"raw": raw}), deadline)
             .await
             .ok()?;
     }

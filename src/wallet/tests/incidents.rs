@@ -379,3 +379,22 @@ async fn a_chain_that_both_nodes_lost_is_told_again() {
     assert_eq!(chain["mempool"], 0, "{chain}");
     stack.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_hangs_up_does_not_stop_its_transfer_half_way() {
+    let stack = Stack::start(22, &[LinkName::ApiNodeA]).await;
+    stack.set(LinkName::ApiNodeA, Mode::Silent);
+    let order = json!({"from": "alice", "to": "frank", "amount": 9, "idempotency_key": "once"});
+    assert!(
+        stack.hang_up_on("/v1/transfers", &order).await,
+        "the client left before the answer"
+    );
+    stack.set(LinkName::ApiNodeA, Mode::Open);
+    stack
+        .until("/v1/balances/frank", |body| body["balance"] == 9)
+        .await;
+    assert_eq!(stack.post("/v1/transfers", order).await.status, 201);
+    stack.invariants_kept().await;
+    assert_eq!(stack.get("/v1/balances/frank").await.body["balance"], 9);
+    stack.stop().await;
+}

@@ -109,6 +109,12 @@ impl Stack {
             .unwrap()
     }
 
+    /// Leaves 200 ms after asking; whether that was before the answer.
+    pub(super) async fn hang_up_on(&self, path: &str, body: &Value) -> bool {
+        let deadline = Instant::now() + Duration::from_millis(200);
+        self.api.post(path, body, deadline).await.is_err()
+    }
+
     pub(super) async fn get(&self, path: &str) -> Answer {
         self.api
             .get(path, Instant::now() + Duration::from_secs(5))
