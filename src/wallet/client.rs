@@ -31,9 +31,12 @@ pub(super) enum CallError {
     /// No answer in time: the other side may or may not have acted.
     #[error("timed out")]
     TimedOut,
-    /// The connection broke, or the answer was unreadable: the other side may or may not have acted.
-    #[error("answered badly")]
+    /// The connection broke before the answer was whole: the other side may or may not have acted.
+    #[error("broke the connection off")]
     Broken,
+    /// The answer was no JSON: the other side may or may not have acted.
+    #[error("answered unreadably")]
+    Unreadable,
 }
 
 pub(super) struct Answer {
@@ -131,7 +134,7 @@ impl Remote {
             .await
             .map_err(|_| CallError::Broken)?
             .to_bytes();
-        let body = serde_json::from_slice(&bytes).map_err(|_| CallError::Broken)?;
+        let body = serde_json::from_slice(&bytes).map_err(|_| CallError::Unreadable)?;
         Ok(Answer { status, body })
     }
 }

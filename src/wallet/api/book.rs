@@ -4,12 +4,14 @@
 //! signed transfer keeps its nonce and its one raw transaction until a node takes it; a transfer fails only when its
 //! transaction cannot have reached the chain. Histories are bounded: settled transfers are forgotten oldest first.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+mod record;
 
-use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use super::super::Service;
 use super::super::transaction::{Signed, digest};
+
+pub(super) use record::{Order, State, Transfer, is_account};
 
 const HISTORY: usize = 4096;
 const WINDOW: u64 = 4096;
@@ -19,41 +21,6 @@ const IN_FLIGHT: usize = 256;
 const UNMINED: usize = 1024;
 /// Entries that may wait for the ledger before new ones are refused.
 const OUTBOX: usize = 1024;
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Order {
-    pub(super) from: String,
-    pub(super) to: String,
-    pub(super) amount: u64,
-    pub(super) key: Option<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum State {
-    /// Under way, nothing signed.
-    Accepted,
-    /// Signed; whether a node took it is not known. It keeps its nonce and is sent again until one does.
-    Pending,
-    Broadcast,
-    Mined,
-    /// Ended without effect: its hold is let go.
-    Failed,
-}
-
-#[derive(Debug, Clone)]
-pub(super) struct Transfer {
-    pub(super) id: String,
-    pub(super) order: Order,
-    pub(super) fee: u64,
-    pub(super) state: State,
-    pub(super) nonce: Option<u64>,
-    pub(super) hash: Option<String>,
-    pub(super) reason: Option<String>,
-    raw: Option<String>,
-    /// How often the raw transaction was handed to a node.
-    sends: u32,
-    broadcast_at_ms: Option<u64>,
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
@@ -97,14 +64,6 @@ pub(super) struct Book {
     unmined: BTreeSet<u64>,
     sent: BTreeMap<u64, String>,
     mined: BTreeMap<u64, String>,
-}
-
-/// Names that accounts and users may have.
-pub(super) fn is_account(name: &str) -> bool {
-    (1..=64).contains(&name.len())
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }
 
 impl Book {
@@ -175,18 +134,7 @@ impl Book {
         if let Some(key) = &order.key {
             self.keys.insert(key.clone(), id.clone());
         }
-        let transfer = Transfer {
-            id: id.clone(),
-            order: order.clone(),
-            fee,
-            state: State::Accepted,
-            nonce: None,
-            hash: None,
-            reason: None,
-            raw: None,
-            sends: 0,
-            broadcast_at_ms: None,
-        };
+        let transfer = Transfer::new(id.clone(), order.clone(), fee);
         self.transfers.insert(id.clone(), transfer);
         self.order.push_back(id.clone());
         self.forget_the_oldest();
@@ -464,38 +412,6 @@ impl Book {
             while history.len() > HISTORY {
                 history.pop_first();
             }
-        }
-    }
-}
-
-impl Transfer {
-    fn is_over(&self) -> bool {
-        matches!(self.state, State::Mined | State::Failed)
-    }
-
-    pub(super) fn to_json(&self) -> Value {
-        json!({
-            "id": self.id,
-            "state": self.state.name(),
-            "nonce": self.nonce,
-            "tx_hash": self.hash,
-            "from": self.order.from,
-            "to": self.order.to,
-            "amount": self.order.amount,
-            "fee": self.fee,
-            "reason": self.reason,
-        })
-    }
-}
-
-impl State {
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Accepted => "in_progress",
-            Self::Pending => "pending",
-            Self::Broadcast => "broadcast",
-            Self::Mined => "mined",
-            Self::Failed => "failed",
         }
     }
 }

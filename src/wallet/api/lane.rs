@@ -60,11 +60,18 @@ impl App {
         if let Some(nonce) = known {
             return Ok(nonce);
         }
-        let chain = self
-            .dependencies
-            .chain(node, &self.account, u64::MAX, deadline)
-            .await?;
-        let nonce = chain["pending_nonce"].as_u64().unwrap_or(0);
+        let mut attempt = 1;
+        let chain = loop {
+            let asked = self
+                .dependencies
+                .chain(node, &self.account, u64::MAX, deadline);
+            match asked.await {
+                Err(trouble) if attempt < ATTEMPTS && !trouble.settled => attempt += 1,
+                outcome => break outcome?,
+            }
+        };
+        let told = chain["pending_nonce"].as_u64();
+        let nonce = told.ok_or_else(|| Trouble::said(node, "node told no nonce"))?;
         self.book.lock().start_at(nonce);
         Ok(nonce)
     }

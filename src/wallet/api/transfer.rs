@@ -144,17 +144,18 @@ impl App {
     }
 
     async fn carry_out(&self, id: &str, deadline: Instant) -> (&'static str, Reply) {
-        match self.hold(id, deadline).await {
+        let (held, maybe_held) = self.hold(id, deadline).await;
+        match held {
             Ok(Hold::Held) => {}
             Ok(Hold::Insufficient) => {
-                self.book.lock().fail(id, "insufficient funds", false);
+                self.book.lock().fail(id, "insufficient funds", maybe_held);
                 let body = json!({"state": "failed", "reason": "insufficient funds", "id": id});
                 return (
                     "insufficient",
                     (StatusCode::UNPROCESSABLE_ENTITY, Json(body)),
                 );
             }
-            Err((trouble, maybe_held)) => return self.failed_by(id, &trouble, maybe_held),
+            Err(trouble) => return self.failed_by(id, &trouble, maybe_held),
         }
         match self.through_the_lane(id, deadline).await {
             // Superseded: ended, and its hold let go, when the chain turned it down.
@@ -182,27 +183,23 @@ impl App {
         ("failed", failed(trouble.to_string(), extra))
     }
 
-    /// The trouble comes with whether the ledger may hold the money all the same.
-    async fn hold(&self, id: &str, deadline: Instant) -> Result<Hold, (Trouble, bool)> {
-        let transfer = self
-            .book
-            .lock()
-            .get(id)
-            .cloned()
-            .expect("an admitted transfer is kept until it is over");
+    /// What the ledger said last, and whether an attempt that got no answer may hold the money all the same.
+    async fn hold(&self, id: &str, deadline: Instant) -> (Result<Hold, Trouble>, bool) {
+        let transfer = self.book.lock().get(id).cloned();
+        let transfer = transfer.expect("an admitted transfer is kept until it is over");
         let mut maybe_held = false;
         let mut attempt = 1;
         loop {
             match self.dependencies.hold(&transfer, deadline).await {
-                Ok(hold) => return Ok(hold),
-                Err(trouble) => {
-                    maybe_held |= !trouble.untouched && !trouble.settled;
-                    if attempt == ATTEMPTS || trouble.settled {
-                        return Err((trouble, maybe_held));
+                Err(trouble) if !trouble.settled => {
+                    maybe_held |= !trouble.untouched;
+                    if attempt == ATTEMPTS {
+                        return (Err(trouble), maybe_held);
                     }
+                    attempt += 1;
                 }
+                outcome => return (outcome, maybe_held),
             }
-            attempt += 1;
         }
     }
 

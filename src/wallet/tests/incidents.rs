@@ -383,6 +383,7 @@ async fn a_chain_that_both_nodes_lost_is_told_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_hangs_up_does_not_stop_its_transfer_half_way() {
     let stack = Stack::start(22, &[LinkName::ApiNodeA]).await;
+    assert_eq!(canary(&stack).await.0, 201);
     stack.set(LinkName::ApiNodeA, Mode::Silent);
     let order = json!({"from": "alice", "to": "frank", "amount": 9, "idempotency_key": "once"});
     assert!(
@@ -393,7 +394,8 @@ async fn a_client_that_hangs_up_does_not_stop_its_transfer_half_way() {
     stack
         .until("/v1/balances/frank", |body| body["balance"] == 9)
         .await;
-    assert_eq!(stack.post("/v1/transfers", order).await.status, 201);
+    let again = stack.post("/v1/transfers", order).await;
+    assert_eq!(again.status, 201, "{}", again.body);
     stack.invariants_kept().await;
     assert_eq!(stack.get("/v1/balances/frank").await.body["balance"], 9);
     stack.stop().await;

@@ -151,11 +151,11 @@ impl Stack {
     pub(super) async fn until(&self, path: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let deadline = Instant::now() + Duration::from_secs(10);
         loop {
-            let answer = self.api.get(path, deadline).await.map(|answer| answer.body);
-            match answer {
-                Ok(body) if wanted(&body) => return body,
-                other => assert!(Instant::now() < deadline, "{path} stayed {other:?}"),
+            let body = self.get(path).await.body;
+            if wanted(&body) {
+                return body;
             }
+            assert!(Instant::now() < deadline, "{path} stayed {body}");
             sleep(Duration::from_millis(100)).await;
         }
     }
