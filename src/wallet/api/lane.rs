@@ -3,12 +3,17 @@
 //! Invariants: whoever signs or sends holds the lane's lock, so nonces go out in order; a signed transaction goes out
 //! before anything is signed behind it, and always as the same bytes.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use super::super::clock::unix_ms;
 use super::super::transaction::{CHAIN_ID, Signed, Transaction};
 use super::App;
 use super::dependencies::{ATTEMPTS, CALL, Trouble, Verdict};
+
+/// Whoever gets the lane with less time left than this would only blame dependencies that had no chance to answer.
+const LEAST_LEFT: Duration = Duration::from_millis(300);
 
 /// Why a transfer did not get as far as a broadcast.
 pub(super) enum Setback {
@@ -27,7 +32,8 @@ impl App {
         id: &str,
         deadline: Instant,
     ) -> Result<(), Setback> {
-        let Ok(_lane) = tokio::time::timeout_at(deadline, self.lane.lock()).await else {
+        let latest = deadline - LEAST_LEFT;
+        let Ok(_lane) = tokio::time::timeout_at(latest, self.lane.lock()).await else {
             return Err(Setback::Busy);
         };
         if self.book.lock().paused {
