@@ -12,3 +12,6 @@ pub mod telemetry;
 //! firedrill runs incident drills against staging crypto-wallet stacks.
 
 pub mod toxiproxy;
+//! firedrill runs incident drills against staging crypto-wallet stacks.
+
+pub mod wallet;
