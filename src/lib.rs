@@ -1,6 +1,7 @@
 //! firedrill: drills and experiments on staging wallet stacks, timed, scored and undone.
 
 pub mod engine;
+pub mod faults;
 pub mod model;
 pub mod outbound;
 pub mod ports;
