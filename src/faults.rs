@@ -6,6 +6,7 @@
 
 mod attempts;
 mod deadline;
+pub mod docker;
 mod owner;
 #[cfg(test)]
 mod proving;

@@ -461,7 +461,7 @@ fn asked<'a>(armed: &'a Armed, mark: &'a Mark) -> Result<(Asked<'a>, &'a ToxicMa
     }
 }
 
-fn time_to_live(armed: &Armed, now: &crate::model::time::Stamp) -> Result<u64, FaultError> {
+fn time_to_live(armed: &Armed, now: &Stamp) -> Result<u64, FaultError> {
     let length = deadline::left(armed, now)?.saturating_add(GRACE);
     Ok(u64::try_from(length.as_millis()).map_or(LONGEST_TTL_MS, |ms| ms.min(LONGEST_TTL_MS)))
 }
