@@ -7,6 +7,7 @@
 mod attempts;
 mod deadline;
 pub mod docker;
+pub mod hook;
 mod owner;
 #[cfg(test)]
 mod proving;

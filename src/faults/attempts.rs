@@ -16,6 +16,7 @@ pub(super) struct Attempts(Mutex<Sent>);
 #[derive(Debug, Default)]
 struct Sent {
     applied: BTreeMap<String, Stamp>,
+    answered: BTreeSet<String>,
     undone: BTreeSet<String>,
 }
 
@@ -28,6 +29,16 @@ impl Attempts {
     /// When an apply was first sent, if it was.
     pub(super) fn applied(&self, owner: &str) -> Option<Stamp> {
         self.lock().applied.get(owner).copied()
+    }
+
+    /// Notes that an apply was answered as done.
+    pub(super) fn applied_for_sure(&self, owner: &str) {
+        self.lock().answered.insert(owner.to_owned());
+    }
+
+    /// Whether an apply was answered as done: it need not be sent again.
+    pub(super) fn is_applied_for_sure(&self, owner: &str) -> bool {
+        self.lock().answered.contains(owner)
     }
 
     /// Notes that a request which undoes it is sent now.
@@ -44,6 +55,7 @@ impl Attempts {
     pub(super) fn settled(&self, owner: &str) {
         let mut sent = self.lock();
         sent.applied.remove(owner);
+        sent.answered.remove(owner);
         sent.undone.remove(owner);
     }
 
