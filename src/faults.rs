@@ -7,6 +7,8 @@
 mod attempts;
 mod deadline;
 pub mod docker;
+pub mod drivers;
+pub mod fake;
 pub mod hook;
 mod owner;
 #[cfg(test)]
