@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod engine;
+pub mod faults;
 pub mod model;
 pub mod narrative;
 pub mod outbound;
