@@ -31,7 +31,7 @@ pub(super) fn read_word<T: DeserializeOwned>(what: &'static str, text: &str) -> 
         .map_err(|_| unreadable(what, text))
 }
 
-/// A count or a sequence number. SQLite's integers are signed; ours never come near the difference.
+/// A count or a sequence number. `SQLite`'s integers are signed; ours never come near the difference.
 pub(super) fn count(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -116,7 +116,7 @@ pub enum OpenError {
     },
 }
 
-/// SQLite's primary result code (<https://www.sqlite.org/rescode.html>), where an error has one.
+/// `SQLite`'s primary result code (<https://www.sqlite.org/rescode.html>), where an error has one.
 fn code(error: &sqlx::Error) -> Option<i32> {
     let code: i32 = error.as_database_error()?.code()?.parse().ok()?;
     Some(code & 0xff)
@@ -219,7 +219,7 @@ impl Database {
 
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
-            .idle_timeout(Duration::from_secs(60))
+            .idle_timeout(Duration::from_mins(1))
             .test_before_acquire(false)
             .connect_lazy_with(
                 base.read_only(true)
@@ -461,8 +461,7 @@ mod tests {
         let folder = sample::Folder::new();
         let error = Database::open_limited(&folder.path, 2)
             .await
-            .err()
-            .expect("refused");
+            .expect_err("refused");
         assert!(matches!(error, OpenError::Full { .. }), "{error:?}");
         assert!(error.to_string().contains("free some space"), "{error}");
     }

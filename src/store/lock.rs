@@ -180,7 +180,10 @@ mod tests {
                     })
                 })
                 .collect();
-            let results: Vec<_> = takers.into_iter().map(|taker| taker.join()).collect();
+            let results: Vec<_> = takers
+                .into_iter()
+                .map(std::thread::ScopedJoinHandle::join)
+                .collect();
             // The taker threads are over: with a looker alone, a free run must never seem taken.
             for _ in 0..200 {
                 let lock = RunLock::acquire(&folder.path, &run).expect("asked");

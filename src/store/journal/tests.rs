@@ -403,14 +403,17 @@ async fn a_full_disk_fails_appends_whole_and_room_lets_them_go_on() {
     assert!(too_large.is_err());
     fits.expect("it fits");
 
-    // A grouped one is told at the next, with the same words.
-    database
-        .append(&run, 1, &large, Grouped)
-        .await
-        .expect("queued");
+    // A grouped one is told at the next, in the same words, whatever was queued in between.
+    let between = [sample::noted(4, "in between")];
+    for (expected, events) in [(1, &large[..]), (3, &between[..])] {
+        database
+            .append(&run, expected, events, Grouped)
+            .await
+            .expect("queued");
+    }
     database.queue().settle().await;
     let told = database
-        .append(&run, 3, &[sample::noted(4, "next")], Grouped)
+        .append(&run, 4, &[sample::noted(5, "next")], Grouped)
         .await
         .expect_err("told")
         .to_string();
