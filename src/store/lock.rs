@@ -37,27 +37,19 @@ impl RunLock {
 
     pub(super) fn at(path: PathBuf) -> io::Result<Option<Self>> {
         for _ in 0..TRIES {
-            let file = OpenOptions::new()
-                .read(true)
-                .write(true)
-                .create(true)
-                .truncate(false)
-                .open(&path)?;
-            if try_lock(&file, FlockOperation::NonBlockingLockExclusive)? {
-                if is_at(&file, &path)? {
-                    return Ok(Some(Self { path, _file: file }));
+            let file = open(&path)?;
+            match take(&file, &path)? {
+                Taken::Ours => return Ok(Some(Self { path, _file: file })),
+                Taken::Theirs => return Ok(None),
+                Taken::Again => {
+                    drop(file);
+                    std::thread::yield_now();
                 }
-                // Its last holder removed it between our opening and locking it.
-            } else if !try_lock(&file, FlockOperation::NonBlockingLockShared)? {
-                return Ok(None);
             }
-            // Somebody was only looking.
-            drop(file);
-            std::thread::yield_now();
         }
         Err(io::Error::new(
             io::ErrorKind::WouldBlock,
-            format!("{} is never the file that was locked", path.display()),
+            format!("{} is looked at without end", path.display()),
         ))
     }
 }
@@ -77,6 +69,41 @@ pub fn is_free(data: &Path, run: &RunId) -> io::Result<bool> {
         Err(e) => return Err(e),
     };
     try_lock(&file, FlockOperation::NonBlockingLockShared)
+}
+
+/// What an attempt to take a lock came to.
+#[derive(Debug, PartialEq, Eq)]
+enum Taken {
+    Ours,
+    Theirs,
+    /// That can't be told from this file.
+    Again,
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)
+}
+
+fn take(file: &File, path: &Path) -> io::Result<Taken> {
+    if try_lock(file, FlockOperation::NonBlockingLockExclusive)? {
+        // Its last holder may have removed it between our opening and locking it.
+        return Ok(if is_at(file, path)? {
+            Taken::Ours
+        } else {
+            Taken::Again
+        });
+    }
+    // Where it can be shared, nobody holds it: somebody was only looking.
+    Ok(if try_lock(file, FlockOperation::NonBlockingLockShared)? {
+        Taken::Again
+    } else {
+        Taken::Theirs
+    })
 }
 
 fn try_lock(file: &File, how: FlockOperation) -> io::Result<bool> {
@@ -153,6 +180,37 @@ mod tests {
     }
 
     #[test]
+    fn a_look_is_never_mistaken_for_a_holder() {
+        let folder = sample::Folder::new();
+        let run = sample::run("r1");
+        let lock = RunLock::acquire(&folder.path, &run).expect("asked");
+        let path = lock.expect("free").path.clone();
+        let looker = open(&path).expect("opened");
+        assert!(try_lock(&looker, FlockOperation::NonBlockingLockShared).expect("asked"));
+        // This one never ends, which no look does: it is an error then, and not somebody else's run.
+        let error = RunLock::acquire(&folder.path, &run).expect_err("not told");
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+        drop(looker);
+        let lock = RunLock::acquire(&folder.path, &run).expect("asked");
+        assert!(lock.is_some());
+    }
+
+    #[test]
+    fn a_file_that_its_holder_removed_is_no_lock_any_more() {
+        let folder = sample::Folder::new();
+        let lock = RunLock::acquire(&folder.path, &sample::run("r1"))
+            .expect("asked")
+            .expect("free");
+        let path = lock.path.clone();
+        let late = open(&path).expect("opened");
+        assert_eq!(take(&late, &path).expect("asked"), Taken::Theirs);
+        drop(lock);
+        assert_eq!(take(&late, &path).expect("asked"), Taken::Again);
+        let next = RunLock::at(path).expect("asked");
+        assert!(next.is_some(), "the removed file stands in nobody's way");
+    }
+
+    #[test]
     fn lookers_and_takers_never_make_two_owners_or_hide_a_free_run() {
         let folder = sample::Folder::new();
         let run = sample::run("r1");
@@ -172,6 +230,7 @@ mod tests {
                             if let Some(lock) = RunLock::acquire(&folder.path, &run).expect("asked")
                             {
                                 assert_eq!(owners.fetch_add(1, Ordering::SeqCst), 0, "two owners");
+                                std::thread::yield_now();
                                 owners.fetch_sub(1, Ordering::SeqCst);
                                 drop(lock);
                                 taken += 1;
