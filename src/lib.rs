@@ -16,3 +16,4 @@ pub mod toxiproxy;
 //! firedrill runs incident drills against staging crypto-wallet stacks.
 
 pub mod wallet;
+pub mod store;
