@@ -17,3 +17,4 @@ pub mod toxiproxy;
 
 pub mod wallet;
 pub mod store;
+pub mod score;
