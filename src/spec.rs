@@ -1,0 +1,17 @@
+//! Users' files: YAML to the typed values of `model`, with every finding at its exact token.
+//!
+//! Pure but for one file: `source` reads from disk, the rest works on text.
+
+pub(crate) mod address;
+pub(crate) mod check;
+pub mod diagnostic;
+pub mod document;
+pub(crate) mod form;
+pub(crate) mod tree;
+pub(crate) mod vars;
+
+pub use diagnostic::{Code, Diagnostic, Findings, Severity, Source, Span};
+pub use document::Kind;
+
+#[cfg(test)]
+mod tests;
