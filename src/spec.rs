@@ -7,11 +7,17 @@ pub(crate) mod check;
 pub mod diagnostic;
 pub mod document;
 pub(crate) mod form;
+pub mod library;
+pub mod load;
+pub(crate) mod resolve;
+pub(crate) mod source;
 pub(crate) mod tree;
 pub(crate) mod vars;
 
 pub use diagnostic::{Code, Diagnostic, Findings, Severity, Source, Span};
 pub use document::Kind;
+pub use library::{Environment, Item, Library, Options};
+pub use load::{Report, load_plan, validate};
 
 #[cfg(test)]
 mod tests;

@@ -4,21 +4,14 @@
 //! form can't say and never fail silently: a reader that has nothing to hand back has left a finding.
 
 pub(crate) mod call;
+pub(crate) mod drill;
+pub(crate) mod expectation;
 pub(crate) mod experiment;
 pub(crate) mod fault;
 pub(crate) mod probe;
 pub(crate) mod refer;
+pub(crate) mod runbook;
 pub(crate) mod shape;
 pub(crate) mod stack;
+pub(crate) mod team;
 pub(crate) mod window;
-
-use crate::spec::diagnostic::Sink;
-use crate::spec::document::{Document, Kind};
-
-/// Everything that can be found in a document without other files.
-pub(crate) fn read_alone(document: &Document, sink: &mut Sink) {
-    match document.kind {
-        Kind::Stack => drop(stack::read(&document.root, sink)),
-        Kind::Experiment => drop(experiment::read(&document.root, None, sink)),
-    }
-}

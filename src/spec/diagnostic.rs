@@ -195,6 +195,8 @@ codes! {
     UnknownFile = "unknown-file",
     /// A name that several files have.
     AmbiguousName = "ambiguous-name",
+    /// A step that lasts until it is remedied and that no remedy ends.
+    Unremedied = "unremedied",
     /// Steps that wait for each other.
     Cycle = "cycle",
     /// Steps that disturb one target in the same way at one time.
@@ -205,6 +207,8 @@ codes! {
     LateLimit = "late-limit",
     /// More services hit at once than allowed.
     TooManyServices = "too-many-services",
+    /// A file that passed every check and still could not be read; a mistake of firedrill's own.
+    Unread = "unread",
     /// Links or their faults without a Toxiproxy.
     NoToxiproxy = "no-toxiproxy",
     /// A container fault on a stack without Docker.
@@ -482,6 +486,11 @@ impl Sink {
         self.found
             .push(Diagnostic::error(code, &self.source, span, message));
         self.found.last_mut().expect("one was just pushed")
+    }
+
+    /// Takes over findings of other files.
+    pub(crate) fn adopt(&mut self, found: &[Diagnostic]) {
+        self.found.extend_from_slice(found);
     }
 
     /// How many errors there are; the same number later means that nothing was found in between.

@@ -3,11 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::spec::check::drill::DRILL;
 use crate::spec::check::experiment::EXPERIMENT;
+use crate::spec::check::runbook::RUNBOOK;
 use crate::spec::check::shape::{self, did_you_mean, head, listed, nearest};
 use crate::spec::check::stack::STACK;
-use crate::spec::diagnostic::{Code, Diagnostic, Severity, Sink, Source, Span};
-use crate::spec::form::{Form, Object};
+use crate::spec::check::team::TEAM;
+use crate::spec::diagnostic::{Code, Diagnostic, Sink, Source, Span};
+use crate::spec::form::Object;
 use crate::spec::tree::{self, Kind as NodeKind, Node, short};
 use crate::spec::vars::{self, Lookup};
 
@@ -18,17 +21,32 @@ pub enum Kind {
     Stack,
     /// What is tried on a stack.
     Experiment,
+    /// An experiment with a team and a runbook.
+    Drill,
+    /// What responders should do.
+    Runbook,
+    /// Who is drilled.
+    Team,
 }
 
 impl Kind {
     /// All, as the documentation lists them.
-    pub const ALL: [Self; 2] = [Self::Stack, Self::Experiment];
+    pub const ALL: [Self; 5] = [
+        Self::Stack,
+        Self::Experiment,
+        Self::Drill,
+        Self::Runbook,
+        Self::Team,
+    ];
 
     /// As files write it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Stack => "Stack",
             Self::Experiment => "Experiment",
+            Self::Drill => "Drill",
+            Self::Runbook => "Runbook",
+            Self::Team => "Team",
         }
     }
 
@@ -37,15 +55,9 @@ impl Kind {
         match self {
             Self::Stack => &STACK,
             Self::Experiment => &EXPERIMENT,
-        }
-    }
-
-    fn form(self) -> &'static Form {
-        static STACK_FORM: Form = Form::Object(&STACK);
-        static EXPERIMENT_FORM: Form = Form::Object(&EXPERIMENT);
-        match self {
-            Self::Stack => &STACK_FORM,
-            Self::Experiment => &EXPERIMENT_FORM,
+            Self::Drill => &DRILL,
+            Self::Runbook => &RUNBOOK,
+            Self::Team => &TEAM,
         }
     }
 }
@@ -65,8 +77,6 @@ pub(crate) struct Document {
     pub(crate) body: String,
     /// Variables it declares.
     pub(crate) variables: BTreeSet<String>,
-    /// Whether its shape is right, so that it can be read.
-    pub(crate) sound: bool,
 }
 
 /// Parses and checks the shape of every document of a file.
@@ -83,14 +93,13 @@ pub(crate) fn parse(
     if nodes.is_empty() && found.is_empty() {
         found.push(no_kind(source, Span::new(range.start, range.start)));
     }
-    let broken = found.iter().any(|one| one.severity == Severity::Error);
     let mut documents = Vec::new();
     for mut root in nodes {
         let mut sink = Sink::new(source);
         let variables = vars::substitute(&mut root, overrides, env, &mut sink);
         if let Some(kind) = kind(&root, &mut sink) {
             let anchor = root.entry("kind").map_or(root.span, |entry| entry.span);
-            shape::check(&root, anchor, kind.form(), &mut sink);
+            shape::check_object(&root, anchor, kind.object(), &mut sink);
             let name = root.get("name").and_then(Node::text).map(str::to_owned);
             documents.push(Document {
                 source: Arc::clone(source),
@@ -99,7 +108,6 @@ pub(crate) fn parse(
                 root,
                 body: body.to_owned(),
                 variables,
-                sound: !broken && sink.errors() == 0,
             });
         }
         found.extend(sink.into_found());

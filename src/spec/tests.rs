@@ -1,12 +1,18 @@
 //! How spec behaves from outside a file: texts in, findings and plans out.
 
+mod disk;
+mod drill;
 mod experiment;
+mod stack;
+mod yaml;
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::check;
-use super::diagnostic::{Findings, Sink, Source};
-use super::document;
+use super::diagnostic::Source;
+use super::{Library, Options};
+use crate::model::plan::Plan;
 
 /// A stack that most tests run on.
 const STACK: &str = r#"
@@ -39,16 +45,53 @@ probes:
   error-rate: {prometheus: {url: "http://127.0.0.1:9090", query: "rate(errors[1m])"}, expect: {below: 0.01}, every: 5s}
 "#;
 
-/// The findings of one file's documents by themselves, as text.
-fn findings(path: &str, text: &str) -> String {
-    let source = Source::new(path, text);
-    let (documents, mut found) = document::parse(&source, &BTreeMap::new(), &|_| None);
-    for document in &documents {
-        let mut sink = Sink::new(&source);
-        if document.sound {
-            check::read_alone(document, &mut sink);
-        }
-        found.extend(sink.into_found());
+/// Variables `host=far`, and an environment that holds `TOKEN`.
+fn options(vars: &[(&str, &str)]) -> Options {
+    Options {
+        vars: vars
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect::<BTreeMap<_, _>>(),
+        env: Arc::new(|name| (name == "TOKEN").then(|| "hunter2".to_owned())),
+        ..Options::default()
     }
-    Findings::new(found).render(false)
+}
+
+fn library(files: &[(&str, &str)], vars: &[(&str, &str)]) -> Library {
+    Library::of(
+        files.iter().map(|(path, text)| Source::new(*path, *text)),
+        options(vars),
+    )
+}
+
+/// All findings of these files, as text; lines' trailing spaces are cut.
+fn check(files: &[(&str, &str)]) -> String {
+    let paths: Vec<PathBuf> = files.iter().map(|(path, _)| PathBuf::from(path)).collect();
+    tidy(&library(files, &[]).validate(&paths).findings.render(false))
+}
+
+fn tidy(text: &str) -> String {
+    text.lines()
+        .map(str::trim_end)
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// The plan of the last of these files.
+fn plan(files: &[(&str, &str)], vars: &[(&str, &str)]) -> Result<Plan, String> {
+    let target = files.last().expect("a file").0;
+    library(files, vars)
+        .plan(Path::new(target))
+        .map_err(|findings| tidy(&findings.render(false)))
+}
+
+/// Findings of an experiment on the usual stack: its head is given, `text` is the rest.
+fn experiment(text: &str) -> String {
+    check(&[("stack.yaml", STACK), ("experiment.yaml", &head(text))])
+}
+
+fn head(text: &str) -> String {
+    format!(
+        "kind: Experiment\nname: e\nstack: wallet-staging\nhypothesis: It holds.\nsteady_state: [{{probe: nonce-gap}}]\n{text}"
+    )
 }

@@ -38,8 +38,6 @@ pub(crate) static VARIABLE: Object = Object {
     rules: &[],
 };
 
-static VARIABLE_FORM: Form = Form::Object(&VARIABLE);
-
 /// All substituted text of a document together; a file that needs more is a bomb.
 const MOST_TEXT: usize = 8 << 20;
 
@@ -105,7 +103,7 @@ fn one(
 ) -> Option<(Kind, bool)> {
     let (kind, default) = if matches!(node.kind, Kind::Map(_)) {
         let before = sink.errors();
-        shape::check(node, key, &VARIABLE_FORM, sink);
+        shape::check_object(node, key, &VARIABLE, sink);
         if sink.errors() > before {
             return None;
         }

@@ -431,13 +431,18 @@ fn ids(items: &[Node], sink: &mut Sink) -> Vec<Option<StepId>> {
         |item: &Node| -> Option<StepId> { item.only()?.value.get("id")?.text()?.parse().ok() };
     let mut taken: BTreeSet<StepId> = BTreeSet::new();
     for item in items {
-        if let Some(id) = given(item)
-            && !taken.insert(id.clone())
-        {
-            let span = item
-                .only()
-                .and_then(|entry| entry.value.get("id"))
-                .map(|node| node.span);
+        let Some(id) = given(item) else { continue };
+        let node = item.only().and_then(|entry| entry.value.get("id"));
+        let span = node.map(|node| node.span);
+        if id.as_str().contains(['#', ':']) {
+            sink.error(
+                Code::BadName,
+                span.unwrap_or_default(),
+                format!("a step's id has no `#` or `:`, and `{id}` has"),
+            )
+            .with_hint("they set the ids of its targets and of remedies apart");
+        }
+        if !taken.insert(id.clone()) {
             refer::twice("step", id.as_str(), span, sink);
         }
     }

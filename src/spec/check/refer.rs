@@ -3,18 +3,18 @@
 use crate::model::ids::ProxyName;
 use crate::model::stack::{Link, Stack};
 use crate::spec::check::shape::{View, did_you_mean, listed, nearest};
-use crate::spec::diagnostic::{Code, Sink, Span};
+use crate::spec::diagnostic::{Code, Diagnostic, Sink, Span};
 use crate::spec::tree::{Node, short};
 
 /// Reports a name that is not among those known.
-pub(crate) fn unknown<'a>(
+pub(crate) fn unknown<'a, 's>(
     code: Code,
     what: &str,
     name: &str,
     span: Span,
     known: impl Iterator<Item = &'a str>,
-    sink: &mut Sink,
-) {
+    sink: &'s mut Sink,
+) -> &'s mut Diagnostic {
     let known: Vec<&str> = known.collect();
     let near = nearest(name, known.iter().copied());
     let all = if known.is_empty() {
@@ -23,7 +23,7 @@ pub(crate) fn unknown<'a>(
         format!("there is {}", listed(known.iter().copied(), "and"))
     };
     sink.error(code, span, format!("there is no {what} `{}`", short(name)))
-        .with_hint(did_you_mean(near, &all));
+        .with_hint(did_you_mean(near, &all))
 }
 
 /// Reports an id or name that stands a second time.

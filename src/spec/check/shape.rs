@@ -390,7 +390,7 @@ pub(crate) fn microseconds(text: &str) -> Option<u64> {
     (length <= 3_600_000_000).then_some(length)
 }
 
-fn check_object(node: &Node, anchor: Span, object: &'static Object, sink: &mut Sink) {
+pub(crate) fn check_object(node: &Node, anchor: Span, object: &'static Object, sink: &mut Sink) {
     let known = || {
         object
             .fields()
