@@ -177,13 +177,13 @@ fn kind(root: &Node, sink: &mut Sink) -> Option<Kind> {
         .into_iter()
         .find(|kind| Some(kind.as_str()) == name);
     if found.is_none() && entry.value.kind != NodeKind::Broken {
-        let name = name.unwrap_or("");
+        let name = &shape::shown(&entry.value, sink);
         let span = if entry.value.span.is_empty() {
             entry.span
         } else {
             entry.value.span
         };
-        if ["Channel", "GameDay"].contains(&name) {
+        if ["Channel", "GameDay"].contains(&name.as_str()) {
             sink.error(
                 Code::Unsupported,
                 span,

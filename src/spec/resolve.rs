@@ -240,9 +240,11 @@ fn overlaps(
             continue;
         };
         let what = match &seat {
-            Seat::Toxic(proxy, kind, stream) => format!("`{kind}` on the {stream} of `{proxy}`"),
-            Seat::Proxy(proxy) => format!("the proxy `{proxy}`"),
-            Seat::Container(name) => format!("the container `{name}`"),
+            Seat::Toxic(proxy, kind, stream) => {
+                format!("add a `{kind}` to the {stream} of `{proxy}`")
+            }
+            Seat::Proxy(proxy) => format!("disable the proxy `{proxy}`"),
+            Seat::Container(name) => format!("act on the container `{name}`"),
         };
         let others = taken.entry(seat).or_default();
         for other in others.iter() {
@@ -261,7 +263,7 @@ fn overlaps(
                     Code::Overlap,
                     key(late),
                     format!(
-                        "`{}` begins while `{}` still disturbs {what}",
+                        "`{}` begins while `{}` is on, and both {what}",
                         steps[late].id, steps[early].id
                     ),
                 )

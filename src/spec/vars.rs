@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::model::time::Millis;
 use crate::spec::check::refer;
-use crate::spec::check::shape;
+use crate::spec::check::shape::View;
 use crate::spec::diagnostic::{Code, Sink, Span};
 use crate::spec::form::{Form, Object, defaulted, optional};
 use crate::spec::tree::{Kind, Node, resolve, short};
@@ -102,13 +102,9 @@ fn one(
     sink: &mut Sink,
 ) -> Option<(Kind, bool)> {
     let (kind, default) = if matches!(node.kind, Kind::Map(_)) {
-        let before = sink.errors();
-        shape::check_object(node, key, &VARIABLE, sink);
-        if sink.errors() > before {
-            return None;
-        }
-        let kind = node.get("type").and_then(Node::text).unwrap_or("text");
-        (kind, node.get("default"))
+        // The form of declarations is checked with the rest of the document.
+        let view = View::new(node, &VARIABLE);
+        (view.text("type")?, view.value("default"))
     } else {
         let kind = match node.kind {
             Kind::Text(_) => "text",

@@ -628,8 +628,9 @@ fn toxic(name: &str, view: View<'_>, stack: Option<&Stack>, sink: &mut Sink) -> 
 fn slicer(view: View<'_>, sink: &mut Sink) -> Option<Toxic> {
     let average_size: u64 = view.integer("average_size")?;
     let size_variation: u64 = view.integer("size_variation")?;
-    if size_variation >= average_size {
-        let span = view.span("size_variation").unwrap_or_default();
+    if let Some(span) = view.span("size_variation")
+        && size_variation >= average_size
+    {
         sink.error(
             Code::OutOfRange,
             span,

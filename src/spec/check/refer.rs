@@ -15,7 +15,8 @@ pub(crate) fn unknown<'a, 's>(
     known: impl Iterator<Item = &'a str>,
     sink: &'s mut Sink,
 ) -> &'s mut Diagnostic {
-    let known: Vec<&str> = known.collect();
+    let mut known: Vec<&str> = known.collect();
+    known.dedup();
     let near = nearest(name, known.iter().copied());
     let all = if known.is_empty() {
         "there are none".to_owned()

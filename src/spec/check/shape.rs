@@ -149,10 +149,14 @@ fn wrong_type(node: &Node, anchor: Span, form: &'static Form, sink: &mut Sink) {
 }
 
 /// A value as the file has it, cut where it is long; never a secret.
-fn shown(node: &Node, sink: &Sink) -> String {
+pub(crate) fn shown(node: &Node, sink: &Sink) -> String {
     let written = || {
         let text = &sink.source.text;
-        short(text.get(node.span.start..node.span.end).unwrap_or(""))
+        short(
+            text.get(node.span.start..node.span.end)
+                .unwrap_or("")
+                .trim_matches(['"', '\'']),
+        )
     };
     match &node.kind {
         Kind::Text(text) if !node.secret => short(text),
@@ -510,6 +514,18 @@ fn check_choice(
     }
     for (index, entry) in node.entries().iter().enumerate() {
         match variants.iter().find(|one| one.name == &*entry.key) {
+            None if index > 0 => {
+                let first = &node.entries()[0].key;
+                sink.error(
+                    Code::UnknownKey,
+                    entry.span,
+                    format!("`{}` is not {what}", short(&entry.key)),
+                )
+                .with_hint(format!(
+                    "to make it a key of `{}`, write it further in",
+                    short(first)
+                ));
+            }
             None => {
                 let near = nearest(&entry.key, known());
                 let all = format!("{what} is one of {}", listed(known(), "or"));
@@ -549,7 +565,10 @@ pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> O
     let wanted = plain(name);
     known
         .map(|other| (strsim::osa_distance(&wanted, &plain(other)), other))
-        .filter(|(distance, other)| *distance <= 1 + other.len().min(name.len()) / 4)
+        .filter(|(distance, other)| {
+            let length = other.len().min(name.len());
+            *distance < length && *distance <= 1 + length / 4
+        })
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, other)| other)
 }

@@ -13,13 +13,17 @@ use crate::spec::check::shape::{View, head};
 use crate::spec::diagnostic::{Code, Sink, Span};
 use crate::spec::form::{Field, Form, Keys, Object, Rule, defaulted, optional, required};
 use crate::spec::tree::{Kind, Node};
+use crate::spec::vars::VARIABLE;
 
 /// The keys at the head of every file.
 pub(crate) static HEAD: &[Field] = &[
     required("kind", Form::Name, "What the file is."),
     optional(
         "vars",
-        Form::Map(Keys::Name, &Form::Any),
+        Form::Map(
+            Keys::Name,
+            &Form::Either(&[Form::Object(&VARIABLE), Form::Any]),
+        ),
         "Variables: `${name}` in any value stands for theirs. Each is a value, or {type, default}.",
     ),
 ];

@@ -567,3 +567,86 @@ fn only_experiments_and_drills_can_be_run() {
        = help: a run is made of one: put the others into files of their own
     ");
 }
+
+#[test]
+fn a_drill_is_explained_in_words() {
+    let files = [
+        ("stacks/wallet.yaml", STACK),
+        ("experiments/token.yaml", EXPERIMENT),
+        ("runbooks/authentication.md", RUNBOOK),
+        ("teams/oncall.yaml", TEAM),
+        ("drills/bad-token.yaml", DRILL),
+    ];
+    let text = crate::spec::explain(&plan(&files, &[]).expect("a plan"));
+    assert!(
+        text.lines().all(|line| line.chars().count() <= 100),
+        "{text}"
+    );
+    assert_snapshot!(text, @r#"
+    Drill bad-token, SEV1, on wallet-staging (staging)
+      Team wallet-oncall: 2 members
+      Starts by itself: 0 10 * * TUE in Europe/Berlin, at most 10m late
+      The narrative exercise staff read.
+
+    Experiment token-rollout
+      The team ends it.
+
+    Proof that the stack is staging, read before the run and before each fault
+      answer      POST http://127.0.0.1:7002/: $.result is "0x7a69", within 1s
+      containers  every container carries the label env=staging
+      upstreams   every link leads into 127.0.0.0/8, 172.16.0.0/12
+
+    Steady state, before and after
+      send-transaction  POST http://127.0.0.1:7000/v1/transfers/canary, every 2s: status 201, $.state is
+                        "broadcast", within 1s500ms; fails after 3, passes after 3 in a row
+      nonce-gap         GET http://127.0.0.1:7000/v1/invariants, every 1s: $.nonce_gap is 0, within 1s;
+                        fails after 3, passes after 3 in a row
+      After the last undo it must be back within 1m and hold for 10s.
+
+    Users are hurt when one of these fails
+      send-transaction  POST http://127.0.0.1:7000/v1/transfers/canary, every 2s: status 201, $.state is
+                        "broadcast", within 1s500ms
+
+    Timeline
+      bad-token at 0s, until it is remedied, at most 1h
+        does    run ./rollout v42
+        undo    run ./rollout v41
+
+    What ends it early
+      1h after the first step
+      a halt, or a responder who says that this is real
+
+    What counts as a detection
+      an Alertmanager alert with alertname=LoginFailures
+      a person's report that names a service and a symptom
+
+    Messages to the team
+      8m  to incident_commander: The CEO asks whether funds are safe. (a reply within 5m)
+
+    What responders can do
+      rollback     Roll back the token service: ends bad-token; takes 20s
+      restart-api  Restart the wallet API: POST http://127.0.0.1:7000/restart
+      failover     Fail over the signer: run ./failover; put back after the run by run ./failback
+
+    What the team is judged by (runbook authentication)
+      detect   detected by a person within 2m, in part up to 10m, of the impact (weight 3, critical)
+      ack      acknowledged by a person within 5m of the page (weight 1)
+      command  incident_commander taken within 10m of the declaration (weight 1)
+      cause    the cause named: bad-token, before the remedy rollback (weight 1)
+      never    never: the remedy restart-api (weight 1)
+      public   an update for customers on status_page or telegram within 10m of the detection (weight 1)
+      cadence  an update with the next update's time at least every 20m until the recovery (weight 1)
+      advice   updates say: do not send again; never share your keys (weight 1)
+      probe    nonce-gap holds again within 10m of the impact (weight 1)
+      recover  recovered by the team within 30m, in part up to 1h, of the impact (weight 3, critical)
+      judged   staff judge: Handover named the open risks (weight 1)
+      It passes with 80% of the points and 75% of the weight observed.
+
+    Files
+      stacks/wallet.yaml
+      experiments/token.yaml
+      runbooks/authentication.md
+      teams/oncall.yaml
+      drills/bad-token.yaml
+    "#);
+}

@@ -244,7 +244,7 @@ method:
     9 |     for: 1m
       |     ^^^
       |
-      = help: a step is one of `latency`, `bandwidth`, `slow_close`, `timeout`, `reset_peer`, `slicer`, `limit_data`, `packet_loss`, `down`, `partition`, `kill`, `stop`, `pause`, `restart` or `hook`
+      = help: to make it a key of `latency`, write it further in
 
     error[conflicting-keys]: `after` and `at` exclude each other
       --> experiment.yaml:10:38
@@ -260,7 +260,7 @@ method:
     10 |   - down: {link: api-signer, at: 1s, after: latency, for: 1m}
        |                                             ^^^^^^^
        |
-       = help: there is `down`, `twice`, `twice` and `a#2`
+       = help: there is `down`, `twice` and `a#2`
 
     error[missing-key]: `wait` needs `after` beside it
       --> experiment.yaml:11:41
@@ -340,7 +340,7 @@ method:
     10 |   - down: {id: c, link: api-signer, after: d, for: 1m}
        |                                            ^
        |
-       = help: did you mean `a`? there is `a`, `b` and `c`
+       = help: there is `a`, `b` and `c`
     ");
 }
 
@@ -353,7 +353,7 @@ method:
   - pause: {service: signer, at: 0s, until: remedied, at_most: 10m}
   - kill: {service: signer, at: 5m, for: 1m}
 "#), @r"
-    error[overlap]: `partition` begins while `timeout` still disturbs `timeout` on the downstream of `api-signer`
+    error[overlap]: `partition` begins while `timeout` is on, and both add a `timeout` to the downstream of `api-signer`
      --> experiment.yaml:9:5
       |
     9 |   - partition: {from: [wallet-api], to: [signer], at: 1m, for: 2m}
@@ -361,7 +361,7 @@ method:
       |
       = help: let it begin `after: timeout`, or shorten one of them
 
-    error[overlap]: `kill` begins while `pause` still disturbs the container `wallet-signer`
+    error[overlap]: `kill` begins while `pause` is on, and both act on the container `wallet-signer`
       --> experiment.yaml:11:5
        |
     11 |   - kill: {service: signer, at: 5m, for: 1m}
@@ -553,12 +553,6 @@ method:
   - latency: {link: api-signer, latency: 1s, direction: down, toxicity: .nan, for: 1m}
 steady_state: []
 "#), @r"
-    error[out-of-range]: 0 is out of range: it must be below `average_size`, which is 0
-     --> experiment.yaml:1:1
-      |
-    1 | kind: Experiment
-      | ^
-
     error[out-of-range]: 1.5 is out of range: it must be above 0 and at most 1
      --> experiment.yaml:8:48
       |
@@ -617,4 +611,85 @@ steady_state: []
     12 | steady_state: []
        | ^^^^^^^^^^^^
     ");
+}
+
+#[test]
+fn an_experiment_is_explained_in_words() {
+    let text = head(
+        r#"
+during: [{probe: nonce-gap}, {probe: node-lag}]
+method:
+  - latency:   {id: slow-signer, link: wallet-api -> signer, latency: 2s, jitter: 200ms, for: 3m, toxicity: 0.5}
+  - partition: {from: [wallet-api], to: [node-a], mode: refuse, at: 30s, for: 60s}
+  - kill:      {service: signer, after: slow-signer, wait: 30s, for: 45s}
+  - slicer:    {link: api-signer, average_size: 10, delay: 50us, direction: upstream, after: kill, for: 45s}
+  - restart:   {service: signer, at: 6m}
+stop_when: [{probe: nonce-gap, fails_for: 30s}]
+limits: {services: 3, duration: 10m}
+"#,
+    );
+    let plan = plan(&[("stack.yaml", STACK), ("experiment.yaml", &text)], &[]).expect("a plan");
+    let text = crate::spec::explain(&plan);
+    assert!(
+        text.lines().all(|line| line.chars().count() <= 100),
+        "{text}"
+    );
+    assert_snapshot!(text, @r#"
+    Experiment e on wallet-staging (staging)
+      It holds.
+
+    Proof that the stack is staging, read before the run and before each fault
+      answer      POST http://127.0.0.1:7002/: $.result is "0x7a69", within 1s
+      containers  every container carries the label env=staging
+      upstreams   every link leads into 127.0.0.0/8, 172.16.0.0/12
+
+    Steady state, before and after
+      nonce-gap  GET http://127.0.0.1:7000/v1/invariants, every 1s: $.nonce_gap is 0, within 1s; fails
+                 after 3, passes after 3 in a row
+      After the last undo it must be back within 1m and hold for 10s.
+
+    While faults are on
+      nonce-gap  GET http://127.0.0.1:7000/v1/invariants, every 1s: $.nonce_gap is 0, within 1s; fails
+                 after 3, passes after 3 in a row
+      node-lag   the difference of $.height at http://127.0.0.1:1/a and $.height at
+                 http://127.0.0.1:1/b, every 1s: below 3, within 1s; fails after 3, passes after 3 in a
+                 row
+
+    Users are hurt when one of these fails
+      send-transaction  POST http://127.0.0.1:7000/v1/transfers/canary, every 2s: status 201, $.state is
+                        "broadcast", within 1s500ms
+
+    Timeline
+      slow-signer at 0s, for 3m
+        does    data arrives 2s later, ± 200ms, from signer to wallet-api, on 50% of connections
+        link    wallet-api -> signer, proxy api-signer: 127.0.0.1:7101 -> 127.0.0.1:7001
+        undo    the latency toxic is deleted from the downstream of api-signer
+      partition at 30s, for 1m
+        does    closes connections and refuses new ones
+        link    wallet-api -> node-a, proxy api-node-a: 127.0.0.1:7102 -> 127.0.0.1:7002
+        undo    the proxy api-node-a is enabled
+      kill 30s after slow-signer, for 45s
+        does    signer: kills its container; no restart policy acts until the step ends
+        target  the container named wallet-signer
+        undo    the container is started
+      slicer after kill, for 45s
+        does    data arrives in pieces of 10 ± 0 bytes, 50 µs apart, from wallet-api to signer, on every
+                connection
+        link    wallet-api -> signer, proxy api-signer: 127.0.0.1:7101 -> 127.0.0.1:7001
+        undo    the slicer toxic is deleted from the upstream of api-signer
+      restart at 6m, once
+        does    signer: restarts its container once
+        target  the container named wallet-signer
+        undo    nothing, once the container is seen to run
+
+    What ends it early
+      nonce-gap failing for 30s
+      10m after the first step
+      more than 3 services hit at once
+      a halt, or a responder who says that this is real
+
+    Files
+      stack.yaml
+      experiment.yaml
+    "#);
 }

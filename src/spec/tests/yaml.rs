@@ -94,7 +94,7 @@ fn a_file_says_what_it_is() {
       |
       = help: it is planned: leave it out until then
 
-    error[unknown-kind]: there is no kind ``
+    error[unknown-kind]: there is no kind `5`
      --> f.yaml:5:7
       |
     5 | kind: 5
@@ -237,6 +237,14 @@ members: ["${host", "${list}", "${n}"]
     3 | vars: {host: a, other: "${host}", list: [], n: {type: integer, default: x}, t: {typ: text}}
       |                                                                         ^
 
+    error[bad-variable]: the variable `t` has no value
+     --> f.yaml:3:77
+      |
+    3 | vars: {host: a, other: "${host}", list: [], n: {type: integer, default: x}, t: {typ: text}}
+      |                                                                             ^
+      |
+      = help: give it a `default`, or run with --var t=…
+
     error[unknown-key]: a variable has no key `typ`
      --> f.yaml:3:81
       |
@@ -276,7 +284,7 @@ probes:
     let found = one(stack);
     assert!(!found.contains("hunter2"), "{found}");
     assert_snapshot!(found, @r#"
-    error[bad-duration]: `"${env:TOKEN}"` is not a duration
+    error[bad-duration]: `${env:TOKEN}` is not a duration
      --> f.yaml:6:97
       |
     6 |   a: {http: {url: "http://127.0.0.1/", headers: {authorization: "Bearer ${env:TOKEN}"}}, every: "${env:TOKEN}"}
@@ -284,7 +292,7 @@ probes:
       |
       = help: write it like `500ms`, `30s`, `2m`, `1h` or `1m30s`
 
-    error[bad-url]: `"${env:TOKEN}"` is not a usable URL
+    error[bad-url]: `${env:TOKEN}` is not a usable URL
      --> f.yaml:7:19
       |
     7 |   b: {http: {url: "${env:TOKEN}"}, expect: {json: {"$.a": "${env:NOBODY}"}, within: "${env:TOKEN}s"}}
@@ -300,7 +308,7 @@ probes:
       |
       = help: set it where firedrill runs: export NOBODY=…
 
-    error[bad-duration]: `"${env:TOKEN}s"` is not a duration
+    error[bad-duration]: `${env:TOKEN}s` is not a duration
      --> f.yaml:7:85
       |
     7 |   b: {http: {url: "${env:TOKEN}"}, expect: {json: {"$.a": "${env:NOBODY}"}, within: "${env:TOKEN}s"}}
