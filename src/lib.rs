@@ -18,3 +18,4 @@ pub mod toxiproxy;
 pub mod wallet;
 pub mod store;
 pub mod score;
+pub mod spec;
