@@ -5,6 +5,7 @@
 //! the owner is in the token.
 
 mod daemon;
+mod labels;
 #[cfg(test)]
 mod tests;
 
@@ -14,6 +15,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use self::daemon::{Daemon, Listed, Seen};
+pub use self::labels::Labels;
 use super::attempts::Attempts;
 use super::{deadline, misdirected, opened, owner, sealed};
 use crate::engine::event::{Token, UndoneBy};
