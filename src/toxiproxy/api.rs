@@ -77,25 +77,25 @@ async fn version() -> Response {
         .into_response()
 }
 
-async fn list_proxies(State(registry): Api) -> Reply {
+async fn list_proxies(State(registry): Api) -> Response {
     json(StatusCode::OK, &registry.views())
 }
 
 async fn create_proxy(State(registry): Api, request: Body) -> Reply {
     let config = ProxyConfig::parse(&read(request).await?)?;
     let proxy = registry.create(&config).await?;
-    json(StatusCode::CREATED, &proxy.view())
+    Ok(json(StatusCode::CREATED, &proxy.view()))
 }
 
 async fn show_proxy(State(registry): Api, Path(proxy): Path<String>) -> Reply {
-    json(StatusCode::OK, &registry.find(&proxy)?.view())
+    Ok(json(StatusCode::OK, &registry.find(&proxy)?.view()))
 }
 
 async fn update_proxy(State(registry): Api, Path(proxy): Path<String>, request: Body) -> Reply {
     let proxy = registry.find(&proxy)?;
     let change = Change::read(&body::object(&read(request).await?, "Proxy")?)?;
     proxy.update(&change).await?;
-    json(StatusCode::OK, &proxy.view())
+    Ok(json(StatusCode::OK, &proxy.view()))
 }
 
 async fn delete_proxy(State(registry): Api, Path(proxy): Path<String>) -> Reply {
@@ -104,17 +104,17 @@ async fn delete_proxy(State(registry): Api, Path(proxy): Path<String>) -> Reply 
 }
 
 async fn list_toxics(State(registry): Api, Path(proxy): Path<String>) -> Reply {
-    json(StatusCode::OK, &registry.find(&proxy)?.toxics())
+    Ok(json(StatusCode::OK, &registry.find(&proxy)?.toxics()))
 }
 
 async fn create_toxic(State(registry): Api, Path(proxy): Path<String>, request: Body) -> Reply {
     let proxy = registry.find(&proxy)?;
     let toxic = proxy.add_toxic(&body::object(&read(request).await?, "ToxicWrapper")?)?;
-    json(StatusCode::OK, &toxic)
+    Ok(json(StatusCode::OK, &toxic))
 }
 
 async fn show_toxic(State(registry): Api, Path((proxy, toxic)): Path<(String, String)>) -> Reply {
-    json(StatusCode::OK, &registry.find(&proxy)?.toxic(&toxic)?)
+    Ok(json(StatusCode::OK, &registry.find(&proxy)?.toxic(&toxic)?))
 }
 
 async fn update_toxic(
@@ -124,7 +124,7 @@ async fn update_toxic(
 ) -> Reply {
     let proxy = registry.find(&proxy)?;
     let toxic = proxy.update_toxic(&toxic, &body::object(&read(request).await?, "")?)?;
-    json(StatusCode::OK, &toxic)
+    Ok(json(StatusCode::OK, &toxic))
 }
 
 async fn delete_toxic(State(registry): Api, Path((proxy, toxic)): Path<(String, String)>) -> Reply {
@@ -138,7 +138,7 @@ async fn reset(State(registry): Api) -> Reply {
 }
 
 /// Unlike elsewhere an error is JSON here, since it stands beside the proxies that were done.
-async fn populate(State(registry): Api, request: Body) -> Reply {
+async fn populate(State(registry): Api, request: Body) -> Response {
     #[derive(Serialize)]
     struct Answer {
         #[serde(flatten)]
@@ -198,10 +198,10 @@ fn text(status: StatusCode, body: impl Into<String>) -> Response {
     (status, headers, body.into()).into_response()
 }
 
-fn json(status: StatusCode, value: &impl Serialize) -> Reply {
-    // Only strings, numbers and string-keyed maps are rendered here, and those always can be.
-    let body = serde_json::to_string(value).map_err(|error| Error::Listen(error.to_string()))?;
-    Ok((status, [(header::CONTENT_TYPE, "application/json")], body).into_response())
+fn json(status: StatusCode, value: &impl Serialize) -> Response {
+    let body = serde_json::to_string(value)
+        .expect("strings, finite numbers and string-keyed maps always render");
+    (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
 async fn read(body: Body) -> Result<Vec<u8>, Error> {

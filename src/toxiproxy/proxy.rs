@@ -3,6 +3,7 @@
 //! All state is behind one mutex that is held only for work which cannot block: names are resolved before it is taken,
 //! and connections learn of changes by themselves. So the API answers at once, whatever clients and upstreams do.
 
+mod config;
 mod listening;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,6 +16,8 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub(crate) use self::config::Change;
+pub use self::config::ProxyConfig;
 use self::listening::Listening;
 use super::{
     body::Fields,
@@ -24,7 +27,7 @@ use super::{
     listen::{self, Address},
     random::Draws,
     toxic::Stream,
-    toxics::{Lease, Toxic, Toxics, Ttl, read_ttl},
+    toxics::{Lease, Toxic, Toxics, Ttl},
 };
 
 /// What the tasks of one server share.
@@ -35,54 +38,6 @@ pub(crate) struct Tasks {
     /// Told whenever a time to live was set.
     pub(crate) deadlines: Arc<Notify>,
     pub(crate) timers: Arc<Semaphore>,
-}
-
-/// A proxy to create.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProxyConfig {
-    pub name: String,
-    /// `host:port`; port 0 for any, empty for any port on every interface.
-    pub listen: String,
-    /// `host:port`, dialled anew for each connection.
-    pub upstream: String,
-    pub enabled: bool,
-    /// For a disabled proxy: enabled again after so many milliseconds.
-    pub ttl: Option<u64>,
-    /// For a disabled proxy: who disabled it.
-    pub owner: Option<String>,
-}
-
-/// A change to a proxy; what is absent stays as it is.
-#[derive(Debug, Default)]
-pub(crate) struct Change {
-    listen: Option<String>,
-    upstream: Option<String>,
-    enabled: Option<bool>,
-    ttl: Option<u64>,
-    owner: Option<String>,
-}
-
-impl Change {
-    pub(crate) fn read(body: &Fields) -> Result<Self, Error> {
-        let change = Self {
-            listen: body.string("listen")?,
-            upstream: body.string("upstream")?,
-            enabled: body.boolean("enabled")?,
-            ttl: read_ttl(body)?,
-            owner: body.string("owner")?,
-        };
-        if change.upstream.as_deref() == Some("") {
-            return Err(Error::Missing("upstream".to_owned()));
-        }
-        Ok(change)
-    }
-
-    pub(crate) fn enable() -> Self {
-        Self {
-            enabled: Some(true),
-            ..Self::default()
-        }
-    }
 }
 
 /// A proxy as the API shows it.
@@ -126,17 +81,6 @@ struct State {
 impl Proxy {
     /// A disabled proxy; `draws` are the server's.
     pub(crate) fn new(config: &ProxyConfig, tasks: Tasks, draws: Draws) -> Arc<Self> {
-        let ttl = config
-            .ttl
-            .map(|milliseconds| Ttl::starting(milliseconds, Instant::now()));
-        let lease = if config.enabled {
-            Lease::default()
-        } else {
-            Lease {
-                ttl,
-                owner: config.owner.clone(),
-            }
-        };
         let state = State {
             listen: config.listen.clone(),
             upstream: config.upstream.as_str().into(),
@@ -144,7 +88,7 @@ impl Proxy {
             connections: tasks.shutdown.child_token(),
             accepted: 0,
             toxics: Toxics::default(),
-            lease,
+            lease: config.lease(),
             deleted: false,
             shutdown: tasks.shutdown.clone(),
         };
@@ -212,17 +156,7 @@ impl Proxy {
             state.close();
             state.listen.clone_from(&config.listen);
         }
-        let ttl = config
-            .ttl
-            .map(|milliseconds| Ttl::starting(milliseconds, Instant::now()));
-        state.lease = if config.enabled {
-            Lease::default()
-        } else {
-            Lease {
-                ttl,
-                owner: config.owner.clone(),
-            }
-        };
+        state.lease = config.lease();
         state.cut_connections();
         state.upstream = config.upstream.as_str().into();
         state.accepted = 0;

@@ -8,12 +8,10 @@ use std::{
 use tokio::time::{Instant, sleep_until};
 
 use super::{
-    body::{self, Fields},
     error::Error,
     listen,
     proxy::{Change, Proxy, ProxyConfig, Tasks, View},
     random::Draws,
-    toxics::read_ttl,
 };
 
 pub(crate) struct Registry {
@@ -165,43 +163,5 @@ impl Registry {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Proxy>>> {
         // Every change to the map is a single call, so it is whole even after a panic.
         self.proxies.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl ProxyConfig {
-    /// Reads a list of proxies as `POST /populate` and Toxiproxy's configuration file have it. All of it is checked
-    /// before any of it counts.
-    pub fn parse_list(json: &[u8]) -> Result<Vec<Self>, Error> {
-        let bodies = body::objects(json, "Proxy")?;
-        bodies
-            .iter()
-            .enumerate()
-            .map(|(index, body)| Self::read(body, &format!(" at proxy {}", index + 1)))
-            .collect()
-    }
-
-    pub(crate) fn parse(json: &[u8]) -> Result<Self, Error> {
-        Self::read(&body::object(json, "Proxy")?, "")
-    }
-
-    fn read(body: &Fields, place: &str) -> Result<Self, Error> {
-        let name = body.string("name")?.unwrap_or_default();
-        let listen = body.string("listen")?.unwrap_or_default();
-        let upstream = body.string("upstream")?.unwrap_or_default();
-        let enabled = body.boolean("enabled")?.unwrap_or(true);
-        let (ttl, owner) = (read_ttl(body)?, body.string("owner")?);
-        for (field, value) in [("name", &name), ("upstream", &upstream)] {
-            if value.is_empty() {
-                return Err(Error::Missing(format!("{field}{place}")));
-            }
-        }
-        Ok(Self {
-            name,
-            listen,
-            upstream,
-            enabled,
-            ttl,
-            owner,
-        })
     }
 }

@@ -18,18 +18,18 @@ fn ms(milliseconds: u64) -> Duration {
 async fn latency_delays_each_direction_by_itself_and_jitter_stays_in_its_bounds() {
     let rig = Rig::start().await;
     let (mut client, mut server) = rig.pair().await;
-    rig.toxic("latency", "upstream", r#"{"latency":120,"jitter":40}"#)
+    rig.toxic("latency", "upstream", r#"{"latency":500,"jitter":100}"#)
         .await;
-    for _ in 0..3 {
+    for _ in 0..2 {
         let sent = Instant::now();
         client.write_all(b"ask").await.unwrap();
         expect(&mut server, b"ask").await;
         let took = sent.elapsed();
-        assert!(took >= ms(80) && took < ms(1500), "{took:?}");
+        assert!(took >= ms(400) && took < ms(3000), "{took:?}");
         let sent = Instant::now();
         server.write_all(b"answer").await.unwrap();
         expect(&mut client, b"answer").await;
-        assert!(sent.elapsed() < ms(80), "{:?}", sent.elapsed());
+        assert!(sent.elapsed() < ms(400), "{:?}", sent.elapsed());
     }
 }
 
@@ -45,7 +45,7 @@ async fn delays_overlap_rather_than_add_up() {
     }
     expect(&mut server, &(0..20).collect::<Vec<u8>>()).await;
     let took = started.elapsed();
-    assert!(took >= ms(290) && took < ms(1500), "{took:?}");
+    assert!(took >= ms(290) && took < ms(3000), "{took:?}");
 }
 
 #[tokio::test]
@@ -58,7 +58,7 @@ async fn bandwidth_holds_its_rate() {
     client.write_all(&data).await.unwrap();
     expect(&mut server, &data).await;
     let took = started.elapsed();
-    assert!(took >= ms(495) && took < ms(1500), "{took:?}");
+    assert!(took >= ms(495) && took < ms(3000), "{took:?}");
 }
 
 #[tokio::test]
@@ -72,7 +72,7 @@ async fn a_fast_line_is_not_starved_by_its_timer() {
     let (sent, ()) = tokio::join!(server.write_all(&data), expect(&mut client, &data));
     sent.unwrap();
     let took = started.elapsed();
-    assert!(took >= ms(290) && took < ms(1500), "{took:?}");
+    assert!(took >= ms(290) && took < ms(3000), "{took:?}");
 }
 
 #[tokio::test]
@@ -96,31 +96,32 @@ async fn slow_close_delays_the_end_and_nothing_else() {
     let rig = Rig::start().await;
     let (client, mut server) = rig.pair().await;
     let mut client = client;
-    rig.toxic("slow_close", "upstream", r#"{"delay":400}"#)
+    rig.toxic("slow_close", "upstream", r#"{"delay":900}"#)
         .await;
     let started = Instant::now();
     client.write_all(b"last words").await.unwrap();
     client.shutdown().await.unwrap();
     expect(&mut server, b"last words").await;
-    assert!(started.elapsed() < ms(400));
+    assert!(started.elapsed() < ms(900));
     assert_eq!(drain(&mut server).await.unwrap(), b"");
     let took = started.elapsed();
-    assert!(took >= ms(400) && took < ms(2000), "{took:?}");
+    assert!(took >= ms(900) && took < ms(4000), "{took:?}");
 }
 
 #[tokio::test]
 async fn timeout_closes_a_silent_connection_and_traffic_keeps_it_open() {
     let rig = Rig::start().await;
     let (mut client, mut server) = rig.pair().await;
-    rig.toxic("timeout", "upstream", r#"{"timeout":600}"#).await;
+    rig.toxic("timeout", "upstream", r#"{"timeout":1000}"#)
+        .await;
     let started = Instant::now();
     for _ in 0..6 {
         client.write_all(b"lost").await.unwrap();
-        silence(&mut server, ms(200)).await;
+        silence(&mut server, ms(250)).await;
     }
     assert_eq!(drain(&mut client).await.unwrap(), b"");
     let took = started.elapsed();
-    assert!(took >= ms(1500) && took < ms(4000), "{took:?}");
+    assert!(took >= ms(2250) && took < ms(6000), "{took:?}");
     assert_eq!(drain(&mut server).await.unwrap(), b"");
 }
 
