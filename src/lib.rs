@@ -5,6 +5,4 @@ pub mod faults;
 pub mod model;
 pub mod outbound;
 pub mod ports;
-//! firedrill runs incident drills against staging crypto-wallet stacks.
-
 pub mod toxiproxy;
