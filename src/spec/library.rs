@@ -148,10 +148,6 @@ impl Library {
         &self.options
     }
 
-    pub(crate) fn given(&self) -> &[Arc<File>] {
-        &self.given
-    }
-
     /// A file, or every file below a folder.
     pub(crate) fn files(&self, path: &Path) -> Vec<PathBuf> {
         if self.on_disk && source::is_folder(path) {
@@ -297,7 +293,7 @@ impl Library {
         sink: &mut Sink,
     ) -> Option<Found> {
         let text = node.text()?;
-        if !text.contains('/') && !text.ends_with(".md") {
+        if !text.contains('/') && !document::is_markdown(text) {
             return self.find(Kind::Runbook, node, home, sink);
         }
         let beside = PathBuf::from(home.source.folder());
@@ -339,13 +335,12 @@ impl Library {
                 format!("`{}` is not a runbook", short(text)),
             );
         }
-        match index {
-            Some(index) => Some(Found { file, index }),
-            None => {
-                // Why it holds no runbook is that file's own finding.
-                sink.adopt(&file.found);
-                None
-            }
+        if let Some(index) = index {
+            Some(Found { file, index })
+        } else {
+            // Why it holds no runbook is that file's own finding.
+            sink.adopt(&file.found);
+            None
         }
     }
 }
@@ -432,23 +427,21 @@ fn missing(
         })
         .collect();
     if !folders.is_empty() && folders.len() <= 6 {
-        hint.push_str(&format!(
-            " (looked in {})",
-            listed(folders.iter().map(String::as_str), "and")
-        ));
+        let folders = listed(folders.iter().map(String::as_str), "and");
+        hint = format!("{hint} (looked in {folders})");
     }
     let broken: Vec<&str> = seen
         .iter()
         .filter(|file| {
             file.documents.is_empty()
                 && !file.found.is_empty()
-                && !file.source.path.ends_with(".md")
+                && !document::is_markdown(&file.source.path)
         })
         .map(|file| file.source.path.as_str())
         .collect();
     if !broken.is_empty() {
         let broken = listed(broken.into_iter(), "and");
-        hint.push_str(&format!("; {broken} could not be read"));
+        hint = format!("{hint}; {broken} could not be read");
     }
     sink.error(
         Code::UnknownFile,

@@ -211,7 +211,7 @@ impl Gathered {
             })),
             Kind::Experiment => {
                 if let Some((stack, experiment)) = self.experiment(library, file, document) {
-                    let files = self.sources(&[&stack.0.file, file]);
+                    let files = Self::sources(&[&stack.0.file, file]);
                     let stack = Read {
                         document: stack.0.document(),
                         value: stack.1,
@@ -312,17 +312,17 @@ impl Gathered {
             return;
         };
         self.cross(document, |root, sink| {
-            drill::against(root, &stack, &experiment, sink)
+            drill::against(root, &stack, &experiment, sink);
         });
         if let (Some(at), Some(drill)) = (&runbook_at, &drill) {
             self.cross(at.document(), |root, sink| {
-                runbook::against(root, &stack, &experiment, drill, sink)
+                runbook::against(root, &stack, &experiment, drill, sink);
             });
         }
         let (Some(runbook_at), Some(team_at)) = (runbook_at, team_at) else {
             return;
         };
-        let files = self.sources(&[
+        let files = Self::sources(&[
             &stack_at.file,
             &experiment_at.file,
             &runbook_at.file,
@@ -357,16 +357,25 @@ impl Gathered {
     }
 
     /// The files of a plan with their digests, each once.
-    fn sources(&self, files: &[&Arc<File>]) -> Vec<SourceFile> {
+    fn sources(files: &[&Arc<File>]) -> Vec<SourceFile> {
         let mut all: Vec<SourceFile> = Vec::new();
         for file in files {
             let path = file.source.path.clone();
             if !all.iter().any(|other| other.path == path) {
                 let digest = Sha256::digest(file.source.text.as_bytes());
-                let sha256 = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+                let sha256 = hex(&digest);
                 all.push(SourceFile { path, sha256 });
             }
         }
         all
     }
+}
+
+/// Bytes as lower-case hexadecimal digits.
+fn hex(bytes: &[u8]) -> String {
+    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or_default();
+    bytes
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+        .collect()
 }

@@ -88,12 +88,12 @@ fn rule(rule: &Rule) -> Vec<Value> {
 }
 
 /// A scalar, or a reference to a variable that holds one.
-fn scalar(schema: Value) -> Value {
+fn scalar(schema: &Value) -> Value {
     json!({"anyOf": [schema, {"$ref": "#/$defs/reference"}]})
 }
 
 fn text(pattern: &str, example: &str) -> Value {
-    scalar(json!({"type": "string", "pattern": pattern, "examples": [example]}))
+    scalar(&json!({"type": "string", "pattern": pattern, "examples": [example]}))
 }
 
 const NAME: &str = "^[A-Za-z0-9][A-Za-z0-9._:#-]{0,79}$";
@@ -110,11 +110,11 @@ fn form(of: &Form) -> Value {
             if *high < i64::MAX {
                 schema["maximum"] = json!(high);
             }
-            scalar(schema)
+            scalar(&schema)
         }
-        Form::Number(range) => scalar(number(*range)),
-        Form::Flag => scalar(json!({"type": "boolean"})),
-        Form::Word(words) => scalar(choice_of_words(words)),
+        Form::Number(range) => scalar(&number(*range)),
+        Form::Flag => scalar(&json!({"type": "boolean"})),
+        Form::Word(words) => scalar(&choice_of_words(words)),
         Form::Url => text("^[Hh][Tt][Tt][Pp][Ss]?://", "http://127.0.0.1:7000/health"),
         Form::Address => text(":[0-9]{1,5}$", "127.0.0.1:7000"),
         Form::Network => text("/[0-9]{1,3}$", "127.0.0.0/8"),
@@ -127,6 +127,7 @@ fn form(of: &Form) -> Value {
         Form::JsonPath => text(r"^\$", "$.result"),
         Form::Cron => text(r"^\S+(\s+\S+){4}$", "0 10 * * TUE"),
         Form::Timezone => text(r"^\S+$", "Europe/Berlin"),
+        Form::Scalar => json!({"type": ["string", "number", "boolean"]}),
         Form::Any => json!({}),
         Form::List(of, least, most) => {
             json!({"type": "array", "items": form(of), "minItems": least, "maxItems": most})
@@ -351,12 +352,23 @@ mod tests {
                     "default": "text"
                   },
                   "default": {
+                    "type": [
+                      "string",
+                      "number",
+                      "boolean"
+                    ],
                     "description": "Its value where none is given."
                   }
                 },
                 "additionalProperties": false
               },
-              {}
+              {
+                "type": [
+                  "string",
+                  "number",
+                  "boolean"
+                ]
+              }
             ]
           },
           "propertyNames": {

@@ -22,7 +22,7 @@ pub(crate) static HEAD: &[Field] = &[
         "vars",
         Form::Map(
             Keys::Name,
-            &Form::Either(&[Form::Object(&VARIABLE), Form::Any]),
+            &Form::Either(&[Form::Object(&VARIABLE), Form::Scalar]),
         ),
         "Variables: `${name}` in any value stands for theirs. Each is a value, or {type, default}.",
     ),
