@@ -12,7 +12,7 @@ use crate::model::plan::{Exercise, Plan, SourceFile};
 use crate::model::stack::Stack;
 
 use super::check::{drill, experiment, runbook, stack, team};
-use super::diagnostic::{Code, Diagnostic, Findings, Severity, Sink};
+use super::diagnostic::{Code, Diagnostic, Findings, Severity, Sink, Source};
 use super::document::{Document, Kind};
 use super::library::{File, Found, Library, Options};
 use super::resolve::{self, Read};
@@ -48,9 +48,13 @@ impl Library {
         }
         gathered.take(&file);
         gathered.unknown_overrides(self.options(), &file);
+        let failed = gathered.found.iter().any(is_error);
+        if gathered.plan.is_none() && !failed {
+            gathered.found.push(unread(&file.source));
+        }
         match gathered.plan {
-            Some(plan) if !gathered.found.iter().any(is_error) => Ok(plan),
-            _ => Err(Findings::new(gathered.found)),
+            Some(plan) if !failed => Ok(plan),
+            _ => Err(Findings::new(self.without_secrets(gathered.found))),
         }
     }
 
@@ -82,9 +86,15 @@ impl Library {
         }
         Report {
             files: files.into_iter().map(|(path, _)| path).collect(),
-            findings: Findings::new(gathered.found),
+            findings: Findings::new(self.without_secrets(gathered.found)),
         }
     }
+}
+
+/// A mistake of firedrill's own: better said than passed over.
+fn unread(source: &Arc<Source>) -> Diagnostic {
+    let message = "this file passed every check and still could not be read: please report it";
+    Diagnostic::error(Code::Unread, source, None, message)
 }
 
 fn is_error(one: &Diagnostic) -> bool {
@@ -190,12 +200,7 @@ impl Gathered {
             .iter()
             .any(|one| is_error(one) && one.file == document.source);
         if value.is_none() && clean {
-            self.found.push(Diagnostic::error(
-                Code::Unread,
-                &document.source,
-                None,
-                "this file passed every check and still could not be read: please report it",
-            ));
+            self.found.push(unread(&document.source));
         }
         // A value of a file with errors is not what its author meant.
         value.filter(|_| clean)

@@ -56,7 +56,7 @@ pub(crate) fn resolve(
         }
         for (count, act) in acts.into_iter().enumerate() {
             if let Some(injection) = injection(step, count, act) {
-                injections.push((index, injection))
+                injections.push((index, injection));
             } else {
                 sink.error(
                     Code::BadName,

@@ -73,6 +73,8 @@ fn the_drill_of_the_design_becomes_a_plan() {
         ("drills/bad-token.yaml", DRILL),
     ];
     let plan = plan(&files, &[]).expect("a plan");
+    let json = serde_json::to_string(&plan).expect("JSON");
+    assert_eq!(serde_json::from_str::<Plan>(&json).expect("the plan"), plan);
     let exercise = plan.drill.as_ref().expect("a drill");
     assert_eq!(exercise.runbook.expect.len(), 11);
     assert_eq!(

@@ -391,22 +391,60 @@ method:
 }
 
 #[test]
-fn more_services_than_allowed_and_steps_past_the_end_are_refused() {
+fn steps_past_the_end_are_refused() {
+    assert_snapshot!(experiment(r"
+method:
+  - down: {link: api-node-a, at: 1m, for: 2m}
+  - latency: {link: api-node-a, latency: 1s, after: down, wait: 1m, for: 20s}
+limits: {duration: 4m}
+"), @r"
+    error[late-step]: the step `latency` can last until 4m20s, past the limit of 4m
+     --> experiment.yaml:9:74
+      |
+    9 |   - latency: {link: api-node-a, latency: 1s, after: down, wait: 1m, for: 20s}
+      |                                                                          ^^^
+      |
+      = help: end it earlier, or raise `limits: {duration: …}`
+    ");
+    assert_snapshot!(experiment("method: [{down: {link: api-node-a, until: remedied, at_most: 2h}}]\n"), @r"
+    error[late-step]: the step `down` can last until 2h, past the limit of 1h, the default
+     --> experiment.yaml:6:62
+      |
+    6 | method: [{down: {link: api-node-a, until: remedied, at_most: 2h}}]
+      |                                                              ^^
+      |
+      = help: end it earlier, or raise `limits: {duration: …}`
+    ");
+}
+
+#[test]
+fn more_services_at_once_than_allowed_are_refused() {
     assert_snapshot!(experiment(r"
 method:
   - down: {link: api-signer, at: 0s, for: 2m}
   - down: {link: api-node-a, at: 1m, for: 2m}
-  - latency: {link: api-node-a, latency: 1s, after: down-2, wait: 1m, for: 20s}
-limits: {services: 1, duration: 4m}
+limits: {services: 1}
 "), @r"
-    error[late-step]: the step `latency` can last until 4m20s, past the limit of 4m
-      --> experiment.yaml:10:76
+    error[too-many-services]: 2 services are hit at once at 1m, and 1 may be
+      --> experiment.yaml:10:20
        |
-    10 |   - latency: {link: api-node-a, latency: 1s, after: down-2, wait: 1m, for: 20s}
-       |                                                                            ^^^
+    10 | limits: {services: 1}
+       |                    ^
        |
-       = help: end it earlier, or raise `limits: {duration: …}`
+       = help: `node-a` and `signer` are hit then; a link counts the service that it leads to
     ");
+    assert_eq!(
+        experiment(
+            r"
+method:
+  - down: {link: api-signer, at: 0s, for: 1m}
+  - down: {link: api-node-a, at: 1m, for: 2m}
+  - pause: {service: signer, at: 0s, for: 1m}
+limits: {services: 1}
+"
+        ),
+        ""
+    );
 }
 
 #[test]

@@ -331,6 +331,15 @@ probes:
 }
 
 #[test]
+fn a_secret_that_is_looked_up_is_not_shown_either() {
+    let found = experiment(
+        "method:\n  - down: {link: \"${env:TOKEN}\", for: 1m, after: \"${env:TOKEN}\"}\nstop_when: [{probe: \"${env:TOKEN}\", fails_for: 1s}]\n",
+    );
+    assert!(!found.contains("hunter2"), "{found}");
+    assert!(found.contains("there is no link `${env:TOKEN}`"), "{found}");
+}
+
+#[test]
 fn findings_are_json_too() {
     let source = Source::new("f.yaml", "kind: Team\nname: tüm\nmembers: [a]\n");
     let mut library = Library::of([source], Options::default());
