@@ -40,7 +40,7 @@ impl Source {
     /// Line and column of a byte, both from 1, the column in characters.
     pub fn position(&self, byte: usize) -> (usize, usize) {
         let before = &self.text.as_bytes()[..byte.min(self.text.len())];
-        let line = 1 + before.iter().filter(|b| **b == b'\n').count();
+        let line = before.split(|b| *b == b'\n').count();
         let start = before
             .iter()
             .rposition(|b| *b == b'\n')
@@ -155,7 +155,7 @@ codes! {
     BadNetwork = "bad-network",
     /// A text that isn't a Docker host.
     BadDockerHost = "bad-docker-host",
-    /// A text that isn't a JSONPath.
+    /// A text that isn't a `JSONPath`.
     BadJsonPath = "bad-json-path",
     /// A text that isn't a header.
     BadHeader = "bad-header",
@@ -435,7 +435,10 @@ impl Findings {
             text.push_str("\n\n");
         }
         if self.0.len() > SHOWN {
-            text.push_str(&format!("and {} more findings\n", self.0.len() - SHOWN));
+            let rest = self.0.len() - SHOWN;
+            text += "and ";
+            text += &rest.to_string();
+            text += " more findings\n";
         }
         text
     }

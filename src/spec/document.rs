@@ -1,6 +1,7 @@
 //! Documents: what one file holds, each of a kind, with variables filled in and its shape checked.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::spec::check::drill::DRILL;
@@ -118,7 +119,7 @@ pub(crate) fn parse(
 /// The YAML of a file and what follows it: all of a YAML file, the front matter of a Markdown file.
 fn parts(source: &Arc<Source>) -> Result<(Span, &str), Diagnostic> {
     let text = &source.text;
-    if !source.path.ends_with(".md") {
+    if !is_markdown(&source.path) {
         return Ok((Span::new(0, text.len()), ""));
     }
     let missing = |message: &str| {
@@ -144,6 +145,13 @@ fn parts(source: &Arc<Source>) -> Result<(Span, &str), Diagnostic> {
         at += line.len();
     }
     Err(missing("the front matter of this Markdown file never ends"))
+}
+
+/// Whether a path is that of a Markdown file.
+pub(crate) fn is_markdown(path: &str) -> bool {
+    Path::new(path)
+        .extension()
+        .is_some_and(|end| end.eq_ignore_ascii_case("md"))
 }
 
 fn no_kind(source: &Arc<Source>, span: Span) -> Diagnostic {

@@ -462,7 +462,7 @@ fn people(page: &mut Page, drill: &Drill) {
     for detection in &drill.detection {
         match detection {
             Detection::Human => {
-                page.line(2, "a person's report that names a service and a symptom")
+                page.line(2, "a person's report that names a service and a symptom");
             }
             Detection::Alertmanager { labels } => {
                 let labels: Vec<String> = labels
@@ -561,26 +561,19 @@ fn expectation(line: &Expectation) -> String {
             from,
             before,
         } => {
-            let mut text = milestone(event);
-            text.push_str(match by {
+            let by = match by {
                 Some(By::Human) => " by a person",
                 Some(By::Automation) => " by a machine",
                 Some(By::Team) => " by the team",
                 None => "",
+            };
+            let within = within.map_or(String::new(), |within| format!(" within {within}"));
+            let limit = limit.map_or(String::new(), |limit| format!(", in part up to {limit},"));
+            let from = from.map_or(String::new(), |from| format!(" of {}", anchor(from)));
+            let before = before.as_ref().map_or(String::new(), |before| {
+                format!(" before {}", moment(before))
             });
-            if let Some(within) = within {
-                text.push_str(&format!(" within {within}"));
-            }
-            if let Some(limit) = limit {
-                text.push_str(&format!(", in part up to {limit},"));
-            }
-            if let Some(from) = from {
-                text.push_str(&format!(" of {}", anchor(*from)));
-            }
-            if let Some(before) = before {
-                text.push_str(&format!(" before {}", moment(before)));
-            }
-            text
+            format!("{}{by}{within}{limit}{from}{before}", milestone(event))
         }
         Expected::Cadence {
             every,

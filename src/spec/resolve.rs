@@ -55,19 +55,18 @@ pub(crate) fn resolve(
             );
         }
         for (count, act) in acts.into_iter().enumerate() {
-            match injection(step, count, act) {
-                Some(injection) => injections.push((index, injection)),
-                None => {
-                    sink.error(
-                        Code::BadName,
-                        key(index),
-                        format!("the id `{}` is too long", step.id),
-                    )
-                    .with_hint(
-                        "the ids of its targets are made from it, and have 80 characters at most",
-                    );
-                    break;
-                }
+            if let Some(injection) = injection(step, count, act) {
+                injections.push((index, injection));
+            } else {
+                sink.error(
+                    Code::BadName,
+                    key(index),
+                    format!("the id `{}` is too long", step.id),
+                )
+                .with_hint(
+                    "the ids of its targets are made from it, and have 80 characters at most",
+                );
+                break;
             }
         }
         if injections.len() > MOST {

@@ -33,7 +33,7 @@ pub(crate) static VARIABLE: Object = Object {
             "text",
             "What it holds.",
         ),
-        optional("default", Form::Any, "Its value where none is given."),
+        optional("default", Form::Scalar, "Its value where none is given."),
     ]],
     rules: &[],
 };
@@ -111,18 +111,7 @@ fn one(
             Kind::Int(_) => "integer",
             Kind::Float(_) => "number",
             Kind::Bool(_) => "boolean",
-            Kind::Broken => return None,
-            _ => {
-                sink.error(
-                    Code::BadVariable,
-                    key,
-                    format!(
-                        "the variable `{name}` must be a text, a number, true or false, not {}",
-                        node.what()
-                    ),
-                );
-                return None;
-            }
+            _ => return None,
         };
         (kind, Some(node))
     };

@@ -736,8 +736,7 @@ fn container(
 }
 
 fn hook(view: View<'_>, sink: &mut Sink) -> Option<Fault> {
-    let mut call =
-        |key: &str, sink: &mut Sink| view.value(key).and_then(|node| call::call(node, sink));
+    let call = |key: &str, sink: &mut Sink| view.value(key).and_then(|node| call::call(node, sink));
     let act = call("do", sink);
     let undo = call("undo", sink);
     let verify = view.value("verify").map(|node| call::verify(node, sink));

@@ -162,8 +162,6 @@ fn known_in<'a, I: Iterator<Item = &'a str>>(
         && !known().any(|one| one == name)
     {
         let finding = refer::unknown(code, what, name, node.span, known(), sink);
-        finding
-            .message
-            .push_str(&format!(" in the drill `{}`", drill.name));
+        finding.message = format!("{} in the drill `{}`", finding.message, drill.name);
     }
 }

@@ -80,6 +80,10 @@ pub(crate) fn head(item: &Node) -> Span {
 fn fits(node: &Node, form: &Form) -> bool {
     match form {
         Form::Any => true,
+        Form::Scalar => matches!(
+            node.kind,
+            Kind::Text(_) | Kind::Int(_) | Kind::Float(_) | Kind::Bool(_)
+        ),
         Form::Integer(..) => matches!(node.kind, Kind::Int(_)),
         Form::Number(_) => matches!(node.kind, Kind::Int(_) | Kind::Float(_)),
         Form::Flag => matches!(node.kind, Kind::Bool(_)),
@@ -110,6 +114,7 @@ pub(crate) fn describe(form: &Form) -> String {
         Form::JsonPath => "a JSONPath such as `$.state`".to_owned(),
         Form::Cron => "a cron pattern such as `0 10 * * TUE`".to_owned(),
         Form::Timezone => "a time zone such as `Europe/Berlin`".to_owned(),
+        Form::Scalar => "a text, a number, `true` or `false`".to_owned(),
         Form::Any => "anything".to_owned(),
         Form::List(..) => "a list".to_owned(),
         Form::Map(..) => "a map".to_owned(),
@@ -205,19 +210,17 @@ fn json_path(text: &str, shown: &str, span: Span, sink: &mut Sink) {
 fn check_leaf(node: &Node, anchor: Span, form: &'static Form, sink: &mut Sink) {
     let at = place(node, anchor);
     match (form, &node.kind) {
-        (Form::Integer(low, high), Kind::Int(number)) => {
-            if number < low || number > high {
-                let wanted = if *high == i64::MAX {
-                    format!("at least {low}")
-                } else {
-                    format!("from {low} to {high}")
-                };
-                sink.error(
-                    Code::OutOfRange,
-                    at,
-                    format!("{number} is out of range: it must be {wanted}"),
-                );
-            }
+        (Form::Integer(low, high), Kind::Int(number)) if (number < low || number > high) => {
+            let wanted = if *high == i64::MAX {
+                format!("at least {low}")
+            } else {
+                format!("from {low} to {high}")
+            };
+            sink.error(
+                Code::OutOfRange,
+                at,
+                format!("{number} is out of range: it must be {wanted}"),
+            );
         }
         (Form::Number(range), Kind::Int(_) | Kind::Float(_)) => {
             check_number(number(node).unwrap_or(f64::NAN), *range, at, sink);
@@ -254,35 +257,29 @@ fn check_text(text: &str, shown: &str, at: Span, form: &'static Form, sink: &mut
         Form::Text if text.trim().is_empty() => {
             sink.error(Code::OutOfRange, at, "this text must not be empty");
         }
-        Form::Name => {
-            if text.parse::<ServiceName>().is_err() {
-                sink.error(Code::BadName, at, format!("`{shown}` is not a name")).with_hint(
+        Form::Name if text.parse::<ServiceName>().is_err() => {
+            sink.error(Code::BadName, at, format!("`{shown}` is not a name")).with_hint(
                     "use 1 to 80 letters, digits, `.`, `_`, `-`, `:` or `#`, beginning with a letter or digit",
                 );
-            }
         }
         Form::Duration(least, most) => check_duration(text, shown, (*least, *most), at, sink),
-        Form::FineDuration => {
-            if microseconds(text).is_none() {
-                sink.error(
-                    Code::BadDuration,
-                    at,
-                    format!("`{shown}` is not a duration"),
-                )
-                .with_hint("write it like `50us`, `1ms` or `2s`");
-            }
+        Form::FineDuration if microseconds(text).is_none() => {
+            sink.error(
+                Code::BadDuration,
+                at,
+                format!("`{shown}` is not a duration"),
+            )
+            .with_hint("write it like `50us`, `1ms` or `2s`");
         }
-        Form::Word(words) => {
-            if !words.iter().any(|(word, _)| *word == text) {
-                let all = listed(words.iter().map(|(word, _)| *word), "or");
-                let near = nearest(text, words.iter().map(|(word, _)| *word));
-                sink.error(
-                    Code::UnknownWord,
-                    at,
-                    format!("`{shown}` is not one of the words allowed here"),
-                )
-                .with_hint(did_you_mean(near, &format!("it is {all}")));
-            }
+        Form::Word(words) if !words.iter().any(|(word, _)| *word == text) => {
+            let all = listed(words.iter().map(|(word, _)| *word), "or");
+            let near = nearest(text, words.iter().map(|(word, _)| *word));
+            sink.error(
+                Code::UnknownWord,
+                at,
+                format!("`{shown}` is not one of the words allowed here"),
+            )
+            .with_hint(did_you_mean(near, &format!("it is {all}")));
         }
         Form::Url => refuse(
             address::url(text).err(),
@@ -334,11 +331,9 @@ fn check_text(text: &str, shown: &str, at: Span, form: &'static Form, sink: &mut
                 refuse(Some(why), Code::BadCron, "cron pattern", shown, at, sink);
             }
         }
-        Form::Timezone => {
-            if jiff::tz::TimeZone::get(text).is_err() {
-                let why = "use a name of the IANA database, such as `Europe/Berlin` or `UTC`";
-                refuse(Some(why), Code::BadTimezone, "time zone", shown, at, sink);
-            }
+        Form::Timezone if jiff::tz::TimeZone::get(text).is_err() => {
+            let why = "use a name of the IANA database, such as `Europe/Berlin` or `UTC`";
+            refuse(Some(why), Code::BadTimezone, "time zone", shown, at, sink);
         }
         _ => {}
     }

@@ -22,7 +22,7 @@ pub(crate) static HEAD: &[Field] = &[
         "vars",
         Form::Map(
             Keys::Name,
-            &Form::Either(&[Form::Object(&VARIABLE), Form::Any]),
+            &Form::Either(&[Form::Object(&VARIABLE), Form::Scalar]),
         ),
         "Variables: `${name}` in any value stands for theirs. Each is a value, or {type, default}.",
     ),
@@ -216,6 +216,7 @@ pub(crate) fn read(root: &Node, sink: &mut Sink) -> Option<Stack> {
     let links = links(view, sink);
     let probes = probes(view, sink);
     let toxiproxy = view.value("toxiproxy").map(toxiproxy);
+    idle_checks(view, sink);
     if view.items("identity").is_empty() {
         for span in far_places(view) {
             unproven(span, sink);
@@ -269,14 +270,54 @@ fn identity_check(item: &Node, sink: &mut Sink) -> Option<Identity> {
         });
     }
     if let Some(containers) = view.value("containers") {
-        return Some(Identity::Containers {
-            label: View::new(containers, &CONTAINERS).read("label")?,
-        });
+        let label = View::new(containers, &CONTAINERS).read("label")?;
+        return Some(Identity::Containers { label });
     }
     let upstreams = View::new(view.value("upstreams")?, &UPSTREAMS);
+    for node in upstreams.items("within") {
+        if node.text().map(address::network) == Some(Ok(address::Breadth::Anywhere)) {
+            sink.error(
+                Code::OutOfRange,
+                node.span,
+                "this network is so wide that being in it proves nothing",
+            )
+            .with_hint("name the networks of the staging environment, such as `10.20.0.0/16`");
+        }
+    }
     Some(Identity::Upstreams {
         within: upstreams.all("within")?,
     })
+}
+
+/// A check that holds on any stack proves nothing, and would let one through unproven.
+fn idle_checks(view: View<'_>, sink: &mut Sink) {
+    let services = view.value("services").map_or(&[][..], Node::entries);
+    let containers = services
+        .iter()
+        .any(|entry| entry.value.get("container").is_some());
+    for item in view.items("identity") {
+        let check = View::new(item, &IDENTITY);
+        let idle = if let Some(span) = check.key_span("upstreams") {
+            view.items("links")
+                .is_empty()
+                .then_some((span, "the stack has no links"))
+        } else if let Some(span) = check.key_span("containers") {
+            (!containers).then_some((span, "no service of the stack has a container"))
+        } else {
+            let expect = check.value("expect");
+            let said =
+                expect.is_some_and(|node| node.get("json").is_some() || node.get("body").is_some());
+            let span = check.key_span("expect").filter(|_| !said);
+            span.map(|span| (span, "it expects neither `json` nor `body` of the answer"))
+        };
+        if let Some((span, why)) = idle {
+            sink.error(
+                Code::NoIdentity,
+                span,
+                format!("this check proves nothing: {why}"),
+            );
+        }
+    }
 }
 
 /// Ethereum's mainnet is chain 1; a file that expects it is refused whatever else it says.
@@ -287,19 +328,35 @@ fn mainnet(body: &str, expect: &Node, sink: &mut Sink) {
     {
         return;
     }
+    let mut spans = Vec::new();
     for entry in expect.get("json").map_or(&[][..], Node::entries) {
-        let one = match &entry.value.kind {
-            Kind::Int(number) => *number == 1,
-            #[expect(clippy::float_cmp, reason = "the chain id 1, written as 1.0")]
-            Kind::Float(number) => *number == 1.0,
-            Kind::Text(text) => is_one(text),
-            _ => false,
-        };
-        if one {
-            sink.error(Code::Mainnet, entry.value.span, "chain 1 is the Ethereum mainnet")
-                .with_hint("firedrill never runs on a mainnet, and nothing overrides that: point the stack at a staging chain");
-        }
+        spans.extend(chain_one(&entry.value));
     }
+    if let Some(node) = expect.get("body")
+        && node
+            .text()
+            .is_some_and(|text| ["\"0x1\"", "\"1\""].iter().any(|id| text.contains(id)))
+    {
+        spans.push(node.span);
+    }
+    for span in spans {
+        sink.error(Code::Mainnet, span, "chain 1 is the Ethereum mainnet").with_hint(
+            "firedrill never runs on a mainnet, and nothing overrides that: point the stack at a staging chain",
+        );
+    }
+}
+
+/// Where a value is chain 1: by itself, or as the `result` of a whole answer.
+fn chain_one(node: &Node) -> Option<Span> {
+    let one = match &node.kind {
+        Kind::Int(number) => *number == 1,
+        #[expect(clippy::float_cmp, reason = "the chain id 1, written as 1.0")]
+        Kind::Float(number) => *number == 1.0,
+        Kind::Text(text) => is_one(text),
+        Kind::Map(_) => return chain_one(node.get("result")?),
+        _ => false,
+    };
+    one.then_some(node.span)
 }
 
 fn is_one(text: &str) -> bool {

@@ -137,7 +137,16 @@ fn bombs_are_refused_before_they_grow() {
     let mut text = String::from("kind: Team\nname: t\na0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
     for level in 1..12 {
         let alias = vec![format!("*a{}", level - 1); 10].join(", ");
-        text.push_str(&format!("a{level}: &a{level} [{alias}]\n"));
+        text += &[
+            "a",
+            &level.to_string(),
+            ": &a",
+            &level.to_string(),
+            " [",
+            &alias,
+            "]\n",
+        ]
+        .concat();
     }
     let found = one(&text);
     assert!(found.contains("error[too-much]"), "{found}");
@@ -150,7 +159,10 @@ fn bombs_are_refused_before_they_grow() {
     let wide = format!("kind: Team\nmembers: [{}]\n", "a,".repeat(200_000));
     assert!(one(&wide).contains("error[too-much]"));
     // Anchors within anchors copy each other; the copies are bounded too.
-    let anchors: String = (0..60).map(|n| format!("&n{n} [")).collect();
+    let anchors = (0..60)
+        .map(|n| format!("&n{n} ["))
+        .collect::<Vec<_>>()
+        .concat();
     let deep = format!(
         "kind: Team\nmembers: {anchors}{}{}\n",
         "a,".repeat(50_000),
@@ -225,11 +237,11 @@ members: ["${host", "${list}", "${n}"]
       |
       = help: only `${env:NAME}` may stand here
 
-    error[bad-variable]: the variable `list` must be a text, a number, true or false, not a list
-     --> f.yaml:3:35
+    error[wrong-type]: expected a variable, a map, or a text, a number, `true` or `false`, found a list
+     --> f.yaml:3:41
       |
     3 | vars: {host: a, other: "${host}", list: [], n: {type: integer, default: x}, t: {typ: text}}
-      |                                   ^^^^
+      |                                         ^^
 
     error[bad-variable]: the default of `n` is not a whole number
      --> f.yaml:3:73
@@ -316,6 +328,15 @@ probes:
       |
       = help: write it like `500ms`, `30s`, `2m`, `1h` or `1m30s`
     "#);
+}
+
+#[test]
+fn a_secret_that_is_looked_up_is_not_shown_either() {
+    let found = experiment(
+        "method:\n  - down: {link: \"${env:TOKEN}\", for: 1m, after: \"${env:TOKEN}\"}\nstop_when: [{probe: \"${env:TOKEN}\", fails_for: 1s}]\n",
+    );
+    assert!(!found.contains("hunter2"), "{found}");
+    assert!(found.contains("there is no link `${env:TOKEN}`"), "{found}");
 }
 
 #[test]
