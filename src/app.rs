@@ -84,11 +84,25 @@ impl App {
             journal: Arc::new(database.clone()),
             driver: Arc::new(Drivers::new(Arc::new(clock), outbound.clone())),
             prober: Arc::new(Probes::new(Arc::new(clock), outbound.clone())),
-            inspector: Arc::new(Preflight { carrier: carrier.clone(), inspection, programs: settings.programs }),
-            claims: Arc::new(Locks { data: settings.data }),
+            inspector: Arc::new(Preflight {
+                carrier: carrier.clone(),
+                inspection,
+                programs: settings.programs,
+            }),
+            claims: Arc::new(Locks {
+                data: settings.data,
+            }),
         };
         let supervisor = Supervisor::new(ports, tracker.clone());
-        Ok(Self { clock, database, supervisor, outbound, tracker, shutdown, carrier })
+        Ok(Self {
+            clock,
+            database,
+            supervisor,
+            outbound,
+            tracker,
+            shutdown,
+            carrier,
+        })
     }
 
     /// Serves the proxies of a stack that firedrill itself carries; nothing for any other.
@@ -125,23 +139,39 @@ impl App {
         Ok(report.identified(run.clone(), Some(head.hash)))
     }
 
-    async fn save_score(&self, run: &RunId) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    async fn save_score(
+        &self,
+        run: &RunId,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let report = self.report(run).await?;
-        let Some(scorecard) = &report.scorecard else { return Ok(()) };
+        let Some(scorecard) = &report.scorecard else {
+            return Ok(());
+        };
         let summary = ScorecardSummary {
             rubric: report.rubric.to_string(),
-            rating: scorecard.score.rating.map(|rating| rating.to_string()),
+            rating: scorecard
+                .score
+                .rating
+                .map(|rating| rating.as_str().to_owned()),
             outcome: scorecard.score.outcome,
             observed: scorecard.score.observed,
-            pass: report.overall.as_ref().map(|overall| overall.exit_code == 0),
+            pass: report
+                .overall
+                .as_ref()
+                .map(|overall| overall.exit_code == 0),
         };
-        self.database.save_scorecard(run, &summary, &serde_json::to_string(&report)?).await?;
+        self.database
+            .save_scorecard(run, &summary, &serde_json::to_string(&report)?)
+            .await?;
         Ok(())
     }
 
     /// Ends every run, then every task, then the database. Answers with the runs that could not be undone.
     pub async fn close(self, cause: StopCause) -> Vec<RunHandle> {
-        let left = self.supervisor.shut_down(cause, Origin::engine(), SHUTDOWN_PATIENCE).await;
+        let left = self
+            .supervisor
+            .shut_down(cause, Origin::engine(), SHUTDOWN_PATIENCE)
+            .await;
         self.shutdown.cancel();
         self.tracker.close();
         if left.is_empty() {
@@ -182,19 +212,30 @@ struct Carrier {
 
 impl Carrier {
     async fn carry(&self, stack: &Stack) -> Result<(), String> {
-        let Some(target) = stack.toxiproxy.as_ref().filter(|target| target.embedded) else { return Ok(()) };
+        let Some(target) = stack.toxiproxy.as_ref().filter(|target| target.embedded) else {
+            return Ok(());
+        };
         // Held while serving begins: of two starts on one stack, one binds.
         let mut carried = self.carried.lock().await;
         if carried.contains(&target.url) || self.answers(&target.url).await {
             return Ok(());
         }
-        let address = target.url.trim_start_matches("http://").trim_end_matches('/');
+        let address = target
+            .url
+            .trim_start_matches("http://")
+            .trim_end_matches('/');
         let (host, port) = address.rsplit_once(':').unwrap_or((address, "80"));
-        let port = port.parse().map_err(|_| format!("{} has no port", target.url))?;
-        let options = toxiproxy::Options { host: host.to_owned(), port, ..toxiproxy::Options::default() };
-        let server = toxiproxy::Server::bind(options)
-            .await
-            .map_err(|error| format!("the embedded Toxiproxy can't listen on {address}: {error}"))?;
+        let port = port
+            .parse()
+            .map_err(|_| format!("{} has no port", target.url))?;
+        let options = toxiproxy::Options {
+            host: host.to_owned(),
+            port,
+            ..toxiproxy::Options::default()
+        };
+        let server = toxiproxy::Server::bind(options).await.map_err(|error| {
+            format!("the embedded Toxiproxy can't listen on {address}: {error}")
+        })?;
         let proxies = stack.links.iter().map(|link| toxiproxy::ProxyConfig {
             name: link.proxy.to_string(),
             listen: link.listen.clone(),
@@ -203,10 +244,12 @@ impl Carrier {
             ttl: None,
             owner: None,
         });
-        server
-            .populate(proxies.collect())
-            .await
-            .map_err(|error| format!("the embedded Toxiproxy can't carry {}'s links: {error}", stack.name))?;
+        server.populate(proxies.collect()).await.map_err(|error| {
+            format!(
+                "the embedded Toxiproxy can't carry {}'s links: {error}",
+                stack.name
+            )
+        })?;
         let shutdown = self.shutdown.clone();
         self.tracker.spawn(async move {
             if let Err(error) = server.run(shutdown).await {
@@ -263,8 +306,13 @@ impl Inspector for Preflight {
 impl Preflight {
     /// Programs of the plan that the server's configuration does not list.
     fn refused_programs(&self, plan: &Plan) -> Vec<String> {
-        let Some(allowed) = &self.programs else { return Vec::new() };
-        let named: BTreeSet<&str> = programs(plan).filter_map(|p| p.command.first()).map(String::as_str).collect();
+        let Some(allowed) = &self.programs else {
+            return Vec::new();
+        };
+        let named: BTreeSet<&str> = programs(plan)
+            .filter_map(|p| p.command.first())
+            .map(String::as_str)
+            .collect();
         named
             .into_iter()
             .filter(|program| !allowed.contains(*program))
@@ -275,16 +323,26 @@ impl Preflight {
 
 /// Every program a plan may run.
 fn programs(plan: &Plan) -> impl Iterator<Item = &Program> {
-    let probes = plan.stack.probes.values().filter_map(|probe| match &probe.ask {
-        Ask::Process(program) => Some(program),
-        _ => None,
-    });
-    let hooks = plan.injections.iter().filter_map(|injection| match &injection.act {
-        Act::Hook(hook) => Some(hook),
-        _ => None,
-    });
+    let probes = plan
+        .stack
+        .probes
+        .values()
+        .filter_map(|probe| match &probe.ask {
+            Ask::Process(program) => Some(program),
+            _ => None,
+        });
+    let hooks = plan
+        .injections
+        .iter()
+        .filter_map(|injection| match &injection.act {
+            Act::Hook(hook) => Some(hook),
+            _ => None,
+        });
     let hooked = hooks.flat_map(calls_of);
-    let remedies = plan.drill.iter().flat_map(|exercise| &exercise.drill.remedies);
+    let remedies = plan
+        .drill
+        .iter()
+        .flat_map(|exercise| &exercise.drill.remedies);
     let remedied = remedies.flat_map(|remedy| remedy.act.iter().chain(&remedy.restore));
     probes.chain(hooked.chain(remedied).filter_map(|call| match call {
         Call::Run(program) => Some(program),
@@ -293,12 +351,18 @@ fn programs(plan: &Plan) -> impl Iterator<Item = &Program> {
 }
 
 fn calls_of(hook: &Hook) -> impl Iterator<Item = &Call> {
-    let verifies = hook.verify.iter().chain(&hook.verify_undone).map(|verify| &verify.call);
+    let verifies = hook
+        .verify
+        .iter()
+        .chain(&hook.verify_undone)
+        .map(|verify| &verify.call);
     std::iter::once(&hook.act).chain(&hook.undo).chain(verifies)
 }
 
 /// The platform's data folder of firedrill, else one beside the working folder.
 pub fn default_data() -> PathBuf {
-    directories::ProjectDirs::from("", "", "firedrill")
-        .map_or_else(|| Path::new("data").to_owned(), |dirs| dirs.data_local_dir().to_owned())
+    directories::ProjectDirs::from("", "", "firedrill").map_or_else(
+        || Path::new("data").to_owned(),
+        |dirs| dirs.data_local_dir().to_owned(),
+    )
 }

@@ -1,8 +1,8 @@
 //! The command line: one file a command. Results go to standard output, everything else to standard error.
 
 // mod demo;
-mod explain;
 mod exit;
+mod explain;
 mod follow;
 mod recover;
 mod report;
@@ -118,8 +118,17 @@ impl Common {
         self.open_with(vec!["staging".to_owned()], None).await
     }
 
-    async fn open_with(&self, environments: Vec<String>, programs: Option<BTreeSet<String>>) -> anyhow::Result<App> {
-        Ok(App::open(Settings { data: self.data(), environments, programs }).await?)
+    async fn open_with(
+        &self,
+        environments: Vec<String>,
+        programs: Option<BTreeSet<String>>,
+    ) -> anyhow::Result<App> {
+        Ok(App::open(Settings {
+            data: self.data(),
+            environments,
+            programs,
+        })
+        .await?)
     }
 }
 
@@ -130,13 +139,21 @@ pub fn main() -> ExitCode {
         Err(error) => {
             // Help and version are results; anything else is a wrong command line.
             let _ = error.print();
-            return if error.use_stderr() { Exit::Usage } else { Exit::Passed }.into();
+            return if error.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Passed
+            }
+            .into();
         }
     };
     let long_lived = matches!(cli.command, Command::Toxiproxy(_));
     crate::telemetry::start(if long_lived { "info" } else { "error" });
     let terminal = Terminal::detect();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
             terminal.error(&format!("the runtime could not be started: {error}"));

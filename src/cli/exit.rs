@@ -37,7 +37,11 @@ impl Exit {
     /// Of several: the worst of 5, 4, 3, 1.
     #[must_use]
     pub fn worst(self, other: Self) -> Self {
-        if other.code() > self.code() { other } else { self }
+        if other.code() > self.code() {
+            other
+        } else {
+            self
+        }
     }
 
     /// A report's own number as an exit.
@@ -75,9 +79,17 @@ mod tests {
 
     #[test]
     fn of_several_the_worst_counts() {
-        let all = [Exit::Passed, Exit::Failed, Exit::Aborted, Exit::Errored, Exit::Stuck];
+        let all = [
+            Exit::Passed,
+            Exit::Failed,
+            Exit::Aborted,
+            Exit::Errored,
+            Exit::Stuck,
+        ];
         for (index, exit) in all.iter().enumerate() {
-            let worst = all[..=index].iter().fold(Exit::Passed, |worst, one| worst.worst(*one));
+            let worst = all[..=index]
+                .iter()
+                .fold(Exit::Passed, |worst, one| worst.worst(*one));
             assert_eq!(worst, *exit);
         }
     }

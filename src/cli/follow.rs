@@ -26,7 +26,11 @@ pub(super) struct Follower {
 impl Follower {
     /// Follows from now on: make it before the run starts.
     pub(super) fn new(app: &App) -> Self {
-        Self { feed: app.supervisor.feed().follow(), began: None, names: BTreeMap::new() }
+        Self {
+            feed: app.supervisor.feed().follow(),
+            began: None,
+            names: BTreeMap::new(),
+        }
     }
 
     /// Until the run is over or stuck. A first signal stops it; further ones say what is still being undone.
@@ -76,9 +80,17 @@ impl Follower {
             && !self.names.contains_key(actor)
         {
             let known = app.database.names(&[actor]).await.unwrap_or_default();
-            self.names.insert(actor.clone(), known.get(actor).cloned().unwrap_or_else(|| actor.clone()));
+            self.names.insert(
+                actor.clone(),
+                known.get(actor).cloned().unwrap_or_else(|| actor.clone()),
+            );
         }
-        let name = |pseudonym: &str| self.names.get(pseudonym).cloned().unwrap_or_else(|| pseudonym.to_owned());
+        let name = |pseudonym: &str| {
+            self.names
+                .get(pseudonym)
+                .cloned()
+                .unwrap_or_else(|| pseudonym.to_owned())
+        };
         if let Some((tone, sentence)) = narrative::sentence(event, handle.plan(), name) {
             terminal.event(&since(&began, &event.at), tone, &sentence);
         }
@@ -87,7 +99,9 @@ impl Follower {
     fn say_what_is_left(&self, handle: &RunHandle, terminal: Terminal) {
         match handle.status() {
             RunStatus::Live { phase } => {
-                terminal.note(&format!("still in phase {phase:?}: waiting until what was done is read back as undone"));
+                terminal.note(&format!(
+                    "still in phase {phase:?}: waiting until what was done is read back as undone"
+                ));
             }
             RunStatus::Stuck { what } => {
                 for (injection, error) in what {
@@ -102,7 +116,12 @@ impl Follower {
 /// Minutes, seconds and tenths since a run began.
 fn since(began: &Stamp, at: &Stamp) -> String {
     let tenths = at.since(began).map_or(0, |d| d.as_millis().max(0) / 100);
-    format!("+{:02}:{:02}.{}", tenths / 600, tenths / 10 % 60, tenths % 10)
+    format!(
+        "+{:02}:{:02}.{}",
+        tenths / 600,
+        tenths / 10 % 60,
+        tenths % 10
+    )
 }
 
 /// What a settled run ends a command with, with what must be said about it said.
@@ -114,8 +133,14 @@ pub(super) async fn conclude(
 ) -> anyhow::Result<(Exit, Option<Report>)> {
     let run = handle.run();
     match status {
-        RunStatus::Ended { verdict, reasons, unrecorded: Some(error) } => {
-            terminal.error(&format!("the end of run {run} could not be recorded: {error}"));
+        RunStatus::Ended {
+            verdict,
+            reasons,
+            unrecorded: Some(error),
+        } => {
+            terminal.error(&format!(
+                "the end of run {run} could not be recorded: {error}"
+            ));
             terminal.note("hint: everything was undone from memory; `firedrill recover` undoes it again once the data folder works");
             for reason in reasons {
                 terminal.note(reason);
@@ -124,16 +149,22 @@ pub(super) async fn conclude(
         }
         RunStatus::Ended { verdict, .. } => {
             let report = app.report(run).await?;
-            let exit = report.exit_code().map_or_else(|| (*verdict).into(), Exit::of_code);
+            let exit = report
+                .exit_code()
+                .map_or_else(|| (*verdict).into(), Exit::of_code);
             Ok((exit, Some(report)))
         }
         RunStatus::Stuck { what } => {
             for (injection, error) in what {
-                terminal.error(&format!("{injection} of run {run} could not be undone: {error}"));
+                terminal.error(&format!(
+                    "{injection} of run {run} could not be undone: {error}"
+                ));
             }
             terminal.note("hint: put right what the message names, then run `firedrill recover` with the same --data");
             Ok((Exit::Stuck, app.report(run).await.ok()))
         }
-        RunStatus::Live { phase } => anyhow::bail!("run {run} stopped being driven in phase {phase:?}"),
+        RunStatus::Live { phase } => {
+            anyhow::bail!("run {run} stopped being driven in phase {phase:?}")
+        }
     }
 }

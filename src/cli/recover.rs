@@ -37,7 +37,9 @@ pub(super) async fn run(args: Args, common: Common, terminal: &Terminal) -> anyh
     let recovered = recovery::recover(&app.supervisor).await?;
     let mut exit = Exit::Passed;
     for run in &recovered.held {
-        terminal.note(&format!("run {run} is driven by another process, and left to it"));
+        terminal.note(&format!(
+            "run {run} is driven by another process, and left to it"
+        ));
     }
     for (run, error) in &recovered.failed {
         terminal.error(&format!("run {run} can't be taken up: {error}"));
@@ -46,21 +48,36 @@ pub(super) async fn run(args: Args, common: Common, terminal: &Terminal) -> anyh
     for mut handle in recovered.taken {
         terminal.note(&format!("undoing what run {} left", handle.run()));
         match handle.settled().await {
-            RunStatus::Ended { unrecorded: None, .. } => {
+            RunStatus::Ended {
+                unrecorded: None, ..
+            } => {
                 terminal.result(&format!("run {}: everything is undone", handle.run()));
             }
-            RunStatus::Ended { unrecorded: Some(error), .. } => {
-                terminal.error(&format!("run {} is undone, which could not be recorded: {error}", handle.run()));
+            RunStatus::Ended {
+                unrecorded: Some(error),
+                ..
+            } => {
+                terminal.error(&format!(
+                    "run {} is undone, which could not be recorded: {error}",
+                    handle.run()
+                ));
                 exit = Exit::Stuck;
             }
             RunStatus::Stuck { what } => {
                 for (injection, error) in what {
-                    terminal.error(&format!("{injection} of run {} could not be undone: {error}", handle.run()));
+                    terminal.error(&format!(
+                        "{injection} of run {} could not be undone: {error}",
+                        handle.run()
+                    ));
                 }
-                terminal.note("hint: put right what the message names, then run `firedrill recover` again");
+                terminal.note(
+                    "hint: put right what the message names, then run `firedrill recover` again",
+                );
                 exit = Exit::Stuck;
             }
-            RunStatus::Live { phase } => anyhow::bail!("run {} stopped in phase {phase:?}", handle.run()),
+            RunStatus::Live { phase } => {
+                anyhow::bail!("run {} stopped in phase {phase:?}", handle.run())
+            }
         }
     }
     if exit == Exit::Passed {

@@ -48,13 +48,16 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args, common: Common, terminal: &Terminal) -> anyhow::Result<Exit> {
     let terminal = *terminal;
-    let Some(plans) = load(&args, &common, terminal) else { return Ok(Exit::Usage) };
+    let Some(plans) = load(&args, &common, terminal) else {
+        return Ok(Exit::Usage);
+    };
     let mut signals = Signals::catch().context("signals can't be caught")?;
     let app = common.open().await?;
     let exit = if args.dry_run {
         rehearse(&app, &plans, terminal).await
     } else {
-        let (exit, reports) = Box::pin(run_all(&app, plans, args.seed, &mut signals, terminal)).await?;
+        let (exit, reports) =
+            Box::pin(run_all(&app, plans, args.seed, &mut signals, terminal)).await?;
         write_reports(&args, &reports)?;
         exit
     };
@@ -116,8 +119,13 @@ async fn run_all(
     let mut reports = Vec::new();
     for plan in plans {
         let mut follower = Follower::new(app);
-        let handle = app.supervisor.start(plan, seed, Trigger::CommandLine).await?;
-        let status = follower.settled(app, handle.clone(), signals, terminal).await;
+        let handle = app
+            .supervisor
+            .start(plan, seed, Trigger::CommandLine)
+            .await?;
+        let status = follower
+            .settled(app, handle.clone(), signals, terminal)
+            .await;
         let (one, report) = conclude(app, &handle, &status, terminal).await?;
         if let Some(report) = report {
             terminal.result(&text::render(&report));
@@ -133,13 +141,21 @@ async fn run_all(
 }
 
 fn was_signal(reports: &[Report]) -> bool {
-    reports.last().is_some_and(|report| report.stack_reasons.iter().any(|reason| reason.contains("signal")))
+    reports.last().is_some_and(|report| {
+        report
+            .stack_reasons
+            .iter()
+            .any(|reason| reason.contains("signal"))
+    })
 }
 
 /// What a dead process left on these stacks is undone first.
 async fn settle_leftovers(app: &App, terminal: Terminal) -> anyhow::Result<()> {
     for mut left in recovery::recover(&app.supervisor).await?.taken {
-        terminal.note(&format!("undoing what run {} of a dead process left", left.run()));
+        terminal.note(&format!(
+            "undoing what run {} of a dead process left",
+            left.run()
+        ));
         left.settled().await;
     }
     Ok(())
@@ -159,13 +175,22 @@ fn write_reports(args: &Args, reports: &[Report]) -> anyhow::Result<()> {
         };
         write(path, json + "\n")?;
     }
-    let markdown = || reports.iter().map(markdown::render).collect::<Vec<_>>().join("\n");
+    let markdown = || {
+        reports
+            .iter()
+            .map(markdown::render)
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
     if let Some(path) = &args.markdown {
         write(path, markdown())?;
     }
     if let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty()) {
         use std::io::Write as _;
-        let mut file = std::fs::OpenOptions::new().append(true).create(true).open(&path)?;
+        let mut file = std::fs::OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(&path)?;
         file.write_all(markdown().as_bytes())?;
     }
     Ok(())

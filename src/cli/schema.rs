@@ -15,13 +15,18 @@ pub(super) struct Args {
 fn kind(text: &str) -> Result<Kind, String> {
     let wanted = text.to_lowercase();
     let known = Kind::ALL;
-    known.into_iter().find(|kind| kind.as_str().to_lowercase() == wanted).ok_or_else(|| {
-        let names = known.map(|kind| kind.as_str().to_lowercase()).join(", ");
-        format!("the kinds are {names}")
-    })
+    known
+        .into_iter()
+        .find(|kind| kind.as_str().to_lowercase() == wanted)
+        .ok_or_else(|| {
+            let names = known.map(|kind| kind.as_str().to_lowercase()).join(", ");
+            format!("the kinds are {names}")
+        })
 }
 
 pub(super) fn run(args: &Args, terminal: &Terminal) -> anyhow::Result<Exit> {
-    terminal.result(&serde_json::to_string_pretty(&spec::schema::schema(args.kind))?);
+    terminal.result(&serde_json::to_string_pretty(&spec::schema::schema(
+        args.kind,
+    ))?);
     Ok(Exit::Passed)
 }

@@ -15,7 +15,9 @@ impl Terminal {
     /// Looks at the environment: `NO_COLOR` and anything that is no terminal get plain text.
     pub fn detect() -> Self {
         let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Self { colour: io::stderr().is_terminal() && !unwanted }
+        Self {
+            colour: io::stderr().is_terminal() && !unwanted,
+        }
     }
 
     /// Whether messages are coloured.
@@ -38,7 +40,11 @@ impl Terminal {
 
     /// A failure.
     pub fn error(self, text: &str) {
-        let word = if self.colour { "\x1b[1;31merror:\x1b[0m" } else { "error:" };
+        let word = if self.colour {
+            "\x1b[1;31merror:\x1b[0m"
+        } else {
+            "error:"
+        };
         let _ = writeln!(io::stderr().lock(), "{word} {text}");
     }
 

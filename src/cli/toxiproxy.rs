@@ -40,7 +40,12 @@ Examples:
 }
 
 pub(super) async fn run(args: Args, terminal: &Terminal) -> anyhow::Result<Exit> {
-    let Command::Serve { host, port, config, seed } = args.command;
+    let Command::Serve {
+        host,
+        port,
+        config,
+        seed,
+    } = args.command;
     let mut signals = Signals::catch()?;
     let proxies = match config.as_ref().map(|path| read(path)).transpose() {
         Ok(proxies) => proxies.unwrap_or_default(),
@@ -49,11 +54,19 @@ pub(super) async fn run(args: Args, terminal: &Terminal) -> anyhow::Result<Exit>
             return Ok(Exit::Usage);
         }
     };
-    let server = Server::bind(Options { host: host.clone(), port, seed })
-        .await
-        .with_context(|| format!("{host}:{port} can't be listened on"))?;
+    let server = Server::bind(Options {
+        host: host.clone(),
+        port,
+        seed,
+    })
+    .await
+    .with_context(|| format!("{host}:{port} can't be listened on"))?;
     server.populate(proxies).await?;
-    terminal.note(&format!("Toxiproxy-compatible API on http://{} (seed {})", server.local_addr(), server.seed()));
+    terminal.note(&format!(
+        "Toxiproxy-compatible API on http://{} (seed {})",
+        server.local_addr(),
+        server.seed()
+    ));
     let shutdown = CancellationToken::new();
     let stop = shutdown.clone();
     let (served, ()) = tokio::join!(server.run(shutdown), async move {
@@ -66,5 +79,6 @@ pub(super) async fn run(args: Args, terminal: &Terminal) -> anyhow::Result<Exit>
 
 fn read(path: &PathBuf) -> anyhow::Result<Vec<ProxyConfig>> {
     let bytes = std::fs::read(path).with_context(|| format!("{} can't be read", path.display()))?;
-    ProxyConfig::parse_list(&bytes).with_context(|| format!("{} is not a list of proxies", path.display()))
+    ProxyConfig::parse_list(&bytes)
+        .with_context(|| format!("{} is not a list of proxies", path.display()))
 }

@@ -32,7 +32,9 @@ pub(super) fn run(args: &Args, common: &Common, terminal: &Terminal) -> anyhow::
         terminal.note(&report.findings.render(terminal.has_colour()));
     }
     if report.files.is_empty() {
-        terminal.error("there is no .yaml, .yml or .md file; hint: name files, or folders that hold some");
+        terminal.error(
+            "there is no .yaml, .yml or .md file; hint: name files, or folders that hold some",
+        );
         return Ok(Exit::Usage);
     }
     if errors > 0 {
@@ -40,7 +42,10 @@ pub(super) fn run(args: &Args, common: &Common, terminal: &Terminal) -> anyhow::
     }
     if !args.json {
         let count = report.files.len();
-        terminal.result(&format!("{count} file{} in order", if count == 1 { "" } else { "s" }));
+        terminal.result(&format!(
+            "{count} file{} in order",
+            if count == 1 { "" } else { "s" }
+        ));
     }
     Ok(Exit::Passed)
 }

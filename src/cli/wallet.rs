@@ -60,9 +60,13 @@ pub(super) async fn start(
     tracker: &TaskTracker,
     shutdown: &CancellationToken,
 ) -> anyhow::Result<()> {
-    let server = Server::bind(Options { host: host.to_string(), port: TOXIPROXY_PORT, seed: Some(seed) })
-        .await
-        .with_context(|| format!("Toxiproxy's API can't listen on {host}:{TOXIPROXY_PORT}"))?;
+    let server = Server::bind(Options {
+        host: host.to_string(),
+        port: TOXIPROXY_PORT,
+        seed: Some(seed),
+    })
+    .await
+    .with_context(|| format!("Toxiproxy's API can't listen on {host}:{TOXIPROXY_PORT}"))?;
     let links = wallet::links(host).into_iter().map(|link| ProxyConfig {
         name: link.name.to_string(),
         listen: link.listen.to_string(),

@@ -23,7 +23,10 @@ impl Containers for Labels {
                 let one = chosen(&daemon.list().await?, selector, "the stack")?.clone();
                 if !one.is_running() {
                     let what = format!("container {one}");
-                    return Err(FaultError::Missing { what, hint: Some("it does not run".to_owned()) });
+                    return Err(FaultError::Missing {
+                        what,
+                        hint: Some("it does not run".to_owned()),
+                    });
                 }
                 Ok(one.labels.into_iter().collect())
             };
