@@ -2,7 +2,7 @@
 //!
 //! What holds for all of them: an undo works from its token alone, in another process, after a crash; every call has a
 //! deadline; every call may be repeated; what is not ours is never touched; and nothing counts as done until it was read
-//! back. Drivers keep no state that matters: what they remember ([`attempts`]) only makes answers more exact.
+//! back. Drivers keep no state that matters: what they remember only makes answers more exact.
 
 mod attempts;
 mod deadline;

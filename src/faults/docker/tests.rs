@@ -53,7 +53,7 @@ async fn on_site<F: Future<Output = ()>>(test: impl FnOnce(Arc<Site>) -> F) {
         driver: DockerDriver::new(Arc::<Ticking>::clone(&clock)),
         clock,
     });
-    let outcome = AssertUnwindSafe(test(Arc::clone(&site)))
+    let outcome = AssertUnwindSafe(Box::pin(test(Arc::clone(&site))))
         .catch_unwind()
         .await;
     let left = site.clear().await;
@@ -122,6 +122,11 @@ fn tar(path: &str, program: &[u8]) -> Vec<u8> {
 impl Site {
     /// A container that stops at once when asked, with labels of its own.
     async fn create(&self, suffix: &str, host_config: HostConfig) -> String {
+        self.create_with(suffix, host_config, "exit 0").await
+    }
+
+    /// A container that does this when asked to stop.
+    async fn create_with(&self, suffix: &str, host_config: HostConfig, on_stop: &str) -> String {
         let name = format!("{}{suffix}", self.name);
         let body = ContainerCreateBody {
             image: Some(IMAGE.to_owned()),
@@ -130,7 +135,7 @@ impl Site {
                     "/bin/busybox",
                     "sh",
                     "-c",
-                    "trap 'exit 0' TERM; while :; do busybox sleep 0.1; done",
+                    &format!("trap '{on_stop}' TERM; while :; do busybox sleep 0.1; done"),
                 ]
                 .map(ToOwned::to_owned)
                 .to_vec(),
@@ -316,6 +321,32 @@ async fn a_paused_container_is_unpaused() {
 #[tokio::test]
 async fn a_restarted_container_runs_since_another_time() {
     on_site(|site| async move { there_and_back(&site, ContainerAction::Restart).await }).await;
+}
+
+#[tokio::test]
+async fn a_container_that_will_not_stop_is_killed_within_the_calls_deadline() {
+    on_site(|site| async move {
+        let hit = async |suffix: &str, action: ContainerAction| {
+            let id = site.create_with(suffix, HostConfig::default(), ":").await;
+            site.start(&id).await;
+            let name = ContainerSelector::Name(format!("{}{suffix}", site.name));
+            let (run, injection) = (run(), container(name, action));
+            let token = site
+                .capture(&run, &injection)
+                .await
+                .expect("it is captured");
+            let armed = arm(&run, &injection, token, &site.clock);
+            site.driver.apply(&armed).await.expect("it is done in time");
+            assert_eq!(site.driver.look(&armed).await, Ok(Presence::Present));
+            let removed = site.driver.undo(&armed).await.expect("it is undone");
+            assert_eq!(removed.by, UndoneBy::Us);
+        };
+        tokio::join!(
+            Box::pin(hit("-s", ContainerAction::Stop)),
+            Box::pin(hit("-r", ContainerAction::Restart))
+        );
+    })
+    .await;
 }
 
 #[tokio::test]
