@@ -5,3 +5,4 @@ pub mod model;
 pub mod outbound;
 pub mod ports;
 pub mod runtime;
+pub mod store;

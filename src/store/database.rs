@@ -1,0 +1,468 @@
+//! The database file: opening it, bringing its tables up to date, and closing it.
+//!
+//! One connection writes and a few read, in WAL mode with `synchronous = FULL`: a commit is on disk when it returns, and
+//! readers never wait for the writer. Several processes may have one file open; each waits for another's commit.
+//! Connections that read are made when first needed and let go when idle.
+
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::SqlitePool;
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use tokio_util::task::TaskTracker;
+
+use super::lock::RunLock;
+use super::writer::Queue;
+use crate::ports::JournalError;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations");
+
+/// What the first migration marks the file with.
+const APPLICATION_ID: i64 = 1_718_186_597;
+
+/// How long to wait for another process's commit, or for its migration.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Readers at once: pages are few, and each connection is a thread and a cache of its own.
+const READERS: u32 = 3;
+
+/// Why a database could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The data folder can't be made or written to.
+    #[error(
+        "the data folder {} can't be used: {source}; hint: give another with `--data DIR`, or make it writable",
+        path.display()
+    )]
+    Folder {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file is there, and can't be read or written.
+    #[error(
+        "{} can't be opened for writing: {source}; hint: check who owns it and its folder, or give another folder with `--data DIR`",
+        path.display()
+    )]
+    Denied {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: sqlx::Error,
+    },
+    /// The file is no database, or one that is damaged.
+    #[error(
+        "{} is not a database, or is damaged: {source}; hint: move it away to begin anew, or restore it from a backup",
+        path.display()
+    )]
+    NotADatabase {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: sqlx::Error,
+    },
+    /// It is another program's.
+    #[error(
+        "{} is another program's database; hint: give another folder with `--data DIR`",
+        path.display()
+    )]
+    Foreign {
+        /// Which.
+        path: PathBuf,
+    },
+    /// A later firedrill has changed its tables.
+    #[error(
+        "{} was last used by a later firedrill (its tables are at version {found}, and this one knows up to {known}); hint: use that one, or another folder with `--data DIR`",
+        path.display()
+    )]
+    Newer {
+        /// Which.
+        path: PathBuf,
+        /// The version it is at.
+        found: i64,
+        /// The latest this program knows.
+        known: i64,
+    },
+    /// There is no room.
+    #[error("there is no room for {}: {source}; hint: free some space on its disk", path.display())]
+    Full {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: sqlx::Error,
+    },
+    /// Another process keeps it.
+    #[error(
+        "{} is kept busy by another process; hint: see whether another firedrill hangs on it",
+        path.display()
+    )]
+    Busy {
+        /// Which.
+        path: PathBuf,
+    },
+    /// Anything else.
+    #[error("{} could not be opened: {source}", path.display())]
+    Other {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+/// `SQLite`'s primary result code (<https://www.sqlite.org/rescode.html>), where an error has one.
+fn code(error: &sqlx::Error) -> Option<i32> {
+    let code: i32 = error.as_database_error()?.code()?.parse().ok()?;
+    Some(code & 0xff)
+}
+
+const PERM: i32 = 3;
+const BUSY: i32 = 5;
+const READONLY: i32 = 8;
+const CORRUPT: i32 = 11;
+const FULL: i32 = 13;
+const CANTOPEN: i32 = 14;
+const NOTADB: i32 = 26;
+
+/// What to do about an error, as the end of its message.
+pub(super) fn hint(error: &sqlx::Error) -> &'static str {
+    match code(error) {
+        Some(FULL) => "; hint: free some space on the disk of the data folder",
+        Some(BUSY) => "; hint: see whether another firedrill hangs on the same data folder",
+        Some(READONLY | PERM | CANTOPEN) => "; hint: check that the data folder is writable",
+        Some(CORRUPT | NOTADB) => "; hint: restore the data folder from a backup",
+        _ => "",
+    }
+}
+
+fn opened(path: &Path, source: sqlx::Error) -> OpenError {
+    let path = path.to_owned();
+    match code(&source) {
+        Some(NOTADB | CORRUPT) => OpenError::NotADatabase { path, source },
+        Some(READONLY | PERM | CANTOPEN) => OpenError::Denied { path, source },
+        Some(FULL) => OpenError::Full { path, source },
+        Some(BUSY) => OpenError::Busy { path },
+        _ => OpenError::Other {
+            path,
+            source: Box::new(source),
+        },
+    }
+}
+
+/// A handle on an open database: cheap to clone, and the journal of its runs.
+#[derive(Debug, Clone)]
+pub struct Database {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    writer: SqlitePool,
+    readers: SqlitePool,
+    queue: Queue,
+    tasks: TaskTracker,
+}
+
+impl Database {
+    /// Opens the database in the folder `data`, making both where they are missing.
+    pub async fn open(data: &Path) -> Result<Self, OpenError> {
+        Box::pin(Self::open_with(data, |options| options)).await
+    }
+
+    async fn open_with(
+        data: &Path,
+        adapt: impl FnOnce(SqliteConnectOptions) -> SqliteConnectOptions,
+    ) -> Result<Self, OpenError> {
+        let folder = |source| OpenError::Folder {
+            path: data.to_owned(),
+            source,
+        };
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(data)
+            .map_err(folder)?;
+        let path = data.join("firedrill.db");
+        let failed = |source| opened(&path, source);
+
+        // Two processes that make the same tables, or switch to WAL, get in each other's way.
+        let opening = opening_alone(data, &path).await?;
+        let base = SqliteConnectOptions::new()
+            .filename(&path)
+            .busy_timeout(PATIENCE)
+            .foreign_keys(true)
+            .synchronous(SqliteSynchronous::Full);
+        let options = base
+            .clone()
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .thread_name(|_| "store-writer".to_owned())
+            // What is erased must not stay in free pages.
+            .pragma("secure_delete", "ON")
+            .pragma("journal_size_limit", "16777216");
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .test_before_acquire(false)
+            .connect_with(adapt(options))
+            .await
+            .map_err(failed)?;
+        migrate(&writer, &path).await?;
+        drop(opening);
+
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .idle_timeout(Duration::from_mins(1))
+            .test_before_acquire(false)
+            .connect_lazy_with(
+                base.read_only(true)
+                    .thread_name(|n| format!("store-reader-{n}")),
+            );
+        let (queue, work) = Queue::new(writer.clone());
+        let tasks = TaskTracker::new();
+        tasks.spawn(work);
+        tasks.close();
+        Ok(Self {
+            inner: Arc::new(Inner {
+                writer,
+                readers,
+                queue,
+                tasks,
+            }),
+        })
+    }
+
+    /// Commits what is queued and closes the file. Fails where a grouped append failed that no later append told of.
+    pub async fn close(&self) -> Result<(), JournalError> {
+        self.inner.queue.close().await;
+        self.inner.tasks.wait().await;
+        self.inner.readers.close().await;
+        self.inner.writer.close().await;
+        self.inner.queue.untold().map_or(Ok(()), Err)
+    }
+
+    pub(super) fn queue(&self) -> &Queue {
+        &self.inner.queue
+    }
+
+    pub(super) fn writer(&self) -> &SqlitePool {
+        &self.inner.writer
+    }
+
+    pub(super) fn readers(&self) -> &SqlitePool {
+        &self.inner.readers
+    }
+
+    /// Makes sure that what was just erased is not in the write-ahead log any more, as far as readers allow now; the
+    /// rest goes with the next checkpoint.
+    pub(super) async fn flush_erased(&self) -> super::Result<()> {
+        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
+            .execute(self.writer())
+            .await?;
+        Ok(())
+    }
+}
+
+async fn opening_alone(data: &Path, path: &Path) -> Result<RunLock, OpenError> {
+    // Another process opens the file in milliseconds, or dies and frees the lock.
+    const PAUSE: Duration = Duration::from_millis(5);
+    let mut waited = Duration::ZERO;
+    while waited < PATIENCE {
+        let lock = RunLock::at(data.join(".opening")).map_err(|source| OpenError::Folder {
+            path: data.to_owned(),
+            source,
+        })?;
+        if let Some(lock) = lock {
+            return Ok(lock);
+        }
+        tokio::time::sleep(PAUSE).await;
+        waited += PAUSE;
+    }
+    Err(OpenError::Busy {
+        path: path.to_owned(),
+    })
+}
+
+async fn migrate(writer: &SqlitePool, path: &Path) -> Result<(), OpenError> {
+    let failed = |source| opened(path, source);
+    let (tables, application): (i64, i64) = sqlx::query_as(
+        "SELECT (SELECT count(*) FROM sqlite_schema), application_id FROM pragma_application_id",
+    )
+    .fetch_one(writer)
+    .await
+    .map_err(failed)?;
+    let migrated: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM sqlite_schema WHERE name = '_sqlx_migrations'")
+            .fetch_one(writer)
+            .await
+            .map_err(failed)?;
+    if tables > 0 && application != APPLICATION_ID && migrated == 0 {
+        return Err(OpenError::Foreign {
+            path: path.to_owned(),
+        });
+    }
+    let known = MIGRATIONS
+        .iter()
+        .map(|migration| migration.version)
+        .max()
+        .unwrap_or_default();
+    if migrated > 0 {
+        let found: i64 =
+            sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM _sqlx_migrations")
+                .fetch_one(writer)
+                .await
+                .map_err(failed)?;
+        if found > known {
+            return Err(OpenError::Newer {
+                path: path.to_owned(),
+                found,
+                known,
+            });
+        }
+    }
+    MIGRATIONS.run(writer).await.map_err(|error| match error {
+        MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _) => failed(source),
+        other => OpenError::Other {
+            path: path.to_owned(),
+            source: Box::new(other),
+        },
+    })
+}
+
+#[cfg(test)]
+impl Database {
+    /// As `open`, with a file that can't grow beyond `pages`: a full disk.
+    pub(super) async fn open_limited(data: &Path, pages: u32) -> Result<Self, OpenError> {
+        Box::pin(Self::open_with(data, |options| {
+            options.pragma("max_page_count", pages.to_string())
+        }))
+        .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::store::sample;
+
+    async fn refusal(data: &Path) -> OpenError {
+        match Database::open(data).await {
+            Ok(_) => panic!("it opened"),
+            Err(error) => error,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_new_folder_is_private_and_its_database_opens_again() {
+        let folder = sample::Folder::new();
+        let data = folder.path.join("deep/data");
+        let database = Database::open(&data).await.expect("opened");
+        let mode = std::fs::metadata(&data)
+            .expect("there")
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o700);
+        let settings: (String, i64, i64) = sqlx::query_as(
+            "SELECT journal_mode, synchronous, foreign_keys
+             FROM pragma_journal_mode, pragma_synchronous, pragma_foreign_keys",
+        )
+        .fetch_one(database.writer())
+        .await
+        .expect("readable");
+        assert_eq!(settings, ("wal".to_owned(), 2, 1), "2 is FULL");
+        database.close().await.expect("closed");
+        let again = Database::open(&data).await.expect("opened again");
+        again.close().await.expect("closed");
+    }
+
+    #[tokio::test]
+    async fn several_open_a_new_database_at_once() {
+        let folder = sample::Folder::new();
+        let all = (0..4).map(|_| Database::open(&folder.path));
+        for opened in futures_util::future::join_all(all).await {
+            opened.expect("opened").close().await.expect("closed");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_in_the_folders_place_is_named() {
+        let folder = sample::Folder::new();
+        std::fs::create_dir_all(&folder.path).expect("a folder");
+        let data = folder.path.join("file");
+        std::fs::write(&data, "x").expect("a file");
+        let error = refusal(&data).await;
+        assert!(matches!(error, OpenError::Folder { .. }), "{error:?}");
+        assert!(error.to_string().contains("--data DIR"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn what_is_no_database_is_refused_and_left_alone() {
+        let folder = sample::Folder::new();
+        std::fs::create_dir_all(&folder.path).expect("a folder");
+        let path = folder.path.join("firedrill.db");
+        let text = "this is not a database, whatever its name says; ".repeat(40);
+        std::fs::write(&path, &text).expect("a file");
+        let error = refusal(&folder.path).await;
+        assert!(matches!(error, OpenError::NotADatabase { .. }), "{error:?}");
+        assert_eq!(std::fs::read_to_string(&path).expect("there"), text);
+    }
+
+    #[tokio::test]
+    async fn another_programs_database_is_refused_and_left_alone() {
+        let folder = sample::Folder::new();
+        std::fs::create_dir_all(&folder.path).expect("a folder");
+        let options = SqliteConnectOptions::new()
+            .filename(folder.path.join("firedrill.db"))
+            .create_if_missing(true);
+        let other = SqlitePool::connect_with(options).await.expect("opened");
+        sqlx::query("CREATE TABLE theirs (x)")
+            .execute(&other)
+            .await
+            .expect("made");
+        let error = refusal(&folder.path).await;
+        assert!(matches!(error, OpenError::Foreign { .. }), "{error:?}");
+        let tables: Vec<String> = sqlx::query_scalar("SELECT name FROM sqlite_schema")
+            .fetch_all(&other)
+            .await
+            .expect("readable");
+        assert_eq!(tables, ["theirs"]);
+    }
+
+    #[tokio::test]
+    async fn tables_of_a_later_firedrill_are_refused() {
+        let folder = sample::Folder::new();
+        let database = Database::open(&folder.path).await.expect("opened");
+        sqlx::query(
+            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+             VALUES (9999, 'later', 1, x'00', 0)",
+        )
+        .execute(database.writer())
+        .await
+        .expect("made newer");
+        database.close().await.expect("closed");
+        let error = refusal(&folder.path).await;
+        assert!(
+            matches!(error, OpenError::Newer { found: 9999, .. }),
+            "{error:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn no_room_for_the_tables_is_said() {
+        let folder = sample::Folder::new();
+        let error = Database::open_limited(&folder.path, 2)
+            .await
+            .expect_err("refused");
+        assert!(matches!(error, OpenError::Full { .. }), "{error:?}");
+        assert!(error.to_string().contains("free some space"), "{error}");
+    }
+}

@@ -1,0 +1,173 @@
+//! The journal in the database: appends through the writer, and reads that check the chain.
+
+use sqlx::Connection;
+
+use super::chain::{self, Prepared, Row, Walk};
+use super::columns::{count, read_count, read_word};
+use super::database::Database;
+use super::projection::Change;
+use super::writer::Append;
+use super::{Error, Result};
+use crate::engine::event::Event;
+use crate::model::ids::RunId;
+use crate::ports::{Answer, Durability, Journal, JournalError};
+
+/// Where a run's chain ends: what a scorecard names, and what the log can be held against later.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct ChainHead {
+    /// The last event's sequence.
+    pub seq: u64,
+    /// The hash of its header, SHA-256 in hex.
+    pub hash: String,
+}
+
+impl Journal for Database {
+    /// A grouped append is answered when it is queued; its failure is told at the run's next append, else by
+    /// [`Database::close`]. Dropping the future does not withdraw what was queued.
+    fn append<'a>(
+        &'a self,
+        run: &'a RunId,
+        expected: u64,
+        events: &'a [Event],
+        durability: Durability,
+    ) -> Answer<'a, Result<(), JournalError>> {
+        Box::pin(async move {
+            if events.is_empty() {
+                return Ok(());
+            }
+            chain::fit(run, expected, events)?;
+            let events = events
+                .iter()
+                .map(|event| Ok((Prepared::of(run, event)?, Change::of(event))))
+                .collect::<Result<_>>()?;
+            let append = Append {
+                run: run.clone(),
+                expected,
+                events,
+            };
+            Ok(self.queue().append(append, durability).await?)
+        })
+    }
+
+    /// Refuses a run of which a payload was erased: it can be shown, but not replayed.
+    fn load<'a>(&'a self, run: &'a RunId) -> Answer<'a, Result<Vec<Event>, JournalError>> {
+        Box::pin(async move {
+            let (rows, head) = self.log(run).await?;
+            let mut walk = Walk::from_the_beginning(run);
+            let mut events = Vec::with_capacity(rows.len());
+            for row in &rows {
+                let opened = walk.open(row)?;
+                let seq = opened.header.seq;
+                events.push(Event {
+                    seq,
+                    at: opened.header.at,
+                    origin: opened.header.origin,
+                    fact: opened.fact.map_err(|reason| Error::Erased {
+                        run: run.clone(),
+                        seq,
+                        reason,
+                    })?,
+                });
+            }
+            ends_at(&walk, &head)?;
+            Ok(events)
+        })
+    }
+
+    fn unfinished(&self) -> Answer<'_, Result<Vec<RunId>, JournalError>> {
+        Box::pin(async move {
+            self.queue().settle().await;
+            let ids: Vec<String> =
+                sqlx::query_scalar("SELECT id FROM runs WHERE ended IS NULL ORDER BY created, id")
+                    .fetch_all(self.readers())
+                    .await
+                    .map_err(Error::from)?;
+            let ids: Result<_> = ids.iter().map(|id| read_word("a run's id", id)).collect();
+            Ok(ids?)
+        })
+    }
+}
+
+impl Database {
+    /// Checks a run's whole chain and every payload that is left, and says where it ends.
+    pub async fn verify(&self, run: &RunId) -> Result<ChainHead, JournalError> {
+        let (rows, head) = self.log(run).await?;
+        let mut walk = Walk::from_the_beginning(run);
+        for row in &rows {
+            walk.check(row)?;
+        }
+        ends_at(&walk, &head)?;
+        Ok(head)
+    }
+
+    /// Erases the payload of one event of a run that has ended: text that shall not be kept, or was kept long enough.
+    /// The header stays, with who, when and what kind. Erasing again changes nothing, not even the reason.
+    pub async fn erase_payload(&self, run: &RunId, seq: u64, reason: &str) -> Result<()> {
+        self.queue().settle().await;
+        let mut connection = self.writer().acquire().await?;
+        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+        let ended: Option<bool> =
+            sqlx::query_scalar("SELECT ended IS NOT NULL FROM runs WHERE id = ?1")
+                .bind(run.as_str())
+                .fetch_optional(&mut *transaction)
+                .await?;
+        match ended {
+            None => return Err(Error::NoSuchRun(run.clone())),
+            Some(false) => return Err(Error::Unfinished(run.clone())),
+            Some(true) => {}
+        }
+        let found = sqlx::query(
+            "UPDATE events SET payload = NULL, erased = coalesce(erased, ?3) WHERE run = ?1 AND seq = ?2",
+        )
+        .bind(run.as_str())
+        .bind(count(seq))
+        .bind(reason)
+        .execute(&mut *transaction)
+        .await?;
+        if found.rows_affected() == 0 {
+            return Err(Error::NoSuchEvent {
+                run: run.clone(),
+                seq,
+            });
+        }
+        transaction.commit().await?;
+        drop(connection);
+        self.flush_erased().await
+    }
+
+    /// A run's rows and the head its row names, as of one instant.
+    async fn log(&self, run: &RunId) -> Result<(Vec<Row>, ChainHead)> {
+        self.queue().settle().await;
+        let mut snapshot = self.readers().begin().await?;
+        let (seq, hash): (i64, String) =
+            sqlx::query_as("SELECT head_seq, head_hash FROM runs WHERE id = ?1")
+                .bind(run.as_str())
+                .fetch_optional(&mut *snapshot)
+                .await?
+                .ok_or_else(|| Error::NoSuchRun(run.clone()))?;
+        let rows = sqlx::query_as(
+            "SELECT seq, header, payload, erased, hash FROM events WHERE run = ?1 ORDER BY seq",
+        )
+        .bind(run.as_str())
+        .fetch_all(&mut *snapshot)
+        .await?;
+        snapshot.commit().await?;
+        let seq = read_count("a run's head", seq)?;
+        Ok((rows, ChainHead { seq, hash }))
+    }
+}
+
+/// A chain can be cut short without a broken link: the run's row knows where it must end.
+fn ends_at(walk: &Walk<'_>, head: &ChainHead) -> Result<()> {
+    let (seq, hash) = walk.head();
+    if seq < head.seq {
+        return Err(walk.damaged(seq + 1, "it is missing"));
+    }
+    if seq > head.seq || hash != head.hash {
+        return Err(walk.damaged(seq, "the run's head is another event"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

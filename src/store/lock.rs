@@ -1,0 +1,257 @@
+//! Who runs a run: an operating-system lock on a file of its own, which the kernel lets go when its holder dies, however
+//! it dies. Recovery touches only runs whose lock it could take.
+//!
+//! Nothing here ever waits for a lock. A holder has it exclusively; who only looks shares it for an instant, so a look
+//! can't be mistaken for a holder. The file is removed by its holder, and whoever takes a lock checks that the file it
+//! locked is still the one at that path.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+
+use crate::model::ids::RunId;
+
+/// More looks at once than there will be: a limit against looping for ever where a file system lies.
+const TRIES: u32 = 1_000;
+
+/// Ownership of a run by this process, until dropped.
+#[derive(Debug)]
+pub struct RunLock {
+    path: PathBuf,
+    _file: File,
+}
+
+impl RunLock {
+    /// Takes `run`, or `None` where somebody else has it.
+    pub fn acquire(data: &Path, run: &RunId) -> io::Result<Option<Self>> {
+        let folder = data.join("locks");
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&folder)?;
+        Self::at(folder.join(run.as_str()))
+    }
+
+    pub(super) fn at(path: PathBuf) -> io::Result<Option<Self>> {
+        for _ in 0..TRIES {
+            let file = open(&path)?;
+            match take(&file, &path)? {
+                Taken::Ours => return Ok(Some(Self { path, _file: file })),
+                Taken::Theirs => return Ok(None),
+                Taken::Again => {
+                    drop(file);
+                    std::thread::yield_now();
+                }
+            }
+        }
+        Err(io::Error::new(
+            io::ErrorKind::WouldBlock,
+            format!("{} is looked at without end", path.display()),
+        ))
+    }
+}
+
+impl Drop for RunLock {
+    fn drop(&mut self) {
+        // While it is still locked, so that nobody else's is removed. A file that stays is only litter.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// Whether nobody has `run`: for showing, since it may be taken at once. To act on a run, acquire it.
+pub fn is_free(data: &Path, run: &RunId) -> io::Result<bool> {
+    let file = match File::open(data.join("locks").join(run.as_str())) {
+        Ok(file) => file,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(true),
+        Err(e) => return Err(e),
+    };
+    try_lock(&file, FlockOperation::NonBlockingLockShared)
+}
+
+/// What an attempt to take a lock came to.
+#[derive(Debug, PartialEq, Eq)]
+enum Taken {
+    Ours,
+    Theirs,
+    /// That can't be told from this file.
+    Again,
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)
+}
+
+fn take(file: &File, path: &Path) -> io::Result<Taken> {
+    if try_lock(file, FlockOperation::NonBlockingLockExclusive)? {
+        // Its last holder may have removed it between our opening and locking it.
+        return Ok(if is_at(file, path)? {
+            Taken::Ours
+        } else {
+            Taken::Again
+        });
+    }
+    // Where it can be shared, nobody holds it: somebody was only looking.
+    Ok(if try_lock(file, FlockOperation::NonBlockingLockShared)? {
+        Taken::Again
+    } else {
+        Taken::Theirs
+    })
+}
+
+fn try_lock(file: &File, how: FlockOperation) -> io::Result<bool> {
+    loop {
+        match flock(file, how) {
+            Ok(()) => return Ok(true),
+            Err(rustix::io::Errno::WOULDBLOCK) => return Ok(false),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(e) => return Err(e.into()),
+        }
+    }
+}
+
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    let ours = file.metadata()?;
+    match std::fs::metadata(path) {
+        Ok(there) => Ok((there.dev(), there.ino()) == (ours.dev(), ours.ino())),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(e),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+    use super::*;
+    use crate::store::sample;
+
+    #[test]
+    fn a_run_has_one_owner_until_it_lets_go() {
+        let folder = sample::Folder::new();
+        let run = sample::run("r1");
+        assert!(is_free(&folder.path, &run).expect("looked"));
+
+        let lock = RunLock::acquire(&folder.path, &run).expect("a lock");
+        assert!(lock.is_some());
+        assert!(!is_free(&folder.path, &run).expect("looked"));
+        assert!(
+            RunLock::acquire(&folder.path, &run)
+                .expect("asked")
+                .is_none()
+        );
+        let other = RunLock::acquire(&folder.path, &sample::run("r2")).expect("asked");
+        assert!(other.is_some(), "another run's lock is its own");
+
+        drop(lock);
+        assert!(is_free(&folder.path, &run).expect("looked"));
+        assert!(
+            RunLock::acquire(&folder.path, &run)
+                .expect("asked")
+                .is_some()
+        );
+    }
+
+    #[test]
+    fn the_kernel_frees_a_dead_holders_lock_and_its_file_is_no_obstacle() {
+        let folder = sample::Folder::new();
+        let run = sample::run("r1");
+        // What `kill -9` leaves: the file, without anybody's lock on it.
+        let lock = RunLock::acquire(&folder.path, &run)
+            .expect("asked")
+            .expect("free");
+        let path = lock.path.clone();
+        drop(lock);
+        std::fs::write(&path, "").expect("a left-over file");
+
+        assert!(is_free(&folder.path, &run).expect("looked"));
+        assert!(
+            RunLock::acquire(&folder.path, &run)
+                .expect("asked")
+                .is_some()
+        );
+    }
+
+    #[test]
+    fn a_look_is_never_mistaken_for_a_holder() {
+        let folder = sample::Folder::new();
+        let run = sample::run("r1");
+        let lock = RunLock::acquire(&folder.path, &run).expect("asked");
+        let path = lock.expect("free").path.clone();
+        let looker = open(&path).expect("opened");
+        assert!(try_lock(&looker, FlockOperation::NonBlockingLockShared).expect("asked"));
+        // This one never ends, which no look does: it is an error then, and not somebody else's run.
+        let error = RunLock::acquire(&folder.path, &run).expect_err("not told");
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+        drop(looker);
+        let lock = RunLock::acquire(&folder.path, &run).expect("asked");
+        assert!(lock.is_some());
+    }
+
+    #[test]
+    fn a_file_that_its_holder_removed_is_no_lock_any_more() {
+        let folder = sample::Folder::new();
+        let lock = RunLock::acquire(&folder.path, &sample::run("r1"))
+            .expect("asked")
+            .expect("free");
+        let path = lock.path.clone();
+        let late = open(&path).expect("opened");
+        assert_eq!(take(&late, &path).expect("asked"), Taken::Theirs);
+        drop(lock);
+        assert_eq!(take(&late, &path).expect("asked"), Taken::Again);
+        let next = RunLock::at(path).expect("asked");
+        assert!(next.is_some(), "the removed file stands in nobody's way");
+    }
+
+    #[test]
+    fn lookers_and_takers_never_make_two_owners_or_hide_a_free_run() {
+        let folder = sample::Folder::new();
+        let run = sample::run("r1");
+        let owners = AtomicU32::new(0);
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(Ordering::SeqCst) {
+                    is_free(&folder.path, &run).expect("looked");
+                }
+            });
+            let takers: Vec<_> = (0..2)
+                .map(|_| {
+                    scope.spawn(|| {
+                        let mut taken = 0;
+                        while taken < 200 {
+                            if let Some(lock) = RunLock::acquire(&folder.path, &run).expect("asked")
+                            {
+                                assert_eq!(owners.fetch_add(1, Ordering::SeqCst), 0, "two owners");
+                                std::thread::yield_now();
+                                owners.fetch_sub(1, Ordering::SeqCst);
+                                drop(lock);
+                                taken += 1;
+                            }
+                        }
+                    })
+                })
+                .collect();
+            let results: Vec<_> = takers
+                .into_iter()
+                .map(std::thread::ScopedJoinHandle::join)
+                .collect();
+            // The taker threads are over: with a looker alone, a free run must never seem taken.
+            for _ in 0..200 {
+                let lock = RunLock::acquire(&folder.path, &run).expect("asked");
+                assert!(lock.is_some(), "a look was mistaken for a holder");
+            }
+            done.store(true, Ordering::SeqCst);
+            for result in results {
+                result.expect("no taker saw two owners");
+            }
+        });
+    }
+}

@@ -1,0 +1,71 @@
+//! What events mean for a run's row: the part of the log that lists and pages ask for, without reading logs.
+
+use jiff::Timestamp;
+
+use super::columns::word;
+use crate::engine::event::{Event, Fact, Phase, Verdict};
+use crate::model::ids::InjectionId;
+
+/// What one event changes in `runs` and `stuck`.
+#[derive(Debug)]
+pub(super) enum Change {
+    Created(Box<Created>),
+    Phase(Phase),
+    Stuck {
+        injection: InjectionId,
+        error: String,
+        since: Timestamp,
+    },
+    Undone(InjectionId),
+    Ended {
+        verdict: Verdict,
+        at: Timestamp,
+    },
+}
+
+/// A new run's row, in the words of its columns.
+#[derive(Debug)]
+pub(super) struct Created {
+    pub(super) name: String,
+    pub(super) kind: &'static str,
+    pub(super) stack: String,
+    pub(super) started_by: String,
+    pub(super) seed: String,
+    pub(super) at: Timestamp,
+}
+
+impl Change {
+    /// What `event` changes, if anything.
+    pub(super) fn of(event: &Event) -> Option<Self> {
+        match &event.fact {
+            Fact::RunCreated {
+                plan,
+                seed,
+                trigger,
+            } => Some(Self::Created(Box::new(Created {
+                name: plan.name().to_owned(),
+                kind: if plan.drill.is_some() {
+                    "drill"
+                } else {
+                    "experiment"
+                },
+                stack: plan.stack.name.to_string(),
+                started_by: word(trigger),
+                seed: seed.to_string(),
+                at: event.at.wall,
+            }))),
+            Fact::PhaseBegan { phase } => Some(Self::Phase(*phase)),
+            Fact::Stuck { injection, error } => Some(Self::Stuck {
+                injection: injection.clone(),
+                error: error.clone(),
+                since: event.at.wall,
+            }),
+            Fact::Undone { injection, .. } => Some(Self::Undone(injection.clone())),
+            Fact::RunEnded { verdict, .. } => Some(Self::Ended {
+                verdict: *verdict,
+                at: event.at.wall,
+            }),
+            _ => None,
+        }
+    }
+}
