@@ -6,3 +6,4 @@ pub mod outbound;
 pub mod ports;
 pub mod runtime;
 pub mod store;
+pub mod spec;

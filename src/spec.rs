@@ -1,0 +1,27 @@
+//! Users' files: YAML to the typed values of `model`, with every finding at its exact token.
+//!
+//! Pure but for one file: `source` reads from disk, the rest works on text.
+
+pub(crate) mod address;
+pub(crate) mod check;
+pub mod diagnostic;
+pub mod document;
+pub mod explain;
+pub(crate) mod form;
+pub mod library;
+pub mod load;
+pub(crate) mod resolve;
+pub mod schema;
+pub(crate) mod source;
+pub(crate) mod tree;
+pub(crate) mod vars;
+
+pub use diagnostic::{Code, Diagnostic, Findings, Severity, Source, Span};
+pub use document::Kind;
+pub use explain::explain;
+pub use library::{Environment, Item, Library, Options};
+pub use load::{Report, load_plan, validate};
+pub use schema::schema;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,17 @@
+//! From trees to the model: every finding of a file, each at its exact token.
+//!
+//! Each file holds one kind's form and its reader. [`shape`] reports what doesn't fit a form; readers add what a
+//! form can't say and never fail silently: a reader that has nothing to hand back has left a finding.
+
+pub(crate) mod call;
+pub(crate) mod drill;
+pub(crate) mod expectation;
+pub(crate) mod experiment;
+pub(crate) mod fault;
+pub(crate) mod probe;
+pub(crate) mod refer;
+pub(crate) mod runbook;
+pub(crate) mod shape;
+pub(crate) mod stack;
+pub(crate) mod team;
+pub(crate) mod window;

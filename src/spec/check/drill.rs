@@ -1,0 +1,396 @@
+//! Drills: what breaks, who is drilled, what responders can do, and what passes.
+
+use std::collections::BTreeSet;
+
+use crate::model::drill::{Detection, Drill, Inject, Pass, Remedy, Severity};
+use crate::model::experiment::Experiment;
+use crate::model::fault::{Call, Lasts};
+use crate::model::ids::{RemedyId, RunbookName, StepId};
+use crate::model::schedule::Schedule;
+use crate::model::stack::Stack;
+use crate::model::team::Role;
+use crate::spec::check::call::{self, CALL, CALL_KEYS, COMMAND};
+use crate::spec::check::probe;
+use crate::spec::check::refer;
+use crate::spec::check::shape::{View, head};
+use crate::spec::check::stack::{HEAD, unproven};
+use crate::spec::diagnostic::{Code, Sink};
+use crate::spec::form::{
+    DURATION, Form, Keys, Object, PERCENT, Rule, SOME_DURATION, defaulted, later, later_variant,
+    optional, required, variant,
+};
+use crate::spec::tree::Node;
+
+/// A responder's role.
+pub(crate) const ROLE: Form = Form::Word(&[
+    ("incident_commander", "Leads; does not fix."),
+    ("deputy", "Stands in for the commander."),
+    ("scribe", "Writes down what happens."),
+    ("communications", "Speaks to customers and colleagues."),
+    ("operations", "Acts on the stack."),
+    ("subject_expert", "Knows one part deeply."),
+]);
+
+pub(crate) static DRILL: Object = Object {
+    what: "a drill",
+    about: "An experiment, a team, a runbook, and what responders can do.",
+    groups: &[
+        HEAD,
+        &[
+            required("name", Form::Name, "Its name."),
+            required(
+                "experiment",
+                Form::Name,
+                "What breaks: an experiment's name.",
+            ),
+            required(
+                "runbook",
+                Form::Text,
+                "What the team should do: a runbook's name, or its path.",
+            ),
+            required("team", Form::Name, "Who is drilled: a team's name."),
+            required(
+                "severity",
+                Form::Word(&[
+                    ("SEV1", "All users, or money at risk."),
+                    ("SEV2", "Many users."),
+                    ("SEV3", "Some users."),
+                    ("SEV4", "Few users."),
+                    ("SEV5", "Nobody yet."),
+                ]),
+                "The severity the scenario deserves.",
+            ),
+            defaulted(
+                "brief",
+                Form::Free,
+                "",
+                "The narrative that exercise staff read.",
+            ),
+            optional(
+                "schedule",
+                Form::Object(&SCHEDULE),
+                "When it starts by itself.",
+            ),
+            optional(
+                "detection",
+                Form::List(&DETECTION, 1, 100),
+                "What counts as a detection; a person's report when absent.",
+            ),
+            optional(
+                "injects",
+                Form::List(&Form::Object(&INJECT), 0, 1_000),
+                "Timed messages to the team.",
+            ),
+            optional(
+                "remedies",
+                Form::List(&Form::Object(&REMEDY), 0, 1_000),
+                "What responders can do to the stack.",
+            ),
+            optional(
+                "pass",
+                Form::Object(&PASS),
+                "What a passing scorecard needs.",
+            ),
+        ],
+    ],
+    rules: &[],
+};
+
+static SCHEDULE: Object = Object {
+    what: "a schedule",
+    about: "When a drill starts by itself.",
+    groups: &[&[
+        required(
+            "cron",
+            Form::Cron,
+            "Minute, hour, day of month, month, day of week.",
+        ),
+        defaulted(
+            "timezone",
+            Form::Timezone,
+            "UTC",
+            "An IANA zone such as `Europe/Berlin`.",
+        ),
+        defaulted(
+            "tolerance",
+            DURATION,
+            "10m",
+            "How late a start may still happen; a later one is skipped and said.",
+        ),
+        later("window", "The hours in which a surprise may come."),
+        later("surprise", "Whether the team is told before."),
+        later("blackout", "When it never starts."),
+    ]],
+    rules: &[],
+};
+
+static DETECTION: Form = Form::Either(&[
+    Form::Word(&[(
+        "human",
+        "A person's report that names a service and a symptom.",
+    )]),
+    Form::Choice(
+        "a detection",
+        &[
+            variant(
+                "alertmanager",
+                Form::Map(Keys::Text, &Form::Free),
+                "An Alertmanager alert that carries these labels.",
+            ),
+            later_variant("pagerduty", "A PagerDuty incident."),
+            later_variant("grafana", "A Grafana alert."),
+        ],
+    ),
+]);
+
+static INJECT: Object = Object {
+    what: "an inject",
+    about: "A timed message to the team.",
+    groups: &[&[
+        required("at", DURATION, "After the method began."),
+        optional(
+            "to",
+            ROLE,
+            "The role it is addressed to; everybody when absent.",
+        ),
+        required("text", Form::Text, "What it says."),
+        optional(
+            "expect_reply_within",
+            SOME_DURATION,
+            "How soon a reply is expected.",
+        ),
+    ]],
+    rules: &[],
+};
+
+static REMEDY: Object = Object {
+    what: "a remedy",
+    about: "Something responders can really do to the stack.",
+    groups: &[
+        CALL_KEYS,
+        &[
+            required("id", Form::Name, "Its id."),
+            optional(
+                "label",
+                Form::Text,
+                "What the button says; the id when absent.",
+            ),
+            optional(
+                "ends",
+                Form::List(&Form::Name, 1, 1_000),
+                "The steps it ends.",
+            ),
+            defaulted("takes", DURATION, "0s", "From the choice to the act."),
+            optional(
+                "restore",
+                Form::Either(&[Form::Object(&CALL), COMMAND]),
+                "What puts the stack back after the run: a call, or a program and its arguments.",
+            ),
+            later("approvals", "How many must agree."),
+            later("starts", "The steps it starts."),
+        ],
+    ],
+    rules: &[
+        Rule::AtMostOne(&["http", "run"]),
+        Rule::AtLeastOne(&["ends", "http", "run"]),
+    ],
+};
+
+static PASS: Object = Object {
+    what: "a pass",
+    about: "What a passing scorecard needs, in percent.",
+    groups: &[&[
+        defaulted("outcome", PERCENT, "80", "At least this outcome."),
+        defaulted(
+            "observed",
+            PERCENT,
+            "75",
+            "At least this share of the weight observed.",
+        ),
+    ]],
+    rules: &[],
+};
+
+/// Reads a tree of the right shape. The runbook's name is known once its file is found.
+pub(crate) fn read(root: &Node, runbook: Option<&RunbookName>, sink: &mut Sink) -> Option<Drill> {
+    let view = View::new(root, &DRILL);
+    let remedies = remedies(view.items("remedies"), sink);
+    let detection: Option<Vec<_>> = view.items("detection").iter().map(detection).collect();
+    let injects: Option<Vec<_>> = view.items("injects").iter().map(inject).collect();
+    let empty = Node::empty();
+    let pass = View::new(view.value("pass").unwrap_or(&empty), &PASS);
+    let severity = view.text("severity")?;
+    Some(Drill {
+        name: view.read("name")?,
+        experiment: view.read("experiment")?,
+        runbook: runbook?.clone(),
+        team: view.read("team")?,
+        severity: Severity::ALL
+            .into_iter()
+            .find(|one| one.as_str() == severity)?,
+        brief: view.text("brief")?.to_owned(),
+        schedule: match view.value("schedule") {
+            Some(node) => Some(schedule(View::new(node, &SCHEDULE))?),
+            None => None,
+        },
+        detection: match view.value("detection") {
+            Some(_) => detection?,
+            None => vec![Detection::Human],
+        },
+        injects: injects?,
+        remedies: remedies?,
+        pass: Pass {
+            outcome: pass.number("outcome")?,
+            observed: pass.number("observed")?,
+        },
+    })
+}
+
+fn schedule(view: View<'_>) -> Option<Schedule> {
+    Some(Schedule {
+        cron: view.read("cron")?,
+        timezone: view.read("timezone")?,
+        tolerance: view.read("tolerance")?,
+    })
+}
+
+fn detection(node: &Node) -> Option<Detection> {
+    if node.text() == Some("human") {
+        return Some(Detection::Human);
+    }
+    let labels = node.get("alertmanager")?.entries();
+    let labels: Option<_> = labels
+        .iter()
+        .map(|entry| Some((entry.key.to_string(), entry.value.text()?.to_owned())))
+        .collect();
+    Some(Detection::Alertmanager { labels: labels? })
+}
+
+fn inject(node: &Node) -> Option<Inject> {
+    let view = View::new(node, &INJECT);
+    Some(Inject {
+        at: view.read("at")?,
+        to: match view.text("to") {
+            Some(name) => Some(role(name)?),
+            None => None,
+        },
+        text: view.text("text")?.to_owned(),
+        expect_reply_within: view.read("expect_reply_within"),
+    })
+}
+
+/// A role by its word.
+pub(crate) fn role(name: &str) -> Option<Role> {
+    Role::ALL.into_iter().find(|role| role.as_str() == name)
+}
+
+fn remedies(items: &[Node], sink: &mut Sink) -> Option<Vec<Remedy>> {
+    let mut all: Vec<Remedy> = Vec::new();
+    let mut whole = true;
+    for item in items {
+        let Some(remedy) = remedy(item, sink) else {
+            whole = false;
+            continue;
+        };
+        if all.iter().any(|other| other.id == remedy.id) {
+            refer::twice(
+                "remedy",
+                remedy.id.as_str(),
+                View::new(item, &REMEDY).span("id"),
+                sink,
+            );
+        }
+        all.push(remedy);
+    }
+    whole.then_some(all)
+}
+
+fn remedy(item: &Node, sink: &mut Sink) -> Option<Remedy> {
+    let view = View::new(item, &REMEDY);
+    let acts = view.value("http").is_some() || view.value("run").is_some();
+    let act = if acts { call::call(item, sink) } else { None };
+    let restore = match view.value("restore") {
+        Some(node) if !node.items().is_empty() => call::program(node, sink).map(Call::Run),
+        Some(node) => call::call(node, sink),
+        None => None,
+    };
+    if (acts && act.is_none()) || (view.value("restore").is_some() && restore.is_none()) {
+        return None;
+    }
+    let id: RemedyId = view.read("id")?;
+    Some(Remedy {
+        label: view.text("label").unwrap_or(id.as_str()).to_owned(),
+        act,
+        restore,
+        ends: view.all("ends")?,
+        takes: view.read("takes")?,
+        id,
+    })
+}
+
+/// What a drill says about its experiment and its stack.
+pub(crate) fn against(root: &Node, stack: &Stack, experiment: &Experiment, sink: &mut Sink) {
+    let view = View::new(root, &DRILL);
+    let known = || experiment.method.iter().map(|step| step.id.as_str());
+    let mut ended: BTreeSet<&str> = BTreeSet::new();
+    for remedy in view.items("remedies") {
+        for node in View::new(remedy, &REMEDY).items("ends") {
+            let Some(name) = node.text() else { continue };
+            if known().any(|step| step == name) {
+                ended.insert(name);
+            } else {
+                refer::unknown(Code::UnknownStep, "step", name, node.span, known(), sink);
+            }
+        }
+        if stack.identity.is_empty() {
+            let restore = remedy.get("restore");
+            for span in [Some(remedy), restore]
+                .into_iter()
+                .flatten()
+                .flat_map(probe::far_places)
+            {
+                unproven(span, sink);
+            }
+        }
+    }
+    unremedied(view, experiment, &ended, sink);
+    for inject in view.items("injects") {
+        let inject = View::new(inject, &INJECT);
+        let at: Option<crate::model::time::Millis> = inject.read("at");
+        if let (Some(at), Some(span)) = (at, inject.span("at"))
+            && at > experiment.limits.duration
+        {
+            sink.error(
+                Code::LateLimit,
+                span,
+                format!(
+                    "the run has ended by then: the experiment's limit is {}",
+                    experiment.limits.duration
+                ),
+            );
+        }
+    }
+}
+
+/// A step that lasts `until: remedied` and that no remedy ends can only time out.
+fn unremedied(view: View<'_>, experiment: &Experiment, ended: &BTreeSet<&str>, sink: &mut Sink) {
+    let waits = |id: &StepId| !ended.contains(id.as_str());
+    let mut left = experiment
+        .method
+        .iter()
+        .filter(|step| matches!(step.lasts, Lasts::UntilRemedied { .. }) && waits(&step.id));
+    if let Some(step) = left.next() {
+        let span = view.key_span("remedies").or(view.key_span("experiment"));
+        let span = span.unwrap_or_else(|| head(view.node));
+        sink.error(
+            Code::Unremedied,
+            span,
+            format!(
+                "no remedy ends the step `{}`, which lasts until it is remedied",
+                step.id
+            ),
+        )
+        .as_warning()
+        .with_hint(format!("add a remedy with `ends: [{}]`", step.id));
+    }
+}

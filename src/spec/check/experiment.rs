@@ -1,0 +1,274 @@
+//! Experiments: steady state, method, stop conditions, limits.
+
+use std::collections::BTreeMap;
+
+use crate::model::experiment::{Experiment, Limits, Recovery, StopCondition};
+use crate::model::fault::{Start, Step};
+use crate::model::ids::StepId;
+use crate::model::stack::Stack;
+use crate::spec::check::fault::{self, Placed, STEP};
+use crate::spec::check::probe::{self, TOLERANCE};
+use crate::spec::check::refer;
+use crate::spec::check::shape::View;
+use crate::spec::check::stack::{HEAD, unproven};
+use crate::spec::check::window::{Window, windows};
+use crate::spec::diagnostic::{Code, Sink};
+use crate::spec::form::{DURATION, Form, Object, SOME_DURATION, defaulted, optional, required};
+use crate::spec::tree::Node;
+
+pub(crate) static EXPERIMENT: Object = Object {
+    what: "an experiment",
+    about: "A steady state, a timeline of faults, what stops it, and how far it may go. Needs no people.",
+    groups: &[
+        HEAD,
+        &[
+            required("name", Form::Name, "As drills name it."),
+            required("stack", Form::Name, "The stack it runs on."),
+            required(
+                "hypothesis",
+                Form::Text,
+                "What is believed to hold, in a sentence.",
+            ),
+            required(
+                "steady_state",
+                Form::List(&Form::Object(&TOLERANCE), 1, 1_000),
+                "What says that the stack is well: it gates before and after.",
+            ),
+            optional(
+                "during",
+                Form::List(&Form::Object(&TOLERANCE), 0, 1_000),
+                "What must hold while faults are on.",
+            ),
+            required(
+                "method",
+                Form::List(&STEP, 1, 1_000),
+                "The timeline: one key a step, the fault's name.",
+            ),
+            optional(
+                "stop_when",
+                Form::List(&Form::Object(&STOP), 0, 1_000),
+                "What ends the run at once.",
+            ),
+            optional("limits", Form::Object(&LIMITS), "How far it may go."),
+            optional(
+                "recovery",
+                Form::Object(&RECOVERY),
+                "How the stack must come back.",
+            ),
+        ],
+    ],
+    rules: &[],
+};
+
+static STOP: Object = Object {
+    what: "a stop condition",
+    about: "A probe that has failed for this long ends the run as aborted.",
+    groups: &[&[
+        required("probe", Form::Name, "A probe of the stack."),
+        required(
+            "fails_for",
+            DURATION,
+            "Counted from the first failing sample.",
+        ),
+    ]],
+    rules: &[],
+};
+
+static LIMITS: Object = Object {
+    what: "limits",
+    about: "How far an experiment may go.",
+    groups: &[&[
+        optional(
+            "services",
+            Form::Integer(1, 10_000),
+            "Services hit at once; a link counts the one it leads to.",
+        ),
+        defaulted(
+            "duration",
+            SOME_DURATION,
+            "1h",
+            "From the first step to the end of observation; past it the run is aborted.",
+        ),
+    ]],
+    rules: &[],
+};
+
+static RECOVERY: Object = Object {
+    what: "a recovery",
+    about: "How the stack must come back.",
+    groups: &[&[
+        defaulted(
+            "within",
+            SOME_DURATION,
+            "60s",
+            "At the latest this long after the last undo.",
+        ),
+        defaulted("stable_for", DURATION, "10s", "How long it must hold."),
+    ]],
+    rules: &[],
+};
+
+/// What stands for an absent `limits` or `recovery`: a map without keys, so that the defaults have one place.
+fn or_empty<'a>(node: Option<&'a Node>, empty: &'a Node) -> &'a Node {
+    node.unwrap_or(empty)
+}
+
+/// Reads a tree of the right shape. Names of links, services and probes are looked up where the stack is known.
+pub(crate) fn read(root: &Node, stack: Option<&Stack>, sink: &mut Sink) -> Option<Experiment> {
+    let view = View::new(root, &EXPERIMENT);
+    let empty = Node::empty();
+    let limits = View::new(or_empty(view.value("limits"), &empty), &LIMITS);
+    let recovery = View::new(or_empty(view.value("recovery"), &empty), &RECOVERY);
+    let limits = (|| {
+        Some(Limits {
+            services: limits.integer("services"),
+            duration: limits.read("duration")?,
+        })
+    })();
+    let recovery = recovered(recovery, sink);
+    let steady_state = probe::tolerances(view.items("steady_state"), stack, sink);
+    let during = probe::tolerances(view.items("during"), stack, sink);
+    let stop_when = stops(view.items("stop_when"), stack, sink);
+    let steps = fault::steps(view.items("method"), stack, sink);
+    if let Some(stack) = stack {
+        hooks_at_home(view.items("method"), stack, sink);
+    }
+    let steps = steps?;
+    cycles(&steps, sink);
+    if let Some(limits) = limits {
+        within_duration(&steps, limits, view, sink);
+    }
+    Some(Experiment {
+        name: view.read("name")?,
+        stack: view.read("stack")?,
+        hypothesis: view.text("hypothesis")?.to_owned(),
+        steady_state: steady_state?,
+        during: during?,
+        method: steps.into_iter().map(|placed| placed.step).collect(),
+        stop_when: stop_when?,
+        limits: limits?,
+        recovery: recovery?,
+    })
+}
+
+fn recovered(view: View<'_>, sink: &mut Sink) -> Option<Recovery> {
+    let recovery = Recovery {
+        within: view.read("within")?,
+        stable_for: view.read("stable_for")?,
+    };
+    if recovery.stable_for > recovery.within {
+        let span = view
+            .span("stable_for")
+            .or(view.span("within"))
+            .unwrap_or_default();
+        sink.error(
+            Code::OutOfRange,
+            span,
+            format!(
+                "a stack can't hold for {} `within` {}",
+                recovery.stable_for, recovery.within
+            ),
+        )
+        .with_hint("`stable_for` is at most `within`");
+    }
+    Some(recovery)
+}
+
+fn stops(items: &[Node], stack: Option<&Stack>, sink: &mut Sink) -> Option<Vec<StopCondition>> {
+    let mut all = Vec::new();
+    let mut whole = true;
+    for item in items {
+        let view = View::new(item, &STOP);
+        if let Some(stack) = stack {
+            refer::probe(view, "probe", stack, sink);
+        }
+        match (view.read("probe"), view.read("fails_for")) {
+            (Some(probe), Some(fails_for)) => all.push(StopCondition { probe, fails_for }),
+            _ => whole = false,
+        }
+    }
+    whole.then_some(all)
+}
+
+/// Steps that wait for each other never begin. Each is reported at its `after`.
+fn cycles(steps: &[Placed<'_>], sink: &mut Sink) {
+    let waits: BTreeMap<&StepId, &StepId> = steps
+        .iter()
+        .filter_map(|placed| match &placed.step.start {
+            Start::After { step, .. } => Some((&placed.step.id, step)),
+            Start::At(_) => None,
+        })
+        .collect();
+    for placed in steps {
+        let id = &placed.step.id;
+        let mut next = waits.get(id);
+        let mut path = vec![id.as_str()];
+        while let Some(step) = next {
+            if path.len() > steps.len() {
+                break;
+            }
+            path.push(step.as_str());
+            if *step == id {
+                let span = placed
+                    .body
+                    .get("after")
+                    .map_or(placed.key, |node| node.span);
+                sink.error(
+                    Code::Cycle,
+                    span,
+                    format!("the step `{id}` waits for itself"),
+                )
+                .with_hint(format!(
+                    "{}: let one of them begin `at` a time",
+                    path.join(" waits for ")
+                ));
+                break;
+            }
+            next = waits.get(step);
+        }
+    }
+}
+
+fn within_duration(steps: &[Placed<'_>], limits: Limits, view: View<'_>, sink: &mut Sink) {
+    let only: Vec<&Step> = steps.iter().map(|placed| &placed.step).collect();
+    let written = view
+        .value("limits")
+        .is_some_and(|node| node.get("duration").is_some());
+    for (placed, window) in steps.iter().zip(windows(&only)) {
+        let Some(Window { latest_end, .. }) = window else {
+            continue;
+        };
+        if latest_end <= limits.duration {
+            continue;
+        }
+        let body = placed.body;
+        let span = ["for", "at_most"]
+            .iter()
+            .find_map(|key| body.get(key))
+            .map_or(placed.key, |node| node.span);
+        let which = if written { "" } else { ", the default" };
+        sink.error(
+            Code::LateStep,
+            span,
+            format!(
+                "the step `{}` can last until {latest_end}, past the limit of {}{which}",
+                placed.step.id, limits.duration
+            ),
+        )
+        .with_hint("end it earlier, or raise `limits: {duration: …}`");
+    }
+}
+
+/// A stack without proof of its identity is trusted on loopback only, so hooks must stay there too.
+fn hooks_at_home(items: &[Node], stack: &Stack, sink: &mut Sink) {
+    if !stack.identity.is_empty() {
+        return;
+    }
+    for hook in items.iter().filter_map(|item| item.get("hook")) {
+        for call in hook.entries().iter().map(|entry| &entry.value) {
+            for span in probe::far_places(call) {
+                unproven(span, sink);
+            }
+        }
+    }
+}

@@ -1,0 +1,372 @@
+//! From paths to plans: gathers the files that belong together, checks each alone and all against each other.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::model::drill::Drill;
+use crate::model::experiment::Experiment;
+use crate::model::plan::{Exercise, Plan, SourceFile};
+use crate::model::stack::Stack;
+
+use super::check::{drill, experiment, runbook, stack, team};
+use super::diagnostic::{Code, Diagnostic, Findings, Severity, Sink};
+use super::document::{Document, Kind};
+use super::library::{File, Found, Library, Options};
+use super::resolve::{self, Read};
+use super::tree::Node;
+
+/// What a look at files found.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// The files looked at.
+    pub files: Vec<PathBuf>,
+    /// What was found in them, and in the files that they need.
+    pub findings: Findings,
+}
+
+/// Makes the plan of an experiment's or a drill's file. Warnings alone don't stop it.
+pub fn load_plan(target: &Path, options: &Options) -> Result<Plan, Findings> {
+    Library::new(options.clone()).plan(target)
+}
+
+/// Checks files, and all files below folders: each alone, and experiments and drills with all that they need.
+pub fn validate(paths: &[PathBuf], options: &Options) -> Report {
+    Library::new(options.clone()).validate(paths)
+}
+
+impl Library {
+    /// Makes the plan of an experiment's or a drill's file. Warnings alone don't stop it.
+    pub fn plan(&mut self, target: &Path) -> Result<Plan, Findings> {
+        let file = self.load(target);
+        let mut gathered = Gathered::default();
+        match one_target(&file) {
+            Ok(document) => gathered.document(self, &file, document),
+            Err(finding) => gathered.found.extend(finding),
+        }
+        gathered.take(&file);
+        gathered.unknown_overrides(self.options(), &file);
+        match gathered.plan {
+            Some(plan) if !gathered.found.iter().any(is_error) => Ok(plan),
+            _ => Err(Findings::new(gathered.found)),
+        }
+    }
+
+    /// Checks files, and all files below folders.
+    pub fn validate(&mut self, paths: &[PathBuf]) -> Report {
+        let mut files: Vec<(PathBuf, Arc<File>)> = Vec::new();
+        for given in paths {
+            for path in self.files(given) {
+                let file = self.load(&path);
+                // Below a folder, Markdown that doesn't say that it is ours is somebody else's.
+                let foreign = path != *given
+                    && path.extension().is_some_and(|end| end == "md")
+                    && !claims(&file);
+                if !foreign && !files.iter().any(|(_, other)| Arc::ptr_eq(other, &file)) {
+                    self.give(&path);
+                    files.push((path, file));
+                }
+            }
+        }
+        let mut gathered = Gathered::default();
+        for (_, file) in &files {
+            gathered.take(file);
+            for document in &file.documents {
+                gathered.document(self, file, document);
+            }
+        }
+        if let Some((_, first)) = files.first() {
+            gathered.unknown_overrides(self.options(), first);
+        }
+        Report {
+            files: files.into_iter().map(|(path, _)| path).collect(),
+            findings: Findings::new(gathered.found),
+        }
+    }
+}
+
+fn is_error(one: &Diagnostic) -> bool {
+    one.severity == Severity::Error
+}
+
+/// Whether a Markdown file's front matter names a kind.
+fn claims(file: &File) -> bool {
+    let text = &file.source.text;
+    let front = text
+        .strip_prefix("---")
+        .and_then(|rest| rest.split("\n---").next());
+    front.is_some_and(|front| front.lines().any(|line| line.starts_with("kind:")))
+}
+
+/// The document of a file that a run is made of: its drill, else its experiment.
+fn one_target(file: &File) -> Result<&Document, Option<Diagnostic>> {
+    for kind in [Kind::Drill, Kind::Experiment] {
+        let mut all = file
+            .documents
+            .iter()
+            .filter(|document| document.kind == kind);
+        match (all.next(), all.next()) {
+            (Some(one), None) => return Ok(one),
+            (Some(_), Some(other)) => {
+                let span = other.root.entry("kind").map(|entry| entry.value.span);
+                let what = kind.as_str().to_lowercase();
+                return Err(Some(
+                    Diagnostic::error(
+                        Code::WrongKind,
+                        &file.source,
+                        span,
+                        format!("this file holds more than one {what}"),
+                    )
+                    .hint("a run is made of one: put the others into files of their own"),
+                ));
+            }
+            _ => {}
+        }
+    }
+    let Some(document) = file.documents.first() else {
+        // Why there is no document is already among the file's findings.
+        return Err(None);
+    };
+    let span = document.root.entry("kind").map(|entry| entry.value.span);
+    let message = format!("a {} can't be run", document.kind.as_str().to_lowercase());
+    Err(Some(
+        Diagnostic::error(Code::WrongKind, &file.source, span, message)
+            .hint("name a file of `kind: Experiment` or `kind: Drill`"),
+    ))
+}
+
+/// What belongs to one run, and what was found on the way.
+#[derive(Debug, Default)]
+struct Gathered {
+    found: Vec<Diagnostic>,
+    files: Vec<Arc<File>>,
+    plan: Option<Plan>,
+}
+
+impl Gathered {
+    /// Takes over what a file's own parsing found, once.
+    fn take(&mut self, file: &Arc<File>) {
+        if !self.files.iter().any(|other| Arc::ptr_eq(other, file)) {
+            self.files.push(Arc::clone(file));
+            self.found.extend(file.found.iter().cloned());
+        }
+    }
+
+    /// An override that no file declares is a slip of the pen, and would silently change nothing.
+    fn unknown_overrides(&mut self, options: &Options, target: &Arc<File>) {
+        let documents = self.files.iter().flat_map(|file| &file.documents);
+        let declared: BTreeSet<&String> =
+            documents.flat_map(|document| &document.variables).collect();
+        for name in options.vars.keys().filter(|name| !declared.contains(name)) {
+            let known = declared.iter().map(|name| name.as_str());
+            let mut sink = Sink::new(&target.source);
+            let finding = super::check::refer::unknown(
+                Code::UnknownOverride,
+                "variable",
+                name,
+                super::Span::default(),
+                known,
+                &mut sink,
+            );
+            finding.span = None;
+            finding.message.push_str(" to give a value to");
+            self.found.extend(sink.into_found());
+        }
+    }
+
+    /// Reads a document by its reader; what that finds is kept.
+    fn read<T>(
+        &mut self,
+        document: &Document,
+        reader: impl FnOnce(&Node, &mut Sink) -> Option<T>,
+    ) -> Option<T> {
+        let mut sink = Sink::new(&document.source);
+        let value = reader(&document.root, &mut sink);
+        self.found.extend(sink.into_found());
+        let clean = !self
+            .found
+            .iter()
+            .any(|one| is_error(one) && one.file == document.source);
+        if value.is_none() && clean {
+            self.found.push(Diagnostic::error(
+                Code::Unread,
+                &document.source,
+                None,
+                "this file passed every check and still could not be read: please report it",
+            ));
+        }
+        // A value of a file with errors is not what its author meant.
+        value.filter(|_| clean)
+    }
+
+    fn document(&mut self, library: &mut Library, file: &Arc<File>, document: &Document) {
+        self.take(file);
+        match document.kind {
+            Kind::Stack => drop(self.read(document, stack::read)),
+            Kind::Team => drop(self.read(document, team::read)),
+            Kind::Runbook => drop(self.read(document, |root, sink| {
+                runbook::read(root, &document.body, sink)
+            })),
+            Kind::Experiment => {
+                if let Some((stack, experiment)) = self.experiment(library, file, document) {
+                    let files = self.sources(&[&stack.0.file, file]);
+                    let stack = Read {
+                        document: stack.0.document(),
+                        value: stack.1,
+                    };
+                    let experiment = Read {
+                        document,
+                        value: experiment,
+                    };
+                    let (plan, found) = resolve::resolve(stack, experiment, None, files);
+                    self.found.extend(found);
+                    self.plan = plan;
+                }
+            }
+            Kind::Drill => self.drill(library, file, document),
+        }
+    }
+
+    /// Looks a name up, at the value of `key`.
+    fn find(
+        &mut self,
+        document: &Document,
+        key: &str,
+        look: impl FnOnce(&Node, &mut Sink) -> Option<Found>,
+    ) -> Option<Found> {
+        let node = document.root.get(key)?;
+        let mut sink = Sink::new(&document.source);
+        let found = look(node, &mut sink);
+        self.found.extend(sink.into_found());
+        if let Some(found) = &found {
+            self.take(&found.file);
+        }
+        found
+    }
+
+    fn experiment(
+        &mut self,
+        library: &mut Library,
+        file: &Arc<File>,
+        document: &Document,
+    ) -> Option<((Found, Stack), Experiment)> {
+        let home = self.find(document, "stack", |node, sink| {
+            library.find(Kind::Stack, node, file, sink)
+        });
+        let stack = home
+            .as_ref()
+            .and_then(|home| self.read(home.document(), stack::read));
+        let experiment = self.read_leniently(document, |root, sink| {
+            experiment::read(root, stack.as_ref(), sink)
+        });
+        Some(((home?, stack?), experiment?))
+    }
+
+    /// As `read`, where a missing value may be another file's fault.
+    fn read_leniently<T>(
+        &mut self,
+        document: &Document,
+        reader: impl FnOnce(&Node, &mut Sink) -> Option<T>,
+    ) -> Option<T> {
+        if self.found.iter().any(is_error) {
+            let mut sink = Sink::new(&document.source);
+            let value = reader(&document.root, &mut sink);
+            self.found.extend(sink.into_found());
+            let clean = !self
+                .found
+                .iter()
+                .any(|one| is_error(one) && one.file == document.source);
+            return value.filter(|_| clean);
+        }
+        self.read(document, reader)
+    }
+
+    fn drill(&mut self, library: &mut Library, file: &Arc<File>, document: &Document) {
+        let experiment_at = self.find(document, "experiment", |node, sink| {
+            library.find(Kind::Experiment, node, file, sink)
+        });
+        let runbook_at = self.find(document, "runbook", |node, sink| {
+            library.find_runbook(node, file, sink)
+        });
+        let team_at = self.find(document, "team", |node, sink| {
+            library.find(Kind::Team, node, file, sink)
+        });
+        let world = experiment_at
+            .as_ref()
+            .and_then(|at| self.experiment(library, &at.file, at.document()));
+        let runbook = runbook_at.as_ref().and_then(|at| {
+            self.read(at.document(), |root, sink| {
+                runbook::read(root, &at.document().body, sink)
+            })
+        });
+        let team = team_at
+            .as_ref()
+            .and_then(|at| self.read(at.document(), team::read));
+        let name = runbook.as_ref().map(|runbook| &runbook.name);
+        let drill: Option<Drill> =
+            self.read_leniently(document, |root, sink| drill::read(root, name, sink));
+        let (Some(experiment_at), Some(((stack_at, stack), experiment))) = (experiment_at, world)
+        else {
+            return;
+        };
+        self.cross(document, |root, sink| {
+            drill::against(root, &stack, &experiment, sink)
+        });
+        if let (Some(at), Some(drill)) = (&runbook_at, &drill) {
+            self.cross(at.document(), |root, sink| {
+                runbook::against(root, &stack, &experiment, drill, sink)
+            });
+        }
+        let (Some(runbook_at), Some(team_at)) = (runbook_at, team_at) else {
+            return;
+        };
+        let files = self.sources(&[
+            &stack_at.file,
+            &experiment_at.file,
+            &runbook_at.file,
+            &team_at.file,
+            file,
+        ]);
+        let exercise = match (drill, runbook, team) {
+            (Some(drill), Some(runbook), Some(team)) => Some(Exercise {
+                drill,
+                runbook,
+                team,
+            }),
+            _ => return,
+        };
+        let stack = Read {
+            document: stack_at.document(),
+            value: stack,
+        };
+        let experiment = Read {
+            document: experiment_at.document(),
+            value: experiment,
+        };
+        let (plan, found) = resolve::resolve(stack, experiment, exercise, files);
+        self.found.extend(found);
+        self.plan = plan;
+    }
+
+    fn cross(&mut self, document: &Document, check: impl FnOnce(&Node, &mut Sink)) {
+        let mut sink = Sink::new(&document.source);
+        check(&document.root, &mut sink);
+        self.found.extend(sink.into_found());
+    }
+
+    /// The files of a plan with their digests, each once.
+    fn sources(&self, files: &[&Arc<File>]) -> Vec<SourceFile> {
+        let mut all: Vec<SourceFile> = Vec::new();
+        for file in files {
+            let path = file.source.path.clone();
+            if !all.iter().any(|other| other.path == path) {
+                let digest = Sha256::digest(file.source.text.as_bytes());
+                let sha256 = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+                all.push(SourceFile { path, sha256 });
+            }
+        }
+        all
+    }
+}

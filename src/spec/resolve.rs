@@ -1,0 +1,322 @@
+//! From checked files to a plan: each step becomes one injection for each target, and what only shows with
+//! everything resolved is checked: overlaps, and how many services are hit at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::experiment::Experiment;
+use crate::model::fault::{
+    Act, Cause, Direction, Fault, Injection, PartitionMode, Step, Stream, Toxic,
+};
+use crate::model::ids::ServiceName;
+use crate::model::plan::{Exercise, Plan, SourceFile};
+use crate::model::stack::{ContainerSelector, Link, Stack};
+use crate::model::time::Millis;
+
+use super::check::shape::{head, listed};
+use super::check::window::{Window, windows};
+use super::diagnostic::{Code, Diagnostic, Sink, Span};
+use super::document::Document;
+
+/// A checked value and the document it was read from.
+#[derive(Debug)]
+pub(crate) struct Read<'a, T> {
+    pub(crate) document: &'a Document,
+    pub(crate) value: T,
+}
+
+/// The most injections of a plan: a partition of many services by many multiplies.
+const MOST: usize = 10_000;
+
+/// Makes the plan. Without one, the reasons are among the findings.
+pub(crate) fn resolve(
+    stack: Read<'_, Stack>,
+    experiment: Read<'_, Experiment>,
+    drill: Option<Exercise>,
+    files: Vec<SourceFile>,
+) -> (Option<Plan>, Vec<Diagnostic>) {
+    let mut sink = Sink::new(&experiment.document.source);
+    let keys: Vec<Span> = experiment
+        .document
+        .root
+        .get("method")
+        .map_or(&[][..], |method| method.items())
+        .iter()
+        .map(head)
+        .collect();
+    let key = |index: usize| keys.get(index).copied().unwrap_or_default();
+    let mut injections: Vec<(usize, Injection)> = Vec::new();
+    for (index, step) in experiment.value.method.iter().enumerate() {
+        let acts = acts(&step.fault, &stack.value);
+        if acts.is_empty() {
+            sink.error(
+                Code::EmptyPartition,
+                key(index),
+                format!("the step `{}` has no target", step.id),
+            );
+        }
+        for (count, act) in acts.into_iter().enumerate() {
+            match injection(step, count, act) {
+                Some(injection) => injections.push((index, injection)),
+                None => {
+                    sink.error(
+                        Code::BadName,
+                        key(index),
+                        format!("the id `{}` is too long", step.id),
+                    )
+                    .with_hint(
+                        "the ids of its targets are made from it, and have 80 characters at most",
+                    );
+                    break;
+                }
+            }
+        }
+        if injections.len() > MOST {
+            sink.error(
+                Code::TooMuch,
+                key(index),
+                format!("the method has more than {MOST} targets"),
+            );
+            return (None, sink.into_found());
+        }
+    }
+    let steps: Vec<&Step> = experiment.value.method.iter().collect();
+    let windows = windows(&steps);
+    overlaps(&steps, &windows, &injections, &key, &mut sink);
+    if let Some(limit) = experiment.value.limits.services {
+        let span = experiment
+            .document
+            .root
+            .get("limits")
+            .and_then(|limits| limits.get("services"));
+        let span = span.map_or(key(0), |node| node.span);
+        services(limit, &windows, &injections, span, &mut sink);
+    }
+    if sink.errors() > 0 {
+        return (None, sink.into_found());
+    }
+    let plan = Plan {
+        stack: stack.value,
+        experiment: experiment.value,
+        injections: injections
+            .into_iter()
+            .map(|(_, injection)| injection)
+            .collect(),
+        drill,
+        files,
+    };
+    (Some(plan), sink.into_found())
+}
+
+/// The step's id for its first target, then `#2`, `#3`…
+fn injection(step: &Step, count: usize, act: Act) -> Option<Injection> {
+    let id = match count {
+        0 => step.id.to_string(),
+        _ => format!("{}#{}", step.id, count + 1),
+    };
+    Some(Injection {
+        id: id.parse().ok()?,
+        cause: Cause::Step(step.id.clone()),
+        act,
+        lasts: step.lasts,
+    })
+}
+
+const EACH_WAY: [Stream; 2] = [Stream::Downstream, Stream::Upstream];
+
+/// What a fault does, one act a target.
+fn acts(fault: &Fault, stack: &Stack) -> Vec<Act> {
+    match fault {
+        Fault::Toxic {
+            link,
+            direction,
+            toxicity,
+            toxic,
+        } => {
+            let streams = match direction {
+                Direction::Downstream => &EACH_WAY[..1],
+                Direction::Upstream => &EACH_WAY[1..],
+                Direction::Both => &EACH_WAY[..],
+            };
+            stack
+                .link(link)
+                .map_or(Vec::new(), |link| toxics(link, streams, *toxicity, *toxic))
+        }
+        Fault::Down { link } => stack
+            .link(link)
+            .map(|link| Act::DisableProxy { link: link.clone() })
+            .into_iter()
+            .collect(),
+        Fault::Partition { from, to, mode } => stack
+            .links
+            .iter()
+            .filter(|link| from.contains(&link.from) && to.contains(&link.to))
+            .flat_map(|link| cut(link, *mode))
+            .collect(),
+        Fault::Container { service, action } => stack
+            .services
+            .get(service)
+            .and_then(|found| found.container.clone())
+            .map(|selector| Act::Container {
+                service: service.clone(),
+                selector,
+                action: *action,
+            })
+            .into_iter()
+            .collect(),
+        Fault::Hook(hook) => vec![Act::Hook(hook.clone())],
+    }
+}
+
+fn toxics(link: &Link, streams: &[Stream], toxicity: f64, toxic: Toxic) -> Vec<Act> {
+    streams
+        .iter()
+        .map(|stream| Act::AddToxic {
+            link: link.clone(),
+            stream: *stream,
+            toxicity,
+            toxic,
+        })
+        .collect()
+}
+
+fn cut(link: &Link, mode: PartitionMode) -> Vec<Act> {
+    match mode {
+        PartitionMode::Drop => toxics(
+            link,
+            &EACH_WAY,
+            1.0,
+            Toxic::Timeout {
+                timeout: Millis::ZERO,
+            },
+        ),
+        PartitionMode::Refuse => vec![Act::DisableProxy { link: link.clone() }],
+        PartitionMode::Reset => toxics(
+            link,
+            &EACH_WAY,
+            1.0,
+            Toxic::ResetPeer {
+                timeout: Millis::ZERO,
+            },
+        ),
+    }
+}
+
+/// What two injections can't both do at one time: the undo of the first would undo the second, or fail.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Seat<'a> {
+    Toxic(&'a str, &'static str, &'static str),
+    Proxy(&'a str),
+    /// Whatever is done to it: one can't pause what another has killed.
+    Container(&'a str),
+}
+
+fn seat(act: &Act) -> Option<Seat<'_>> {
+    Some(match act {
+        Act::AddToxic {
+            link,
+            stream,
+            toxic,
+            ..
+        } => Seat::Toxic(link.proxy.as_str(), toxic.kind(), stream.as_str()),
+        Act::DisableProxy { link } => Seat::Proxy(link.proxy.as_str()),
+        Act::Container { selector, .. } => Seat::Container(match selector {
+            ContainerSelector::Name(text) | ContainerSelector::Label(text) => text,
+        }),
+        Act::Hook(_) => return None,
+    })
+}
+
+fn overlaps(
+    steps: &[&Step],
+    windows: &[Option<Window>],
+    injections: &[(usize, Injection)],
+    key: &dyn Fn(usize) -> Span,
+    sink: &mut Sink,
+) {
+    let mut taken: BTreeMap<Seat<'_>, Vec<usize>> = BTreeMap::new();
+    let mut reported: BTreeSet<(usize, usize)> = BTreeSet::new();
+    for (index, injection) in injections {
+        let Some(seat) = seat(&injection.act) else {
+            continue;
+        };
+        let what = match &seat {
+            Seat::Toxic(proxy, kind, stream) => {
+                format!("add a `{kind}` to the {stream} of `{proxy}`")
+            }
+            Seat::Proxy(proxy) => format!("disable the proxy `{proxy}`"),
+            Seat::Container(name) => format!("act on the container `{name}`"),
+        };
+        let others = taken.entry(seat).or_default();
+        for other in others.iter() {
+            let both = (windows[*index], windows[*other]);
+            let (Some(one), Some(two)) = both else {
+                continue;
+            };
+            let certain = one.is_fixed() && two.is_fixed() && one.meets(two);
+            if certain && other != index && reported.insert((*index, *other)) {
+                let (late, early) = if one.latest_start < two.latest_start {
+                    (*other, *index)
+                } else {
+                    (*index, *other)
+                };
+                sink.error(
+                    Code::Overlap,
+                    key(late),
+                    format!(
+                        "`{}` begins while `{}` is on, and both {what}",
+                        steps[late].id, steps[early].id
+                    ),
+                )
+                .with_hint(format!(
+                    "let it begin `after: {}`, or shorten one of them",
+                    steps[early].id
+                ));
+            }
+        }
+        others.push(*index);
+    }
+}
+
+/// The services hit at the moment when most are.
+fn services(
+    limit: u32,
+    windows: &[Option<Window>],
+    injections: &[(usize, Injection)],
+    span: Span,
+    sink: &mut Sink,
+) {
+    let hits: Vec<(Window, &ServiceName)> = injections
+        .iter()
+        .filter_map(|(index, injection)| Some((windows[*index]?, injection.act.service()?)))
+        .filter(|(window, _)| window.is_fixed())
+        .collect();
+    let starts: BTreeSet<Millis> = hits.iter().map(|(window, _)| window.latest_start).collect();
+    let mut worst: (usize, Millis, BTreeSet<&ServiceName>) = (0, Millis::ZERO, BTreeSet::new());
+    for start in starts {
+        let instant = Window {
+            earliest_start: start,
+            latest_start: start,
+            latest_end: start,
+        };
+        let hit: BTreeSet<&ServiceName> = hits
+            .iter()
+            .filter(|(window, _)| window.meets(instant))
+            .map(|(_, service)| *service)
+            .collect();
+        if hit.len() > worst.0 {
+            worst = (hit.len(), start, hit);
+        }
+    }
+    let (count, at, hit) = worst;
+    if count > limit as usize {
+        let names = listed(hit.iter().map(|service| service.as_str()), "and");
+        sink.error(
+            Code::TooManyServices,
+            span,
+            format!("{count} services are hit at once at {at}, and {limit} may be"),
+        )
+        .with_hint(format!(
+            "{names} are hit then; a link counts the service that it leads to"
+        ));
+    }
+}
