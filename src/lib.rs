@@ -5,5 +5,5 @@ pub mod model;
 pub mod outbound;
 pub mod ports;
 pub mod runtime;
-pub mod store;
 pub mod spec;
+pub mod store;
