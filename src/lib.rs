@@ -7,3 +7,4 @@ pub mod ports;
 pub mod runtime;
 pub mod spec;
 pub mod store;
+pub mod score;

@@ -1,0 +1,28 @@
+//! Scores: a log judged against its expectations.
+//!
+//! Pure functions of the log: no I/O, no clock, no randomness, no maps whose order changes. The same log gives the
+//! same report byte for byte. Times are measured between stamps of one clock; what can't be known is said to be
+//! unknown (censored, not observed), and what there was no occasion for is not held against anybody.
+
+pub mod detection;
+pub mod expectations;
+pub mod measures;
+mod phrases;
+pub mod recovery;
+pub mod report;
+pub mod rubric;
+pub mod timeline;
+mod wording;
+
+#[cfg(test)]
+mod tests;
+
+pub use report::{Report, Scorecard};
+pub use rubric::{RUBRIC, Rating, TeamVerdict};
+
+use crate::engine::event::Event;
+
+/// Judges a log, of a run that is over or one that goes on. Nothing when it does not begin with a run's creation.
+pub fn judge(events: &[Event]) -> Option<Report> {
+    timeline::Timeline::read(events).map(|timeline| Report::new(&timeline))
+}

@@ -1,0 +1,322 @@
+//! What a run came to: the stack's side for every run, and the team's scorecard for a drill.
+//!
+//! A report names the rubric, the sequence and the chain head it was made from, and every number carries the sentence
+//! behind it. It is a value: the same log gives the same report, and so the same text, byte for byte.
+
+pub mod junit;
+pub mod markdown;
+pub mod text;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::expectations::{self, Line};
+use super::measures::{Measures, Reader};
+use super::rubric::{self, RUBRIC, Score, Standing, TeamVerdict};
+use super::timeline::Timeline;
+use crate::engine::event::{self, Verdict};
+use crate::model::drill::{Pass, Severity};
+use crate::model::ids::{
+    DrillName, ExperimentName, InjectionId, ProbeName, RunId, RunbookName, StackName, TeamName,
+};
+use crate::model::plan::Exercise;
+
+/// What one run came to.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Report {
+    /// The run, which its log does not name.
+    pub run: Option<RunId>,
+    /// The version of the rules.
+    pub rubric: u32,
+    /// How much of the log it was made from.
+    pub chain: Chain,
+    /// When the run was created.
+    pub created: Timestamp,
+    /// The experiment.
+    pub experiment: ExperimentName,
+    /// What was believed to hold.
+    pub hypothesis: String,
+    /// The stack.
+    pub stack: StackName,
+    /// How the stack came out; nothing while the run lasts.
+    pub stack_verdict: Option<Verdict>,
+    /// Why, a line each.
+    pub stack_reasons: Vec<String>,
+    /// Each probe of the hypothesis.
+    pub checks: Vec<Check>,
+    /// The times.
+    pub measures: Measures,
+    /// The team's side, for a drill.
+    pub scorecard: Option<Scorecard>,
+    /// What could not be undone yet.
+    pub stuck: Vec<InjectionId>,
+    /// Both sides together; nothing while the run lasts.
+    pub overall: Option<Overall>,
+}
+
+/// The place in a run's log that a report was made at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Chain {
+    /// The last event read.
+    pub seq: u64,
+    /// The chain's head at that event, where it is known.
+    pub head: Option<String>,
+}
+
+/// What a check belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckKind {
+    /// It had to hold before and after.
+    SteadyState,
+    /// It had to hold while faults were on.
+    During,
+}
+
+/// How a check came out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "result", content = "reason", rename_all = "snake_case")]
+pub enum CheckResult {
+    /// It held.
+    Held,
+    /// It did not.
+    Failed(String),
+    /// The probe could not be asked.
+    Unusable(String),
+    /// The run did not get so far.
+    NotReached,
+}
+
+/// One probe of the hypothesis.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// What it belongs to.
+    pub kind: CheckKind,
+    /// Which probe.
+    pub probe: ProbeName,
+    /// How it came out.
+    #[serde(flatten)]
+    pub result: CheckResult,
+}
+
+/// A drill judged against its runbook.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Scorecard {
+    /// The drill.
+    pub drill: DrillName,
+    /// The team.
+    pub team: TeamName,
+    /// The runbook.
+    pub runbook: RunbookName,
+    /// The severity the scenario deserves.
+    pub severity: Severity,
+    /// What passing needs.
+    pub pass: Pass,
+    /// The numbers.
+    pub score: Score,
+    /// The lines, in the runbook's order.
+    pub lines: Vec<Line>,
+}
+
+/// Both sides together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Overall {
+    /// One of the four verdicts.
+    pub verdict: Verdict,
+    /// What a command exits with.
+    pub exit_code: u8,
+    /// Why.
+    pub reason: String,
+}
+
+impl Report {
+    pub(super) fn new(timeline: &Timeline<'_>) -> Self {
+        let reader = Reader::new(timeline);
+        let plan = timeline.plan;
+        let scorecard = plan
+            .drill
+            .as_ref()
+            .map(|exercise| Scorecard::new(&reader, exercise));
+        let (stack_verdict, reasons) = timeline.verdict.unzip();
+        Self {
+            run: None,
+            rubric: RUBRIC,
+            chain: Chain {
+                seq: timeline.seq,
+                head: None,
+            },
+            created: timeline.created.at.wall,
+            experiment: plan.experiment.name.clone(),
+            hypothesis: plan.experiment.hypothesis.clone(),
+            stack: plan.stack.name.clone(),
+            stack_verdict,
+            stack_reasons: reasons.unwrap_or_default().to_vec(),
+            checks: checks(timeline),
+            measures: reader.measures(),
+            overall: stack_verdict.map(|verdict| overall(verdict, timeline, scorecard.as_ref())),
+            scorecard,
+            stuck: timeline.stuck.clone(),
+        }
+    }
+
+    /// The report with what its log does not hold: the run's id, and the chain's head at the last event read.
+    #[must_use]
+    pub fn identified(mut self, run: RunId, head: Option<String>) -> Self {
+        self.run = Some(run);
+        self.chain.head = head;
+        self
+    }
+
+    /// The drill's name, else the experiment's.
+    pub fn name(&self) -> &str {
+        self.scorecard.as_ref().map_or_else(
+            || self.experiment.as_str(),
+            |scorecard| scorecard.drill.as_str(),
+        )
+    }
+
+    /// What a command exits with; nothing while the run lasts.
+    pub fn exit_code(&self) -> Option<u8> {
+        self.overall.as_ref().map(|overall| overall.exit_code)
+    }
+}
+
+impl Scorecard {
+    fn new(reader: &Reader<'_>, exercise: &Exercise) -> Self {
+        let timeline = reader.timeline;
+        let lines = expectations::judge(reader, &exercise.runbook.expect);
+        let standing = Standing {
+            over: timeline.verdict.is_some(),
+            real: timeline.real,
+            broken_off: timeline.verdict.and_then(|(verdict, _)| match verdict {
+                Verdict::Aborted => Some("was aborted"),
+                Verdict::Errored => Some("errored"),
+                Verdict::Passed | Verdict::Failed => None,
+            }),
+            impact: reader.impact.is_some(),
+            idle: timeline.idle(),
+        };
+        Self {
+            drill: exercise.drill.name.clone(),
+            team: exercise.team.name.clone(),
+            runbook: exercise.runbook.name.clone(),
+            severity: exercise.drill.severity,
+            pass: exercise.drill.pass,
+            score: rubric::score(&lines, standing, exercise.drill.pass),
+            lines,
+        }
+    }
+}
+
+/// A verdict in a word.
+pub(super) fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Passed => "passed",
+        Verdict::Failed => "failed",
+        Verdict::Aborted => "aborted",
+        Verdict::Errored => "errored",
+    }
+}
+
+fn overall(stack: Verdict, timeline: &Timeline<'_>, scorecard: Option<&Scorecard>) -> Overall {
+    let (verdict, exit_code, reason) = sides(stack, timeline, scorecard);
+    if timeline.stuck.is_empty() {
+        return Overall {
+            verdict,
+            exit_code,
+            reason,
+        };
+    }
+    let stuck: Vec<_> = timeline.stuck.iter().map(InjectionId::as_str).collect();
+    Overall {
+        verdict,
+        exit_code: 5,
+        reason: format!("{reason}; could not undo {}", stuck.join(", ")),
+    }
+}
+
+fn sides(
+    stack: Verdict,
+    timeline: &Timeline<'_>,
+    scorecard: Option<&Scorecard>,
+) -> (Verdict, u8, String) {
+    match stack {
+        Verdict::Aborted => return (Verdict::Aborted, 3, "the run was aborted".into()),
+        Verdict::Errored => return (Verdict::Errored, 4, "the run errored".into()),
+        Verdict::Failed => return (Verdict::Failed, 1, "the stack failed".into()),
+        Verdict::Passed => {}
+    }
+    let Some(scorecard) = scorecard else {
+        return (Verdict::Passed, 0, "the hypothesis held".into());
+    };
+    let score = &scorecard.score;
+    match score.verdict {
+        TeamVerdict::Passed => (Verdict::Passed, 0, "stack and team passed".into()),
+        TeamVerdict::Failed => (
+            Verdict::Failed,
+            1,
+            format!("the team failed: {}", score.verdict_reason),
+        ),
+        // A drill without faults, a decoy, has nothing to rate and so can't fall short of it.
+        TeamVerdict::Unrated if timeline.plan.injections.is_empty() => (
+            Verdict::Passed,
+            0,
+            "the stack passed, and a decoy rates nobody".into(),
+        ),
+        TeamVerdict::Withheld | TeamVerdict::Unrated | TeamVerdict::Pending => (
+            Verdict::Errored,
+            4,
+            format!("the team has no rating: {}", score.verdict_reason),
+        ),
+    }
+}
+
+fn checks(timeline: &Timeline<'_>) -> Vec<Check> {
+    let experiment = &timeline.plan.experiment;
+    let steady = experiment.steady_state.iter().map(|tolerance| Check {
+        kind: CheckKind::SteadyState,
+        probe: tolerance.probe.clone(),
+        result: steady_state(timeline, &tolerance.probe),
+    });
+    let during = experiment.during.iter().map(|tolerance| Check {
+        kind: CheckKind::During,
+        probe: tolerance.probe.clone(),
+        result: during(timeline, &tolerance.probe),
+    });
+    steady.chain(during).collect()
+}
+
+fn steady_state(timeline: &Timeline<'_>, probe: &ProbeName) -> CheckResult {
+    if let Some(reason) = timeline.unusable(probe) {
+        return CheckResult::Unusable(reason.to_owned());
+    }
+    match timeline.standing(probe) {
+        Some(event::Standing::Failing) => CheckResult::Failed(match timeline.first_sent() {
+            Some(_) => "it did not hold at the end".into(),
+            None => "it did not hold before anything was touched".into(),
+        }),
+        Some(event::Standing::Passing) => CheckResult::Held,
+        None => CheckResult::NotReached,
+    }
+}
+
+/// Whether the probe failed between the first fault and the end of observation.
+fn during(timeline: &Timeline<'_>, probe: &ProbeName) -> CheckResult {
+    if let Some(reason) = timeline.unusable(probe) {
+        return CheckResult::Unusable(reason.to_owned());
+    }
+    let Some(sent) = timeline.first_sent() else {
+        return CheckResult::NotReached;
+    };
+    let turn = timeline.turns(probe).iter().find(|turn| {
+        turn.standing == event::Standing::Failing && !turn.decided.is_before(&sent.at)
+    });
+    match turn {
+        Some(turn) => CheckResult::Failed(format!(
+            "it failed {} after the first fault (event {})",
+            super::wording::span(turn.first.after(&sent)),
+            turn.first.seq
+        )),
+        None => CheckResult::Held,
+    }
+}

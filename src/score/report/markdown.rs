@@ -1,0 +1,140 @@
+//! A report as Markdown, for a job summary or a repository. What people typed is escaped, so that it can neither
+//! break a table nor draw anything.
+
+use super::text::{ends, evidence, named, plain, points, value, who};
+use super::{CheckKind, CheckResult, Report, Scorecard, word};
+use crate::score::measures::Measures;
+use crate::score::rubric::figure;
+
+/// Renders a report. Ends with a line feed.
+pub fn render(report: &Report) -> String {
+    let mut page = String::new();
+    head(&mut page, report);
+    if let Some(scorecard) = &report.scorecard {
+        score(&mut page, scorecard);
+    }
+    times(&mut page, &report.measures);
+    if !report.checks.is_empty() {
+        checks(&mut page, report);
+    }
+    let run = report.run.as_ref().map_or("unnamed", |run| run.as_str());
+    page.push_str(&format!(
+        "\nRun {run}, created {}, read to event {}, chain head {}, rubric {}.\n",
+        report.created,
+        report.chain.seq,
+        report.chain.head.as_deref().unwrap_or("not given"),
+        report.rubric
+    ));
+    page
+}
+
+/// Text that Markdown takes as it is, on one line. Backticks stay: reasons use them around names.
+fn escape(text: &str) -> String {
+    let mut escaped = String::new();
+    for character in plain(text).chars() {
+        match character {
+            '<' => escaped.push_str("&lt;"),
+            '&' => escaped.push_str("&amp;"),
+            '\\' | '|' | '[' | ']' | '*' => {
+                escaped.push('\\');
+                escaped.push(character);
+            }
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
+fn head(page: &mut String, report: &Report) {
+    let name = escape(report.name());
+    match &report.overall {
+        Some(overall) => page.push_str(&format!(
+            "## {name}: {}\n\n{} (exit {}).\n",
+            word(overall.verdict),
+            escape(&overall.reason),
+            overall.exit_code
+        )),
+        None => page.push_str(&format!("## {name}: not over yet\n")),
+    }
+    page.push_str(&format!("\n> {}\n\n", escape(&report.hypothesis)));
+    let verdict = report.stack_verdict.map_or("not decided yet", word);
+    page.push_str(&format!("Stack {}: **{verdict}**\n", report.stack));
+    for reason in &report.stack_reasons {
+        page.push_str(&format!("- {}\n", escape(reason)));
+    }
+    for id in &report.stuck {
+        page.push_str(&format!("- **stuck**: {id} could not be undone yet\n"));
+    }
+}
+
+fn score(page: &mut String, scorecard: &Scorecard) {
+    let score = &scorecard.score;
+    let number = |value: Option<f64>| value.map_or("-".to_owned(), figure);
+    page.push_str(&format!(
+        "\n### Team {}, {}: {}\n\n{}.\n\n| | | why |\n|---|---|---|\n",
+        scorecard.team,
+        scorecard.severity.as_str(),
+        score.verdict.as_str(),
+        escape(&score.verdict_reason)
+    ));
+    let rating = score.rating.map_or("-", |rating| rating.as_str());
+    for (name, value, why) in [
+        ("outcome", number(score.outcome), &score.outcome_reason),
+        ("observed", number(score.observed), &score.observed_reason),
+        ("rating", rating.to_owned(), &score.rating_reason),
+    ] {
+        page.push_str(&format!("| {name} | {value} | {} |\n", escape(why)));
+    }
+    page.push_str("\n| line | verdict | points | expected | why |\n|---|---|---|---|---|\n");
+    for line in &scorecard.lines {
+        let critical = if line.critical { " (critical)" } else { "" };
+        page.push_str(&format!(
+            "| {}{critical} | {} | {} | {} | {}{} |\n",
+            line.id,
+            line.verdict.as_str(),
+            points(line),
+            escape(&line.target),
+            escape(&line.reason),
+            evidence(line)
+        ));
+    }
+}
+
+fn times(page: &mut String, measures: &Measures) {
+    page.push_str("\n### Times\n\n| | | from, to |\n|---|---|---|\n");
+    for (name, measure) in named(measures) {
+        page.push_str(&format!(
+            "| {} | {} | {} |\n",
+            name.trim(),
+            value(measure),
+            escape(&ends(measure))
+        ));
+    }
+    for (what, ended) in [
+        ("Mitigated", &measures.mitigation),
+        ("Recovered", &measures.recovery),
+    ] {
+        if let Some(ended) = ended {
+            page.push_str(&format!("\n{what} {}.\n", escape(&who(ended))));
+        }
+    }
+}
+
+fn checks(page: &mut String, report: &Report) {
+    page.push_str("\n### Checks\n\n");
+    for check in &report.checks {
+        let kind = match check.kind {
+            CheckKind::SteadyState => "steady state",
+            CheckKind::During => "during",
+        };
+        let result = match &check.result {
+            CheckResult::Held => "held".to_owned(),
+            CheckResult::Failed(reason) => format!("**failed**: {}", escape(reason)),
+            CheckResult::Unusable(reason) => {
+                format!("**could not be asked**: {}", escape(reason))
+            }
+            CheckResult::NotReached => "not reached".to_owned(),
+        };
+        page.push_str(&format!("- {kind} {}: {result}\n", check.probe));
+    }
+}

@@ -1,0 +1,7 @@
+//! Every rule of scoring as a sentence, on logs written by hand.
+
+mod lines;
+mod measures;
+mod rating;
+mod reports;
+mod script;

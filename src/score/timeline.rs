@@ -1,0 +1,424 @@
+//! What a log says that scores need, in the order it was measured: faults with who ended them, the turns of probes,
+//! what people and machines did, and where observation ended.
+//!
+//! Only stamps of the clock the run began on are used: stamps of different epochs are never subtracted, so what came
+//! after an interruption has no place in time here. People's acts after a stop are left out as well, because the
+//! drill was over for them.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::engine::event::{
+    ActorKind, Event, Fact, Standing, StopCause, UndoCause, UndoneBy, Verdict,
+};
+use crate::model::fault::{Cause, Injection};
+use crate::model::ids::{InjectionId, ProbeName};
+use crate::model::plan::Plan;
+use crate::model::time::Stamp;
+
+/// A point of the log: which event says so, and when it was so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Moment {
+    /// The event behind it.
+    pub seq: u64,
+    /// When it was so, which for probes is before the event.
+    pub at: Stamp,
+}
+
+impl Moment {
+    /// Milliseconds from `earlier` to here; zero when this is the earlier one, or the clocks differ.
+    pub fn after(&self, earlier: &Self) -> u64 {
+        u64::try_from(self.signed(earlier)).unwrap_or(0)
+    }
+
+    /// Milliseconds from `earlier` to here.
+    pub(super) fn signed(&self, earlier: &Self) -> i64 {
+        self.at.since(&earlier.at).map_or(0, |length| {
+            i64::try_from(length.as_millis()).unwrap_or(i64::MAX)
+        })
+    }
+
+    fn of(event: &Event) -> Self {
+        Self {
+            seq: event.seq,
+            at: event.at,
+        }
+    }
+
+    pub(super) fn order(&self) -> (u64, u64) {
+        (self.at.mono_ns, self.seq)
+    }
+}
+
+impl From<&Event> for Moment {
+    fn from(event: &Event) -> Self {
+        Self::of(event)
+    }
+}
+
+/// One step's injection, from its request to its end.
+#[derive(Debug, Clone)]
+pub struct FaultSpan<'a> {
+    /// What it does.
+    pub injection: &'a Injection,
+    /// When its request was sent; nothing it causes is earlier.
+    pub sent: Moment,
+    /// When it was read back.
+    pub effective: Moment,
+    /// When it was said to have vanished.
+    pub lost: Option<Moment>,
+    /// When its undo began, and why.
+    pub undo_began: Option<(Moment, &'a UndoCause)>,
+    /// When it was read back as removed, and who removed it.
+    pub undone: Option<(Moment, UndoneBy)>,
+}
+
+/// A probe's change of standing.
+#[derive(Debug, Clone, Copy)]
+pub struct Turn {
+    /// How it stands from here on.
+    pub standing: Standing,
+    /// The send time of the streak's first sample.
+    pub first: Moment,
+    /// The send time of the last sample that said otherwise.
+    pub previous: Option<Stamp>,
+    /// When the last sample of the streak settled it.
+    pub decided: Stamp,
+}
+
+/// How observation ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Close<'a> {
+    /// As planned.
+    Observed,
+    /// Somebody or something stopped the run.
+    Stopped(&'a StopCause),
+    /// Its process died.
+    Interrupted,
+    /// The run was over before it was observed.
+    Over,
+}
+
+/// Where observation ended.
+#[derive(Debug, Clone, Copy)]
+pub struct End<'a> {
+    /// When.
+    pub at: Moment,
+    /// How.
+    pub how: Close<'a>,
+}
+
+impl End<'_> {
+    /// Whether people may still have been about to act.
+    pub fn cut_short(&self) -> bool {
+        !matches!(self.how, Close::Observed)
+    }
+
+    /// How it ended, as half a sentence.
+    pub fn sentence(&self) -> &'static str {
+        match self.how {
+            Close::Observed => "observation ended",
+            Close::Stopped(_) => "the run was stopped",
+            Close::Interrupted => "the run was interrupted",
+            Close::Over => "the run ended",
+        }
+    }
+}
+
+/// A log, read for scoring.
+#[derive(Debug)]
+pub struct Timeline<'a> {
+    /// What the run does.
+    pub plan: &'a Plan,
+    /// When the run was created.
+    pub created: Moment,
+    /// The injections of steps that took effect, in the order they were sent.
+    pub faults: Vec<FaultSpan<'a>>,
+    /// Where observation ended; nothing while the run lasts.
+    pub end: Option<End<'a>>,
+    /// The latest moment the log knows.
+    pub last: Moment,
+    /// How the stack's side ended, and why.
+    pub verdict: Option<(Verdict, &'a [String])>,
+    /// Whether a responder said that the incident is real.
+    pub real: bool,
+    /// The highest sequence.
+    pub seq: u64,
+    /// Injections whose undo is stuck.
+    pub stuck: Vec<InjectionId>,
+    turns: BTreeMap<&'a ProbeName, Vec<Turn>>,
+    standings: BTreeMap<&'a ProbeName, Standing>,
+    unusable: BTreeMap<&'a ProbeName, &'a str>,
+    acts: Vec<&'a Event>,
+}
+
+impl<'a> Timeline<'a> {
+    /// Reads a log. Nothing when it does not begin with the creation of a run.
+    pub fn read(events: &'a [Event]) -> Option<Self> {
+        let created = events.first()?;
+        let Fact::RunCreated { plan, .. } = &created.fact else {
+            return None;
+        };
+        let own: Vec<&Event> = events
+            .iter()
+            .filter(|event| event.at.epoch == created.at.epoch)
+            .collect();
+        let end = end(&own, events);
+        let mut timeline = Self {
+            plan,
+            created: Moment::of(created),
+            faults: faults(&own, events),
+            end,
+            last: own
+                .iter()
+                .map(|e| Moment::of(e))
+                .max_by_key(Moment::order)
+                .unwrap_or(Moment::of(created)),
+            verdict: events.iter().find_map(|event| match &event.fact {
+                Fact::RunEnded { verdict, reasons } => Some((*verdict, reasons.as_slice())),
+                _ => None,
+            }),
+            real: events.iter().any(|event| {
+                matches!(
+                    event.fact,
+                    Fact::StopRequested {
+                        cause: StopCause::Real
+                    }
+                )
+            }),
+            seq: events.last().map_or(0, |event| event.seq),
+            stuck: stuck(events),
+            turns: BTreeMap::new(),
+            standings: BTreeMap::new(),
+            unusable: BTreeMap::new(),
+            acts: Vec::new(),
+        };
+        for event in &own {
+            timeline.take(event);
+        }
+        timeline.acts.sort_by_key(|e| Moment::of(e).order());
+        for turns in timeline.turns.values_mut() {
+            turns.sort_by_key(|turn| turn.first.order());
+        }
+        Some(timeline)
+    }
+
+    fn take(&mut self, event: &'a Event) {
+        match &event.fact {
+            Fact::ProbeChanged {
+                probe,
+                standing,
+                first,
+                previous,
+                ..
+            } => {
+                if first.epoch == event.at.epoch {
+                    self.standings.insert(probe, *standing);
+                }
+                let observed = self.end.is_none_or(|end| event.seq <= end.at.seq);
+                if observed && first.epoch == event.at.epoch {
+                    self.turns.entry(probe).or_default().push(Turn {
+                        standing: *standing,
+                        first: Moment {
+                            seq: event.seq,
+                            at: *first,
+                        },
+                        previous: *previous,
+                        decided: event.at,
+                    });
+                }
+            }
+            Fact::ProbeUnusable { probe, reason } => {
+                self.unusable.entry(probe).or_insert(reason);
+            }
+            Fact::AlertReceived { .. }
+            | Fact::Detected { .. }
+            | Fact::Acknowledged
+            | Fact::Declared { .. }
+            | Fact::RoleTaken { .. }
+            | Fact::CauseNamed { .. }
+            | Fact::UpdatePosted { .. }
+            | Fact::RemedyChosen { .. }
+            | Fact::RemedyDone { .. }
+            | Fact::ActionAttested { .. }
+            | Fact::Resolved => {
+                let stopped = self.end.is_some_and(|end| {
+                    end.cut_short() && Moment::of(event).order() > end.at.order()
+                });
+                if !stopped {
+                    self.acts.push(event);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// What people and machines did, in the order of time.
+    pub fn acts(&self) -> impl Iterator<Item = &'a Event> + '_ {
+        self.acts.iter().copied()
+    }
+
+    /// What was done since the first fault was sent; what came before can't answer it.
+    pub fn answers(&self) -> impl Iterator<Item = &'a Event> + '_ {
+        let sent = self.first_sent();
+        self.acts()
+            .filter(move |act| sent.is_some_and(|sent| !act.at.is_before(&sent.at)))
+    }
+
+    /// When the first fault was sent.
+    pub fn first_sent(&self) -> Option<Moment> {
+        self.faults.first().map(|fault| fault.sent)
+    }
+
+    /// When the first fault was read back.
+    pub fn first_effective(&self) -> Option<Moment> {
+        self.faults
+            .iter()
+            .map(|fault| fault.effective)
+            .min_by_key(Moment::order)
+    }
+
+    /// When the last fault was read back.
+    pub fn last_effective(&self) -> Option<Moment> {
+        self.faults
+            .iter()
+            .map(|fault| fault.effective)
+            .max_by_key(Moment::order)
+    }
+
+    /// A probe's changes of standing while it was observed, in the order of time.
+    pub fn turns(&self, probe: &ProbeName) -> &[Turn] {
+        self.turns.get(probe).map_or(&[], Vec::as_slice)
+    }
+
+    /// How a probe stood last, after observation too.
+    pub fn standing(&self, probe: &ProbeName) -> Option<Standing> {
+        self.standings.get(probe).copied()
+    }
+
+    /// Why a probe could not be asked.
+    pub fn unusable(&self, probe: &ProbeName) -> Option<&'a str> {
+        self.unusable.get(probe).copied()
+    }
+
+    /// The kind of actor that chose this use of a remedy.
+    pub fn chooser(&self, uses: &InjectionId) -> ActorKind {
+        self.acts()
+            .find_map(|act| match &act.fact {
+                Fact::RemedyChosen { uses: this, .. } if this == uses => Some(act.origin.kind),
+                _ => None,
+            })
+            .unwrap_or(ActorKind::Unknown)
+    }
+
+    /// Whether no person did anything at all.
+    pub fn idle(&self) -> bool {
+        !self.acts().any(|act| act.origin.kind == ActorKind::Human)
+    }
+}
+
+/// The first thing that ended observation. After a death, that is the last event the dead process left.
+fn end<'a>(own: &[&'a Event], events: &'a [Event]) -> Option<End<'a>> {
+    let (event, how) = events.iter().find_map(|event| {
+        let how = match &event.fact {
+            Fact::ObservationEnded { .. } => Close::Observed,
+            Fact::StopRequested { cause } => Close::Stopped(cause),
+            Fact::Interrupted { .. } => Close::Interrupted,
+            Fact::RunEnded { .. } => Close::Over,
+            _ => return None,
+        };
+        Some((event, how))
+    })?;
+    let first = own.first()?;
+    let at = if event.at.epoch == first.at.epoch && how != Close::Interrupted {
+        Moment::of(event)
+    } else {
+        own.iter()
+            .filter(|e| e.seq < event.seq)
+            .map(|e| Moment::of(e))
+            .max_by_key(Moment::order)?
+    };
+    Some(End { at, how })
+}
+
+fn faults<'a>(own: &[&'a Event], events: &'a [Event]) -> Vec<FaultSpan<'a>> {
+    let mut injections: BTreeMap<&InjectionId, &Injection> = BTreeMap::new();
+    for event in events {
+        match &event.fact {
+            Fact::RunCreated { plan, .. } => {
+                injections.extend(plan.injections.iter().map(|i| (&i.id, i)));
+            }
+            Fact::Due { injection } => {
+                injections.insert(&injection.id, injection);
+            }
+            _ => {}
+        }
+    }
+    let mut spans: BTreeMap<&InjectionId, FaultSpan<'a>> = BTreeMap::new();
+    for event in own {
+        match &event.fact {
+            Fact::Active {
+                injection: id,
+                sent,
+                ..
+            } => {
+                let Some(injection) = injections.get(id) else {
+                    continue;
+                };
+                if !matches!(injection.cause, Cause::Step(_)) || sent.epoch != event.at.epoch {
+                    continue;
+                }
+                spans.entry(id).or_insert_with(|| FaultSpan {
+                    injection,
+                    sent: Moment {
+                        seq: event.seq,
+                        at: *sent,
+                    },
+                    effective: Moment::of(event),
+                    lost: None,
+                    undo_began: None,
+                    undone: None,
+                });
+            }
+            Fact::Lost { injection: id, .. } => {
+                if let Some(span) = spans.get_mut(id) {
+                    span.lost.get_or_insert(Moment::of(event));
+                }
+            }
+            Fact::UndoBegan {
+                injection: id,
+                cause,
+            } => {
+                if let Some(span) = spans.get_mut(id) {
+                    span.undo_began.get_or_insert((Moment::of(event), cause));
+                }
+            }
+            Fact::Undone {
+                injection: id, by, ..
+            } => {
+                if let Some(span) = spans.get_mut(id) {
+                    span.undone.get_or_insert((Moment::of(event), *by));
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut spans: Vec<_> = spans.into_values().collect();
+    spans.sort_by_key(|span| span.sent.order());
+    spans
+}
+
+fn stuck(events: &[Event]) -> Vec<InjectionId> {
+    let mut stuck: Vec<InjectionId> = Vec::new();
+    for event in events {
+        match &event.fact {
+            Fact::Stuck { injection, .. } if !stuck.contains(injection) => {
+                stuck.push(injection.clone());
+            }
+            Fact::Undone { injection, .. } => stuck.retain(|id| id != injection),
+            _ => {}
+        }
+    }
+    stuck
+}

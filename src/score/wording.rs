@@ -1,0 +1,241 @@
+//! How scores speak: lengths of time, and the words for moments, events and targets, alike in every report.
+
+use crate::model::runbook::{
+    Anchor, Audience, By, Expected, Milestone, PhraseSet, Target, UpdatePart,
+};
+use crate::model::time::Millis;
+
+/// A length of time for people, in tenths of a second, rounded up: a time past its limit never reads as within it.
+pub(super) fn span(milliseconds: u64) -> String {
+    let tenths = milliseconds.div_ceil(100);
+    let (whole, tenth) = (tenths / 10, tenths % 10);
+    let (hours, minutes, seconds) = (whole / 3600, whole / 60 % 60, whole % 60);
+    let mut text = String::new();
+    if hours > 0 {
+        text.push_str(&format!("{hours}h"));
+    }
+    if minutes > 0 {
+        text.push_str(&format!("{minutes}m"));
+    }
+    if tenth > 0 {
+        text.push_str(&format!("{seconds}.{tenth}s"));
+    } else if seconds > 0 || text.is_empty() {
+        text.push_str(&format!("{seconds}s"));
+    }
+    text
+}
+
+/// The moment a time counts from, after "after" or "of".
+pub(super) fn anchor(anchor: Anchor) -> &'static str {
+    match anchor {
+        Anchor::FaultEffective => "the fault",
+        Anchor::ImpactObserved => "impact",
+        Anchor::Detected => "detection",
+        Anchor::Paged => "the page",
+        Anchor::Acknowledged => "the acknowledgement",
+        Anchor::Declared => "the declaration",
+        Anchor::Mitigated => "mitigation",
+        Anchor::Recovered => "recovery",
+        Anchor::Resolved => "the all-clear",
+    }
+}
+
+/// That a moment never came.
+pub(super) fn never(anchor: Anchor) -> &'static str {
+    match anchor {
+        Anchor::FaultEffective => "no fault took effect",
+        Anchor::ImpactObserved => "no impact was observed",
+        Anchor::Detected => "nothing was detected",
+        Anchor::Paged => "nobody was paged",
+        Anchor::Acknowledged => "nobody acknowledged",
+        Anchor::Declared => "no incident was declared",
+        Anchor::Mitigated => "impact probes did not hold again",
+        Anchor::Recovered => "steady state did not hold again",
+        Anchor::Resolved => "nobody gave the all-clear",
+    }
+}
+
+/// What an event is, as something that was done.
+pub(super) fn done(event: &Milestone) -> String {
+    match event {
+        Milestone::Detected => "detected".into(),
+        Milestone::Acknowledged => "acknowledged".into(),
+        Milestone::Declared => "declared".into(),
+        Milestone::RoleAssigned(role) => format!("{} taken", role.as_str()),
+        Milestone::CauseNamed(cause) => format!("cause `{cause}` named"),
+        Milestone::RemedyChosen(remedy) => format!("remedy `{remedy}` chosen"),
+        Milestone::Update {
+            audience,
+            channels,
+            must_have,
+        } => {
+            let mut text = String::from("update posted");
+            if let Some(audience) = audience {
+                text.push_str(&format!(" for {}", readers(*audience)));
+            }
+            if !channels.is_empty() {
+                text.push_str(&format!(" on {}", channels.join(" or ")));
+            }
+            if !must_have.is_empty() {
+                text.push_str(&format!(" with {}", parts(must_have)));
+            }
+            text
+        }
+        Milestone::Mitigated => "mitigated".into(),
+        Milestone::Recovered => "recovered".into(),
+        Milestone::Resolved => "all-clear given".into(),
+    }
+}
+
+/// Who an update is for.
+pub(super) fn readers(audience: Audience) -> &'static str {
+    match audience {
+        Audience::Customers => "customers",
+        Audience::Internal => "colleagues",
+        Audience::Regulator => "the regulator",
+    }
+}
+
+/// Parts of an update, as files write them.
+pub(super) fn parts(parts: &[UpdatePart]) -> String {
+    let names: Vec<_> = parts.iter().map(|p| part(*p)).collect();
+    names.join(" and ")
+}
+
+fn part(part: UpdatePart) -> &'static str {
+    match part {
+        UpdatePart::NextUpdateAt => "next_update_at",
+        UpdatePart::EstimatedRecovery => "estimated_recovery",
+    }
+}
+
+/// A set of phrases, as files write it.
+pub(super) fn phrase_set(set: PhraseSet) -> &'static str {
+    match set {
+        PhraseSet::DoNotRetry => "do_not_retry",
+        PhraseSet::NeverShareKeys => "never_share_keys",
+        PhraseSet::FundsAreSafe => "funds_are_safe",
+    }
+}
+
+/// What comes first, or must not come.
+pub(super) fn target(target: &Target) -> String {
+    match target {
+        Target::Remedy(remedy) => format!("remedy `{remedy}`"),
+        Target::Anchor(moment) => anchor(*moment).into(),
+    }
+}
+
+fn by(who: By) -> &'static str {
+    match who {
+        By::Human => " by a person",
+        By::Automation => " by automation",
+        By::Team => " by the team",
+    }
+}
+
+/// When a line was due.
+pub(super) fn due(within: Option<Millis>, limit: Option<Millis>) -> String {
+    match (within, limit) {
+        (Some(within), Some(limit)) => format!(
+            "due within {}, at the latest {}",
+            span(within.get()),
+            span(limit.get())
+        ),
+        (Some(only), None) | (None, Some(only)) => format!("due within {}", span(only.get())),
+        (None, None) => "due before the end".into(),
+    }
+}
+
+/// What a line asks for, in one line.
+pub(super) fn expected(what: &Expected) -> String {
+    match what {
+        Expected::Event {
+            event,
+            by: who,
+            within,
+            limit,
+            from,
+            before,
+        } => {
+            let mut text = done(event);
+            text.push_str(who.map_or("", by));
+            if let Some(within) = within.or(*limit) {
+                let from = anchor(from.unwrap_or(Anchor::ImpactObserved));
+                text.push_str(&format!(" within {} of {from}", span(within.get())));
+            } else if let Some(from) = from {
+                text.push_str(&format!(" after {}", anchor(*from)));
+            }
+            if let (Some(_), Some(limit)) = (within, limit) {
+                text.push_str(&format!(", at the latest {}", span(limit.get())));
+            }
+            if let Some(before) = before {
+                text.push_str(&format!(" before {}", target(before)));
+            }
+            text
+        }
+        Expected::Cadence {
+            every,
+            until,
+            audience,
+            must_have,
+        } => {
+            let mut text = String::from("an update");
+            if let Some(audience) = audience {
+                text.push_str(&format!(" for {}", readers(*audience)));
+            }
+            text.push_str(&format!(
+                " every {} until {}",
+                span(every.get()),
+                anchor(*until)
+            ));
+            if !must_have.is_empty() {
+                text.push_str(&format!(", each with {}", parts(must_have)));
+            }
+            text
+        }
+        Expected::MessageContains { phrases } => {
+            let names: Vec<_> = phrases.iter().map(|p| phrase_set(*p)).collect();
+            format!("an update that says {}", names.join(" and "))
+        }
+        Expected::Forbid { target: what } => format!("never {}", target(what)),
+        Expected::Probe {
+            probe,
+            within,
+            limit,
+            from,
+        } => {
+            let mut text = format!(
+                "probe `{probe}` holds again within {} of {}",
+                span(within.get()),
+                anchor(*from)
+            );
+            if let Some(limit) = limit {
+                text.push_str(&format!(", at the latest {}", span(limit.get())));
+            }
+            text
+        }
+        Expected::Manual { text } => format!("staff judge: {text}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_read_in_tenths_and_never_hide_lateness() {
+        for (ms, text) in [
+            (0, "0s"),
+            (1, "0.1s"),
+            (2_300, "2.3s"),
+            (72_000, "1m12s"),
+            (300_000, "5m"),
+            (300_001, "5m0.1s"),
+            (3_600_000, "1h"),
+            (3_661_500, "1h1m1.5s"),
+        ] {
+            assert_eq!(span(ms), text);
+        }
+    }
+}
