@@ -5,6 +5,6 @@ pub mod model;
 pub mod outbound;
 pub mod ports;
 pub mod runtime;
+pub mod score;
 pub mod spec;
 pub mod store;
-pub mod score;
