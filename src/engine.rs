@@ -31,7 +31,7 @@ use input::{Input, Rejection};
 use state::State;
 
 /// How long undoing may fail until it is called stuck.
-pub const STUCK_AFTER: Duration = Duration::from_secs(60);
+pub const STUCK_AFTER: Duration = Duration::from_mins(1);
 
 /// How long after something reads as absent it is looked at again, where a request of ours may still land.
 pub const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(3);

@@ -1,10 +1,14 @@
 //! firedrill: drills and experiments on staging wallet stacks, timed, scored and undone.
 
+pub mod clock;
 pub mod engine;
 pub mod model;
+pub mod narrative;
 pub mod outbound;
 pub mod ports;
+pub mod probes;
 pub mod runtime;
 pub mod score;
 pub mod spec;
 pub mod store;
+pub mod telemetry;

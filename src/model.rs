@@ -5,6 +5,7 @@
 //! constructors here hold the invariants that the rest relies on.
 
 pub mod drill;
+pub mod expect;
 pub mod experiment;
 pub mod fault;
 pub mod ids;

@@ -25,8 +25,10 @@ pub const LARGEST_ANSWER: usize = 4 << 20;
 #[derive(Debug)]
 pub struct Outbound {
     plain: Client<HttpConnector, Full<Bytes>>,
-    secure: OnceLock<Result<Client<HttpsConnector<HttpConnector>, Full<Bytes>>, String>>,
+    secure: OnceLock<Result<SecureClient, String>>,
 }
+
+type SecureClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
 /// What came back.
 #[derive(Debug, Clone)]
@@ -138,7 +140,7 @@ impl Outbound {
         })
     }
 
-    fn secure(&self) -> Result<&Client<HttpsConnector<HttpConnector>, Full<Bytes>>, SendError> {
+    fn secure(&self) -> Result<&SecureClient, SendError> {
         let built = self.secure.get_or_init(|| {
             let connector = HttpsConnectorBuilder::new()
                 .with_native_roots()

@@ -1,6 +1,7 @@
 //! The traits the runtime needs of the world, spoken in model and engine types. Adapters implement them; the runtime
-//! and its tests know nothing else of Toxiproxy, Docker, HTTP or SQLite.
+//! and its tests know nothing else of Toxiproxy, Docker, HTTP or `SQLite`.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 
@@ -11,7 +12,7 @@ use crate::model::fault::Injection;
 use crate::model::ids::RunId;
 use crate::model::plan::Plan;
 use crate::model::probe::Probe;
-use crate::model::stack::Stack;
+use crate::model::stack::{ContainerSelector, Stack};
 use crate::model::time::Stamp;
 
 /// A boxed future, so that the traits can be used as objects.
@@ -208,4 +209,15 @@ pub trait Inspector: Send + Sync {
 
     /// Before each fault: identity only.
     fn prove<'a>(&'a self, stack: &'a Stack) -> Answer<'a, Result<Vec<String>, Vec<String>>>;
+}
+
+/// Reads containers without touching them: what an [`Inspector`] needs of Docker, so that it knows nothing else of it.
+pub trait Containers: Send + Sync {
+    /// The labels of the one running container that `selector` finds at `docker`, such as
+    /// `unix:///var/run/docker.sock`; else why there is not exactly one. The caller adds which was looked for, and where.
+    fn labels<'a>(
+        &'a self,
+        docker: &'a str,
+        selector: &'a ContainerSelector,
+    ) -> Answer<'a, Result<BTreeMap<String, String>, String>>;
 }

@@ -9,6 +9,7 @@ mod handle;
 mod perform;
 pub mod recovery;
 mod runner;
+pub mod scheduler;
 pub mod supervisor;
 #[cfg(test)]
 mod tests;

@@ -87,9 +87,8 @@ fn lost(state: &State, now: Stamp) -> Option<Vec<Draft>> {
         return None;
     }
     let lost = state.ledger().obligations().find(|o| {
-        let cause = match &o.entry {
-            Entry::Undoing { cause, .. } | Entry::Undone { cause, .. } => cause,
-            _ => return false,
+        let (Entry::Undoing { cause, .. } | Entry::Undone { cause, .. }) = &o.entry else {
+            return false;
         };
         *cause == UndoCause::Lost && matches!(o.injection.cause, Cause::Step(_))
     })?;

@@ -21,7 +21,7 @@ pub fn next_deadline(state: &State, now: &Stamp) -> Option<Stamp> {
                 times.extend(obligation.armed().map(super::undo::Armed::deadline));
             }
             Entry::Undoing { not_before, .. } => {
-                times.extend(not_before.filter(|at| !now.reached(at)))
+                times.extend(not_before.filter(|at| !now.reached(at)));
             }
             _ => {}
         }

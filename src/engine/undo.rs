@@ -250,10 +250,10 @@ impl Obligation {
             }
             // An undo taken up by another process: the old clock's times mean nothing here.
             (Entry::Undoing { .. } | Entry::Stuck { .. }, Fact::UndoBegan { .. }) => {
-                self.restart(event)
+                self.restart(event);
             }
             (Entry::Undoing { .. } | Entry::Stuck { .. }, Fact::LookAgain { at, .. }) => {
-                self.retry(event, *at, 0, true)
+                self.retry(event, *at, 0, true);
             }
             (
                 Entry::Undoing { .. } | Entry::Stuck { .. },

@@ -117,7 +117,8 @@ impl fmt::Display for Millis {
             ("ms", 1),
         ] {
             if rest >= size {
-                text.push_str(&format!("{}{unit}", rest / size));
+                text += &(rest / size).to_string();
+                text += unit;
                 rest %= size;
             }
         }
@@ -146,9 +147,7 @@ impl Stamp {
     pub fn since(&self, earlier: &Self) -> Option<SignedDuration> {
         (self.epoch == earlier.epoch).then(|| {
             let nanos = i128::from(self.mono_ns) - i128::from(earlier.mono_ns);
-            SignedDuration::from_nanos(
-                i64::try_from(nanos).expect("monotonic clocks stay below 292 years"),
-            )
+            SignedDuration::from_nanos_i128(nanos)
         })
     }
 

@@ -202,7 +202,7 @@ impl Runner {
         let now = self.ports.clock.now();
         let due =
             next_deadline(self.course.state(), &now).and_then(|deadline| deadline.since(&now));
-        let far = Duration::from_secs(3600);
+        let far = Duration::from_hours(1);
         let wait = due.map_or(far, |due| {
             if due.is_negative() {
                 Duration::ZERO

@@ -96,7 +96,7 @@ proptest! {
         }
         world.healthy.insert("canary", true);
         world.healthy.insert("gap", true);
-        world.settle(Duration::from_secs(600));
+        world.settle(Duration::from_mins(10));
         prop_assert!(world.state().is_ended(), "still {:?} after ten minutes", world.state().phase());
         prop_assert!(world.on.is_empty(), "left on: {:?}", world.on);
         prop_assert_eq!(world.state().ledger().open().count(), 0);

@@ -1,0 +1,107 @@
+//! The real clocks, and what must be new or random: the only readers of either.
+
+use std::time::Instant;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::model::ids::RunId;
+use crate::model::time::{Epoch, Stamp};
+use crate::ports::{Clock, Ids};
+
+/// This process's clocks.
+#[derive(Debug, Clone, Copy)]
+pub struct SystemClock {
+    epoch: Epoch,
+    began: Instant,
+}
+
+impl SystemClock {
+    /// A clock with an epoch of its own. Make one a process: stamps of different clocks are never subtracted.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the adapter that reads the monotonic clock"
+    )]
+    pub fn start() -> Self {
+        // 53 bits, so that the epoch survives readers of JSON that know only doubles.
+        Self {
+            epoch: Epoch(random() >> 11),
+            began: Instant::now(),
+        }
+    }
+}
+
+impl Clock for SystemClock {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the adapter that reads the wall clock"
+    )]
+    fn now(&self) -> Stamp {
+        let mono_ns = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        Stamp {
+            epoch: self.epoch,
+            mono_ns,
+            wall: Timestamp::now(),
+        }
+    }
+}
+
+/// Ids and seeds from the system's randomness.
+#[derive(Debug, Clone, Copy)]
+pub struct SystemIds {
+    clock: SystemClock,
+}
+
+impl SystemIds {
+    /// Ids dated by this clock.
+    pub fn new(clock: SystemClock) -> Self {
+        Self { clock }
+    }
+}
+
+impl Ids for SystemIds {
+    fn run(&self) -> RunId {
+        let wall = self.clock.now().wall.to_zoned(TimeZone::UTC);
+        let text = format!("{}-{:06x}", wall.strftime("%Y%m%d-%H%M%S"), random() >> 40);
+        text.parse()
+            .expect("digits, letters and dashes make a name")
+    }
+
+    fn seed(&self) -> u64 {
+        // 53 bits: a seed is copied out of JSON reports into `--seed`.
+        random() >> 11
+    }
+}
+
+/// Random bits from the system.
+///
+/// # Panics
+/// Where the system has no randomness, as only before it has booted.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the adapter that draws randomness"
+)]
+pub fn random() -> u64 {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).expect("the system's randomness answers once it has booted");
+    u64::from_le_bytes(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_goes_forward_on_its_own_epoch() {
+        let clock = SystemClock::start();
+        let (one, two) = (clock.now(), clock.now());
+        assert!(two.since(&one).is_some_and(|d| !d.is_negative()));
+        assert_eq!(SystemClock::start().now().since(&one), None);
+    }
+
+    #[test]
+    fn run_ids_are_new_each_time() {
+        let ids = SystemIds::new(SystemClock::start());
+        assert_ne!(ids.run(), ids.run());
+    }
+}

@@ -1,0 +1,314 @@
+//! Events as sentences, for the terminal and the pages. Pure; says nothing that the log doesn't.
+
+use crate::engine::event::{
+    ActorKind, Event, Fact, Phase, Standing, StopCause, UndoCause, UndoneBy, Verdict,
+};
+use crate::model::fault::{Act, Injection};
+use crate::model::plan::Plan;
+use crate::model::runbook::Audience;
+use crate::model::team::Role;
+
+/// What kind of thing a sentence tells, so that a reader can tell them apart without reading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tone {
+    /// The run itself.
+    Run,
+    /// A fault comes or goes.
+    Fault,
+    /// The stack is measured well.
+    Well,
+    /// The stack is measured unwell.
+    Unwell,
+    /// People, and what they were sent.
+    People,
+    /// firedrill can't do its work.
+    Alarm,
+}
+
+impl Tone {
+    /// A mark of one character, so that nothing is told by colour alone.
+    pub fn mark(self) -> char {
+        match self {
+            Self::Run => '·',
+            Self::Fault => '⚡',
+            Self::Well => '✓',
+            Self::Unwell => '✗',
+            Self::People => '●',
+            Self::Alarm => '!',
+        }
+    }
+}
+
+/// An event as a sentence; `None` for events that are only bookkeeping. `name` turns a pseudonym into a name.
+pub fn sentence(
+    event: &Event,
+    plan: &Plan,
+    name: impl Fn(&str) -> String,
+) -> Option<(Tone, String)> {
+    let who = || match (&event.origin.actor, event.origin.kind) {
+        (Some(actor), _) => name(actor),
+        (None, ActorKind::Automation) => "automation".to_owned(),
+        (None, _) => "somebody".to_owned(),
+    };
+    Some(match &event.fact {
+        Fact::RunCreated { plan, seed, .. } => {
+            let what = if plan.drill.is_some() {
+                "drill"
+            } else {
+                "experiment"
+            };
+            (
+                Tone::Run,
+                format!(
+                    "{what} {} on {} (seed {seed})",
+                    plan.name(),
+                    plan.stack.name
+                ),
+            )
+        }
+        Fact::PhaseBegan { phase } => (Tone::Run, phase_sentence(*phase)?.to_owned()),
+        Fact::PreflightPassed { proof } => (
+            Tone::Well,
+            format!("staging is proven: {}", proof.join("; ")),
+        ),
+        Fact::PreflightFailed { findings } => {
+            (Tone::Alarm, format!("preflight: {}", findings.join("; ")))
+        }
+        Fact::ProbeChanged {
+            probe,
+            standing: Standing::Passing,
+            ..
+        } => (Tone::Well, format!("{probe} passes")),
+        Fact::ProbeChanged { probe, reason, .. } => {
+            let reason = reason
+                .as_ref()
+                .map(|reason| format!(": {reason}"))
+                .unwrap_or_default();
+            (Tone::Unwell, format!("{probe} fails{reason}"))
+        }
+        Fact::ProbeUnusable { probe, reason } => {
+            (Tone::Alarm, format!("{probe} could not be asked: {reason}"))
+        }
+        Fact::Active {
+            injection,
+            evidence,
+            ..
+        } => (
+            Tone::Fault,
+            format!("{} is on ({evidence})", subject(plan, injection.as_str())),
+        ),
+        Fact::Refused { injection, error } => {
+            (Tone::Alarm, format!("{injection} was refused: {error}"))
+        }
+        Fact::Lost {
+            injection,
+            evidence,
+        } => (
+            Tone::Fault,
+            format!("{injection} was removed by somebody else ({evidence})"),
+        ),
+        Fact::UndoBegan { injection, cause } => (
+            Tone::Fault,
+            format!("{injection} is being undone: {}", undo_reason(cause)),
+        ),
+        Fact::LookAgain { injection, .. } => (
+            Tone::Fault,
+            format!("{injection} reads as absent; looking once more"),
+        ),
+        Fact::UndoFailed {
+            injection,
+            error,
+            attempt,
+            ..
+        } => (
+            Tone::Alarm,
+            format!("undoing {injection} failed (try {attempt}): {error}"),
+        ),
+        Fact::Stuck { injection, error } => (
+            Tone::Alarm,
+            format!("STUCK: {injection} can't be undone: {error}"),
+        ),
+        Fact::Undone {
+            injection,
+            by,
+            evidence,
+        } => {
+            let gone = if *by == UndoneBy::Us {
+                "is off"
+            } else {
+                "was gone already"
+            };
+            (Tone::Fault, format!("{injection} {gone} ({evidence})"))
+        }
+        Fact::StopRequested { cause } => (Tone::Run, format!("stopping: {}", stop_reason(cause))),
+        Fact::Interrupted { .. } => (
+            Tone::Alarm,
+            "the process that ran this died; undoing what it left".to_owned(),
+        ),
+        Fact::ObservationEnded { held: true } => {
+            (Tone::Well, "steady state has held long enough".to_owned())
+        }
+        Fact::ObservationEnded { held: false } => (
+            Tone::Unwell,
+            "steady state did not come back in time".to_owned(),
+        ),
+        Fact::RunEnded { verdict, .. } => (Tone::Run, format!("ended: {}", verdict_word(*verdict))),
+        Fact::InjectDelivered { index } => {
+            let inject = plan
+                .drill
+                .as_ref()
+                .and_then(|exercise| exercise.drill.injects.get(*index))?;
+            let to = inject.to.map_or_else(
+                || "everybody".to_owned(),
+                |role| format!("the {}", role_name(role)),
+            );
+            (Tone::People, format!("to {to}: {}", inject.text))
+        }
+        _ => (Tone::People, people(event, plan, &who())?),
+    })
+}
+
+/// What a responder, or a tool in their place, did.
+fn people(event: &Event, plan: &Plan, who: &str) -> Option<String> {
+    Some(match &event.fact {
+        Fact::AlertReceived { alert } => {
+            let label = alert
+                .labels
+                .get("alertname")
+                .map_or("an alert", String::as_str);
+            let state = if alert.firing { "fires" } else { "is resolved" };
+            let counts = if alert.qualifies {
+                ""
+            } else {
+                " (not one of this drill's)"
+            };
+            format!("alert {label} {state}{counts}")
+        }
+        Fact::Detected { service, symptom } => format!("{who} reports {service}: {symptom}"),
+        Fact::Acknowledged => format!("{who} acknowledges"),
+        Fact::Declared { severity } => format!("{who} declares {}", severity.as_str()),
+        Fact::RoleTaken { role } => format!("{who} is {}", role_name(*role)),
+        Fact::CauseNamed { cause } => format!("{who} names the cause: {cause}"),
+        Fact::UpdatePosted { update } => {
+            let audience = match update.audience {
+                Audience::Customers => "customers",
+                Audience::Internal => "colleagues",
+                Audience::Regulator => "the regulator",
+            };
+            format!(
+                "{who} tells {audience} on {}: {}",
+                update.channels.join(", "),
+                update.text
+            )
+        }
+        Fact::RemedyChosen { remedy, .. } => {
+            let remedies = plan
+                .drill
+                .as_ref()
+                .map(|exercise| exercise.drill.remedies.as_slice())
+                .unwrap_or_default();
+            let label = remedies
+                .iter()
+                .find(|known| known.id == *remedy)
+                .map_or(remedy.as_str(), |known| &known.label);
+            format!("{who} chooses a remedy: {label}")
+        }
+        Fact::RemedyDone { uses } => format!("{uses} is done"),
+        Fact::RemedyFailed { uses, error } => format!("{uses} failed: {error}"),
+        Fact::ActionAttested { text } => format!("{who} did: {text}"),
+        Fact::Noted { text } => format!("{who} notes: {text}"),
+        Fact::Resolved => format!("{who} says that it is over"),
+        _ => return None,
+    })
+}
+
+fn phase_sentence(phase: Phase) -> Option<&'static str> {
+    Some(match phase {
+        Phase::Preflight => "looking at every target",
+        Phase::Before => "waiting for steady state",
+        Phase::Running => "steady state holds: beginning",
+        Phase::Closing => "undoing everything that is still on",
+        Phase::After => "everything is undone: waiting for steady state again",
+        Phase::Ended => return None,
+    })
+}
+
+/// What an injection disturbs, where the plan knows it.
+fn subject(plan: &Plan, id: &str) -> String {
+    let injection = plan
+        .injections
+        .iter()
+        .find(|injection| injection.id.as_str() == id);
+    injection.map_or_else(
+        || id.to_owned(),
+        |injection| format!("{id}: {}", disturbance(injection)),
+    )
+}
+
+/// What an injection does, in a few words.
+pub fn disturbance(injection: &Injection) -> String {
+    match &injection.act {
+        Act::AddToxic {
+            link,
+            stream,
+            toxic,
+            ..
+        } => {
+            format!(
+                "{} on {} -> {}, {}",
+                toxic.kind(),
+                link.from,
+                link.to,
+                stream.as_str()
+            )
+        }
+        Act::DisableProxy { link } => format!("{} -> {} refused", link.from, link.to),
+        Act::Container {
+            service, action, ..
+        } => format!("{} of {service}'s container", action.as_str()),
+        Act::Hook(_) => "hook".to_owned(),
+    }
+}
+
+/// Why something is undone.
+pub fn undo_reason(cause: &UndoCause) -> String {
+    match cause {
+        UndoCause::Timer => "its time is up".to_owned(),
+        UndoCause::Remedied { by } => format!("{by} ended it"),
+        UndoCause::Closing => "the observation is over".to_owned(),
+        UndoCause::Abort => "the run was aborted".to_owned(),
+        UndoCause::Error => "the run errored".to_owned(),
+        UndoCause::Refused => "it may have been applied".to_owned(),
+        UndoCause::Lost => "clearing away what is left of it".to_owned(),
+        UndoCause::Interrupted => "its process died".to_owned(),
+    }
+}
+
+/// Why a run stops.
+pub fn stop_reason(cause: &StopCause) -> String {
+    match cause {
+        StopCause::Halt { reason } => format!("halted: {reason}"),
+        StopCause::Real => "this is real, not a drill".to_owned(),
+        StopCause::Condition { probe } => format!("stop condition: {probe} failed for too long"),
+        StopCause::Limit => "limits.duration is over".to_owned(),
+        StopCause::Signal => "a signal".to_owned(),
+        StopCause::Error { reason } => reason.clone(),
+        StopCause::Interrupted => "the process that ran it died".to_owned(),
+    }
+}
+
+/// A verdict as a word.
+pub fn verdict_word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Passed => "passed",
+        Verdict::Failed => "failed",
+        Verdict::Aborted => "aborted",
+        Verdict::Errored => "errored",
+    }
+}
+
+/// A role as people say it.
+pub fn role_name(role: Role) -> String {
+    role.as_str().replace('_', " ")
+}
