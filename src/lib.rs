@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod engine;
+pub mod http;
 pub mod model;
 pub mod narrative;
 pub mod outbound;
