@@ -6,6 +6,7 @@ pub mod clock;
 pub mod engine;
 pub mod faults;
 pub mod lifecycle;
+pub mod http;
 pub mod model;
 pub mod narrative;
 pub mod outbound;
