@@ -6,11 +6,15 @@ use std::sync::Arc;
 
 use crate::spec::check::drill::DRILL;
 use crate::spec::check::experiment::EXPERIMENT;
+use crate::spec::check::names::{did_you_mean, listed, nearest};
 use crate::spec::check::runbook::RUNBOOK;
-use crate::spec::check::shape::{self, did_you_mean, head, listed, nearest};
+use crate::spec::check::scalar::shown;
+use crate::spec::check::shape::{self, head};
 use crate::spec::check::stack::STACK;
 use crate::spec::check::team::TEAM;
-use crate::spec::diagnostic::{Code, Diagnostic, Sink, Source, Span};
+use crate::spec::code::Code;
+use crate::spec::diagnostic::{Diagnostic, Source, Span};
+use crate::spec::findings::Sink;
 use crate::spec::form::Object;
 use crate::spec::tree::{self, Kind as NodeKind, Node, short};
 use crate::spec::vars::{self, Lookup};
@@ -185,7 +189,7 @@ fn kind(root: &Node, sink: &mut Sink) -> Option<Kind> {
         .into_iter()
         .find(|kind| Some(kind.as_str()) == name);
     if found.is_none() && entry.value.kind != NodeKind::Broken {
-        let name = &shape::shown(&entry.value, sink);
+        let name = &shown(&entry.value, sink);
         let span = if entry.value.span.is_empty() {
             entry.span
         } else {

@@ -6,9 +6,11 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::check::shape::{did_you_mean, listed, nearest};
-use super::diagnostic::{Code, Diagnostic, Sink, Source, Span};
+use super::check::names::{did_you_mean, listed, nearest};
+use super::code::Code;
+use super::diagnostic::{Diagnostic, Source, Span};
 use super::document::{self, Document, Kind};
+use super::findings::Sink;
 use super::source;
 use super::tree::{Node, short};
 

@@ -8,7 +8,8 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::diagnostic::{Code, Diagnostic, Source};
+use super::code::Code;
+use super::diagnostic::{Diagnostic, Source};
 
 /// The largest file, in bytes.
 pub(crate) const LARGEST: u64 = 1 << 20;

@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use granit_parser::{Event, Parser, ScalarStyle, Tag};
 
-use super::diagnostic::{Code, Diagnostic, Source, Span};
+use super::code::Code;
+use super::diagnostic::{Diagnostic, Source, Span};
 
 /// The deepest nesting of lists and maps.
 pub(crate) const DEEPEST: usize = 64;

@@ -12,9 +12,11 @@ use crate::model::team::Role;
 use crate::spec::check::call::{self, CALL, CALL_KEYS, COMMAND};
 use crate::spec::check::probe;
 use crate::spec::check::refer;
-use crate::spec::check::shape::{View, head};
+use crate::spec::check::shape::head;
 use crate::spec::check::stack::{HEAD, unproven};
-use crate::spec::diagnostic::{Code, Sink};
+use crate::spec::check::view::View;
+use crate::spec::code::Code;
+use crate::spec::findings::Sink;
 use crate::spec::form::{
     DURATION, Form, Keys, Object, PERCENT, Rule, SOME_DURATION, defaulted, later, later_variant,
     optional, required, variant,

@@ -2,7 +2,7 @@ use insta::assert_snapshot;
 use proptest::prelude::*;
 
 use super::*;
-use crate::spec::diagnostic::Findings;
+use crate::spec::findings::Findings;
 
 fn one(text: &str) -> String {
     check(&[("f.yaml", text)])
