@@ -17,25 +17,33 @@ pub struct Source {
     pub path: String,
     /// Its whole text.
     pub text: String,
+    /// The folder it is in; programs named in it run there.
+    pub folder: String,
 }
 
 impl Source {
     /// A file's path and text.
     pub fn new(path: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
-        Arc::new(Self {
-            path: path.into(),
-            text: text.into(),
-        })
-    }
-
-    /// The folder of the file; programs named in it run there.
-    pub fn folder(&self) -> String {
-        let folder = Path::new(&self.path).parent().unwrap_or(Path::new(""));
-        if folder.as_os_str().is_empty() {
+        let path = path.into();
+        let folder = Path::new(&path).parent().unwrap_or(Path::new(""));
+        let folder = if folder.as_os_str().is_empty() {
             ".".to_owned()
         } else {
             folder.to_string_lossy().into_owned()
-        }
+        };
+        Arc::new(Self {
+            path,
+            text: text.into(),
+            folder,
+        })
+    }
+
+    /// The same file with its folder spelled so that it means the same from everywhere: a plan outlives its process,
+    /// and what undoes a fault must be found again from wherever recovery runs.
+    pub(crate) fn in_folder(self: Arc<Self>, folder: String) -> Arc<Self> {
+        let mut source = Arc::unwrap_or_clone(self);
+        source.folder = folder;
+        Arc::new(source)
     }
 
     /// Line and column of a byte, both from 1, the column in characters.
@@ -158,18 +166,24 @@ impl Diagnostic {
             .id(self.code.as_str());
         let mut group = match self.span {
             Some(span) => {
-                let (window, line, start) = self.window(span);
+                let (window, start) = self.window(span);
                 let inside = self.inside(span, start, window.len());
                 let mut annotation = AnnotationKind::Primary.span(inside.start..inside.end);
                 if !self.label.is_empty() {
                     annotation = annotation.label(self.label.as_str());
                 }
-                title.element(
-                    Snippet::source(window)
-                        .line_start(line)
-                        .path(self.file.path.as_str())
-                        .annotation(annotation),
-                )
+                let (line, column) = self.file.position(span.start);
+                let snippet = Snippet::source(window)
+                    .line_start(line)
+                    .annotation(annotation);
+                let path = self.file.path.as_str();
+                if start == self.line_start(span) {
+                    title.element(snippet.path(path))
+                } else {
+                    // Only a part of the line is shown, so the renderer can't count the column.
+                    let origin = Origin::path(path).line(line).char_column(column);
+                    title.element(origin).element(snippet)
+                }
             }
             None => title.element(Origin::path(self.file.path.as_str())),
         };
@@ -179,17 +193,34 @@ impl Diagnostic {
         renderer.render(&[group])
     }
 
-    /// The first line of the span, its number, and its first byte: only what is shown is handed to the renderer, so
-    /// that a finding in a large file costs no more than one in a small file.
-    fn window(&self, span: Span) -> (&str, usize, usize) {
+    /// The first byte of the line in which the span begins.
+    fn line_start(&self, span: Span) -> usize {
+        let at = floor(&self.file.text, span.start);
+        self.file.text[..at]
+            .rfind('\n')
+            .map_or(0, |newline| newline + 1)
+    }
+
+    /// The first line of the span and its first byte, or the part around the span where the line is very long: only
+    /// what is shown is handed to the renderer, so that a finding in a large file costs no more than one in a small.
+    fn window(&self, span: Span) -> (&str, usize) {
         let text = &self.file.text;
         let at = floor(text, span.start);
-        let start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
+        let line = self.line_start(span);
         let end = text[at..]
             .find('\n')
             .map_or(text.len(), |newline| at + newline);
-        let (line, _) = self.file.position(start);
-        (text[start..end].trim_end_matches('\r'), line, start)
+        let start = if at - line > LONG {
+            floor(text, at - LONG / 4)
+        } else {
+            line
+        };
+        let end = if end - at > LONG {
+            floor(text, at + LONG)
+        } else {
+            end
+        };
+        (text[start..end].trim_end_matches('\r'), start)
     }
 
     /// The span relative to its window, cut at the window's end.
@@ -221,6 +252,9 @@ impl Diagnostic {
         })
     }
 }
+
+/// A line is cut when it goes on for more than this many bytes before or after a span.
+const LONG: usize = 400;
 
 /// The nearest character boundary at or before a byte.
 fn floor(text: &str, byte: usize) -> usize {

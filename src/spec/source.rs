@@ -55,7 +55,11 @@ pub(crate) fn read(path: &Path) -> Result<Arc<Source>, Diagnostic> {
         return Err(too_large());
     }
     match String::from_utf8(bytes) {
-        Ok(text) => Ok(Source::new(shown, text)),
+        Ok(text) => {
+            let source = Source::new(shown, text);
+            let folder = canonical(Path::new(&source.folder));
+            Ok(source.in_folder(folder.to_string_lossy().into_owned()))
+        }
         Err(error) => {
             let at = error.utf8_error().valid_up_to();
             let byte = error.as_bytes().get(at).copied().unwrap_or_default();

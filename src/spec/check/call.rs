@@ -181,7 +181,7 @@ pub(crate) fn program(node: &Node, sink: &mut Sink) -> Option<Program> {
         .collect();
     Some(Program {
         command: command?,
-        folder: Some(sink.source.folder()),
+        folder: Some(sink.source.folder.clone()),
     })
 }
 

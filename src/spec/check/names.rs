@@ -1,5 +1,11 @@
 //! Names in messages: lists of them, and the known one that is nearest to a slip.
 
+/// How many names a message lists.
+const LISTED: usize = 30;
+
+/// Names beyond these are not compared, so that a huge file's slips cost no more than a small one's.
+const COMPARED: usize = 500;
+
 /// The known name that is most like this one, if any is like it at all.
 pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |text: &str| text.to_lowercase().replace(['-', '_', ' '], "");
@@ -9,6 +15,7 @@ pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> O
     }
     let wanted = plain(name);
     known
+        .take(COMPARED)
         .map(|other| (strsim::osa_distance(&wanted, &plain(other)), other))
         .filter(|(distance, other)| {
             let length = other.len().min(name.len());
@@ -19,17 +26,20 @@ pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> O
 }
 
 /// `a`, `b` or `c`.
-pub(crate) fn listed<'a>(names: impl Iterator<Item = &'a str>, word: &str) -> String {
-    let mut names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
-    if names.len() > 30 {
-        let more = names.len() - 30;
-        names.truncate(30);
-        return format!("{} {word} {more} more", names.join(", "));
+pub(crate) fn listed<'a>(mut names: impl Iterator<Item = &'a str>, word: &str) -> String {
+    let mut first: Vec<String> = names
+        .by_ref()
+        .take(LISTED)
+        .map(|name| format!("`{name}`"))
+        .collect();
+    let more = names.count();
+    if more > 0 {
+        return format!("{} {word} {more} more", first.join(", "));
     }
-    match names.pop() {
+    match first.pop() {
         None => "none".to_owned(),
-        Some(last) if names.is_empty() => last,
-        Some(last) => format!("{} {word} {last}", names.join(", ")),
+        Some(last) if first.is_empty() => last,
+        Some(last) => format!("{} {word} {last}", first.join(", ")),
     }
 }
 

@@ -26,6 +26,8 @@ pub(crate) fn check(node: &Node, anchor: Span, form: &'static Form, sink: &mut S
             if items.len() < *least || items.len() > *most {
                 let wanted = if least == most {
                     format!("exactly {least}")
+                } else if items.len() > *most {
+                    format!("at most {most}")
                 } else {
                     format!("at least {least}")
                 };

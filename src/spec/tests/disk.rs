@@ -4,6 +4,7 @@ use insta::assert_snapshot;
 
 use super::drill::{DRILL, EXPERIMENT, RUNBOOK, TEAM};
 use super::*;
+use crate::model::fault::Call;
 use crate::spec::{Findings, load_plan, validate};
 
 /// A folder of its own, removed at the end.
@@ -49,6 +50,13 @@ fn a_drill_finds_what_it_needs_beside_its_folder() {
         .map_err(|f| folder.text(&f))
         .expect("a plan");
     assert_eq!(plan.files.len(), 5);
+    // Programs are found again from everywhere.
+    let drills = fs::canonicalize(folder.0.join("drills")).expect("a folder");
+    let exercise = plan.drill.expect("a drill");
+    let Some(Call::Run(program)) = &exercise.drill.remedies[2].act else {
+        panic!("not a program");
+    };
+    assert_eq!(program.folder.as_deref(), drills.to_str());
     let report = validate(std::slice::from_ref(&folder.0), &Options::default());
     assert_eq!(folder.text(&report.findings), "");
     assert_eq!(report.files.len(), 5);

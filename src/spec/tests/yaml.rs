@@ -454,3 +454,38 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_file_of_many_mistakes_or_documents_is_not_looked_at_to_its_end() {
+    for text in ["---\n".repeat(50_000), "a: |\n x\n".repeat(50_000)] {
+        let mut library = library(&[("f.yaml", &text)], &[]);
+        let count = library
+            .validate(&[PathBuf::from("f.yaml")])
+            .findings
+            .iter()
+            .count();
+        assert!((100..600).contains(&count), "{count}");
+    }
+    let deep = format!("kind: Team\nmembers: {}", "[".repeat(300_000));
+    assert!(one(&deep).contains("error[too-deep]"), "{}", one(&deep));
+}
+
+#[test]
+fn of_a_very_long_line_only_a_part_is_shown() {
+    let text = format!(
+        "{{kind: Team, name: t, members: [{}\"ü ü\", b]}}",
+        "\"öööö\",".repeat(90)
+    );
+    let found = one(&text);
+    let last = found.trim_end().split("\n\n").last().expect("a finding");
+    assert_snapshot!(last, @r#"
+    error[bad-name]: `ü ü` is not a name
+     --> f.yaml:1:663
+      |
+     :::
+    1 | ,"öööö","öööö","öööö","öööö","öööö","öööö","öööö","öööö","öööö","ü ü", b]}
+      |                                                                 ^^^^^
+      |
+      = help: use 1 to 80 letters, digits, `.`, `_`, `-`, `:` or `#`, beginning with a letter or digit
+    "#);
+}
