@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::spec::check::drill::DRILL;
@@ -64,6 +65,25 @@ impl Kind {
             Self::Runbook => &RUNBOOK,
             Self::Team => &TEAM,
         }
+    }
+}
+
+/// There is no such kind.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is no kind `{text}`: it is Stack, Experiment, Drill, Runbook or Team")]
+pub struct UnknownKindName {
+    text: String,
+}
+
+impl FromStr for Kind {
+    type Err = UnknownKindName;
+
+    /// Reads a kind's name, in capitals or not: people type `firedrill schema stack`.
+    fn from_str(text: &str) -> Result<Self, UnknownKindName> {
+        let found = Self::ALL
+            .into_iter()
+            .find(|kind| kind.as_str().eq_ignore_ascii_case(text));
+        found.ok_or_else(|| UnknownKindName { text: short(text) })
     }
 }
 

@@ -80,6 +80,34 @@ fn stacks_come_from_the_folder_that_is_given() {
         ..Options::default()
     };
     assert!(load_plan(&experiment, &options).is_ok());
+    // A library holds stacks too.
+    folder.put("library/stacks/wallet.yaml", STACK);
+    let options = Options {
+        library_dir: Some(folder.0.join("library")),
+        ..Options::default()
+    };
+    assert!(load_plan(&experiment, &options).is_ok());
+}
+
+#[test]
+fn a_stack_that_is_broken_stops_its_experiment_and_is_shown() {
+    let folder = Folder::new("broken");
+    folder.put(
+        "stacks/wallet.yaml",
+        STACK.replace("environment: staging", "environment: 5"),
+    );
+    folder.put("stacks/other.yaml", "kind: [");
+    let experiment = folder.put("experiments/token.yaml", EXPERIMENT);
+    let findings = load_plan(&experiment, &Options::default()).expect_err("no plan");
+    assert_snapshot!(folder.text(&findings), @r#"
+    error[wrong-type]: expected a text, found a number
+     --> TMP/stacks/wallet.yaml:4:14
+      |
+    4 | environment: 5
+      |              ^
+      |
+      = help: quote it to make it a text: "5"
+    "#);
 }
 
 #[test]

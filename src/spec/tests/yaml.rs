@@ -378,6 +378,30 @@ fn many_findings_are_counted_not_shown() {
     assert_eq!(Findings::default().render(false), "");
 }
 
+#[test]
+fn line_ends_and_marks_of_other_systems_do_not_move_positions() {
+    let text = "\u{feff}kind: Team\r\nname: t\r\nmembers: [ä, b]\r\n";
+    assert_snapshot!(one(text), @r"
+    error[bad-name]: `ä` is not a name
+     --> f.yaml:3:11
+      |
+    3 | members: [ä, b]
+      |           ^
+      |
+      = help: use 1 to 80 letters, digits, `.`, `_`, `-`, `:` or `#`, beginning with a letter or digit
+    ");
+    let runbook = "\u{feff}---\r\nkind: Runbook\r\nname: ü\r\nexpect: [{id: a, manual: x}]\r\n---\r\n# Body\r\n";
+    assert_snapshot!(check(&[("r.md", runbook)]), @r"
+    error[bad-name]: `ü` is not a name
+     --> r.md:3:7
+      |
+    3 | name: ü
+      |       ^
+      |
+      = help: use 1 to 80 letters, digits, `.`, `_`, `-`, `:` or `#`, beginning with a letter or digit
+    ");
+}
+
 fn pieces() -> impl Strategy<Value = String> {
     let words = [
         "kind: Stack\n",
