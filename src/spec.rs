@@ -5,9 +5,11 @@
 pub(crate) mod address;
 pub(crate) mod check;
 pub mod config;
+pub mod code;
 pub mod diagnostic;
 pub mod document;
 pub mod explain;
+pub mod findings;
 pub(crate) mod form;
 pub mod library;
 pub mod load;
@@ -19,8 +21,11 @@ pub(crate) mod vars;
 
 pub use config::{Config, read_config};
 pub use diagnostic::{Code, Diagnostic, Findings, Severity, Source, Span};
+pub use code::Code;
+pub use diagnostic::{Diagnostic, Severity, Source, Span};
 pub use document::Kind;
 pub use explain::explain;
+pub use findings::Findings;
 pub use library::{Environment, Item, Library, Options};
 pub use load::{Report, load_plan, validate};
 pub use schema::schema;
