@@ -4,8 +4,8 @@
 
 pub(crate) mod address;
 pub(crate) mod check;
-pub mod config;
 pub mod code;
+pub mod config;
 pub mod diagnostic;
 pub mod document;
 pub mod explain;
@@ -19,9 +19,8 @@ pub(crate) mod source;
 pub(crate) mod tree;
 pub(crate) mod vars;
 
-pub use config::{Config, read_config};
-pub use diagnostic::{Code, Diagnostic, Findings, Severity, Source, Span};
 pub use code::Code;
+pub use config::{Config, read_config};
 pub use diagnostic::{Diagnostic, Severity, Source, Span};
 pub use document::Kind;
 pub use explain::explain;

@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::check::shape::{self, View};
-use super::diagnostic::{Findings, Sink, Span};
+use super::check::shape;
+use super::check::view::View;
+use super::diagnostic::Span;
+use super::findings::{Findings, Sink};
 use super::form::{Form, Keys, Object, optional};
 use super::library::Options;
 use super::{source, tree, vars};
