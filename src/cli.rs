@@ -1,6 +1,6 @@
 //! The command line: one file a command. Results go to standard output, everything else to standard error.
 
-// mod demo;
+mod demo;
 mod exit;
 mod explain;
 mod follow;
@@ -8,7 +8,8 @@ mod recover;
 mod report;
 mod run;
 mod schema;
-// mod serve;
+mod serve;
+mod site;
 mod terminal;
 mod toxiproxy;
 mod validate;
@@ -77,9 +78,9 @@ fn variable(text: &str) -> Result<(String, String), String> {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Show a whole drill on a demo wallet stack, with a scripted team
-    // Demo(demo::Args),
+    Demo(demo::Args),
     /// Run the server: web UI, API, hooks and schedule
-    // Serve(serve::Args),
+    Serve(serve::Args),
     /// Run experiments or drills
     Run(run::Args),
     /// Check files and folders
@@ -147,7 +148,7 @@ pub fn main() -> ExitCode {
             .into();
         }
     };
-    let long_lived = matches!(cli.command, Command::Toxiproxy(_));
+    let long_lived = matches!(cli.command, Command::Serve(_) | Command::Toxiproxy(_));
     crate::telemetry::start(if long_lived { "info" } else { "error" });
     let terminal = Terminal::detect();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
@@ -175,8 +176,8 @@ pub fn main() -> ExitCode {
 async fn dispatch(cli: Cli, terminal: &Terminal) -> anyhow::Result<Exit> {
     let Cli { common, command } = cli;
     match command {
-        // Command::Demo(args) => Box::pin(demo::run(args, common, terminal)).await,
-        // Command::Serve(args) => Box::pin(serve::run(args, common, terminal)).await,
+        Command::Demo(args) => Box::pin(demo::run(args, common, terminal)).await,
+        Command::Serve(args) => Box::pin(serve::run(args, common, terminal)).await,
         Command::Run(args) => Box::pin(run::run(args, common, terminal)).await,
         Command::Validate(args) => validate::run(&args, &common, terminal),
         Command::Explain(args) => explain::run(&args, &common, terminal),

@@ -7,13 +7,13 @@ use crate::narrative::Tone;
 
 /// The two streams, and whether standard error is a terminal.
 #[derive(Debug, Clone, Copy)]
-pub struct Terminal {
+pub(super) struct Terminal {
     colour: bool,
 }
 
 impl Terminal {
     /// Looks at the environment: `NO_COLOR` and anything that is no terminal get plain text.
-    pub fn detect() -> Self {
+    pub(super) fn detect() -> Self {
         let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         Self {
             colour: io::stderr().is_terminal() && !unwanted,
@@ -21,12 +21,12 @@ impl Terminal {
     }
 
     /// Whether messages are coloured.
-    pub fn has_colour(self) -> bool {
+    pub(super) fn has_colour(self) -> bool {
         self.colour
     }
 
     /// A result, for programs and people alike.
-    pub fn result(self, text: &str) {
+    pub(super) fn result(self, text: &str) {
         let mut out = io::stdout().lock();
         // A closed pipe is its reader's choice.
         let _ = writeln!(out, "{}", text.trim_end_matches('\n'));
@@ -34,12 +34,12 @@ impl Terminal {
     }
 
     /// Something to know while work goes on.
-    pub fn note(self, text: &str) {
+    pub(super) fn note(self, text: &str) {
         let _ = writeln!(io::stderr().lock(), "{text}");
     }
 
     /// A failure.
-    pub fn error(self, text: &str) {
+    pub(super) fn error(self, text: &str) {
         let word = if self.colour {
             "\x1b[1;31merror:\x1b[0m"
         } else {
@@ -49,7 +49,7 @@ impl Terminal {
     }
 
     /// A line of a run's timeline: time since it began, mark, sentence.
-    pub fn event(self, since: &str, tone: Tone, sentence: &str) {
+    pub(super) fn event(self, since: &str, tone: Tone, sentence: &str) {
         let mark = tone.mark();
         let line = if self.colour {
             let colour = match tone {

@@ -49,6 +49,9 @@ struct Mark {
     patch: bool,
     /// Whether the proxy was enabled before us.
     enabled: bool,
+    /// Whether a firedrill process carried the server: its proxies and toxics live and die with that process.
+    #[serde(default)]
+    embedded: bool,
     /// The toxic, unless the proxy itself is disabled.
     toxic: Option<ToxicMark>,
 }
@@ -123,6 +126,7 @@ impl ToxiproxyDriver {
             proxy: link.proxy.to_string(),
             patch,
             enabled: proxy.enabled,
+            embedded: server.embedded,
             toxic: stream.map(|stream| ToxicMark {
                 name: owner::toxic_name(&owner),
                 stream,
@@ -384,6 +388,14 @@ impl FaultDriver for ToxiproxyDriver {
     fn undo<'a>(&'a self, armed: &'a Armed) -> Answer<'a, Result<Removed, FaultError>> {
         Box::pin(deadline::bounded("Toxiproxy", async move {
             let mark: Mark = opened(armed)?;
+            if mark.embedded && refuses(&mark.url).await {
+                let evidence = format!(
+                    "nothing serves {} any more: {} went with it",
+                    mark.url,
+                    described(&mark)
+                );
+                return Ok(self.removed(&mark, UndoneBy::Other, evidence));
+            }
             match &mark.toxic {
                 Some(toxic) => self.delete(&mark, toxic).await,
                 None => self.enable(&mark).await,
@@ -397,6 +409,13 @@ impl FaultDriver for ToxiproxyDriver {
             self.see(armed, &mark).await
         }))
     }
+}
+
+/// Whether the kernel says that nobody listens there: the server's process is gone. Any other failure says nothing.
+async fn refuses(url: &str) -> bool {
+    let address = url.trim_start_matches("http://").trim_end_matches('/');
+    let connected = tokio::net::TcpStream::connect(address).await;
+    connected.is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused)
 }
 
 /// The link's proxy, created where it is missing and the stack allows that: creating one is no fault.

@@ -6,9 +6,11 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::check::shape::{did_you_mean, listed, nearest};
-use super::diagnostic::{Code, Diagnostic, Sink, Source, Span};
+use super::check::names::{did_you_mean, listed, nearest};
+use super::code::Code;
+use super::diagnostic::{Diagnostic, Source, Span};
 use super::document::{self, Document, Kind};
+use super::findings::Sink;
 use super::source;
 use super::tree::{Node, short};
 
@@ -301,7 +303,7 @@ impl Library {
         sink: &mut Sink,
     ) -> Option<Found> {
         let name = node.text()?;
-        let beside = PathBuf::from(home.source.folder());
+        let beside = beside(home);
         let places = self.places(kind, &beside);
         let mut seen = vec![Arc::clone(home)];
         if let Some(found) = pick(kind, name, node.span, &seen, sink) {
@@ -331,10 +333,10 @@ impl Library {
         sink: &mut Sink,
     ) -> Option<Found> {
         let text = node.text()?;
-        if !text.contains('/') && !document::is_markdown(text) {
+        if !document::is_markdown(text) {
             return self.find(Kind::Runbook, node, home, sink);
         }
-        let beside = PathBuf::from(home.source.folder());
+        let beside = beside(home);
         let mut places = vec![beside.clone(), beside.join(".."), PathBuf::new()];
         places.extend(self.options.library_dir.clone());
         let paths: Vec<PathBuf> = places.iter().map(|place| tidy(&place.join(text))).collect();
@@ -487,6 +489,18 @@ fn missing(
         format!("there is no {what} `{}`", short(name)),
     )
     .with_hint(did_you_mean(near, &hint));
+}
+
+/// The folder of a file, spelled as the file's path was.
+fn beside(home: &File) -> PathBuf {
+    let folder = Path::new(&home.source.path)
+        .parent()
+        .unwrap_or(Path::new(""));
+    if folder.as_os_str().is_empty() {
+        PathBuf::from(".")
+    } else {
+        folder.to_owned()
+    }
 }
 
 /// A path without `.` and without `folder/..`.

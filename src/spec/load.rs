@@ -12,8 +12,10 @@ use crate::model::plan::{Exercise, Plan, SourceFile};
 use crate::model::stack::Stack;
 
 use super::check::{drill, experiment, runbook, stack, team};
-use super::diagnostic::{Code, Diagnostic, Findings, Severity, Sink, Source};
+use super::code::Code;
+use super::diagnostic::{Diagnostic, Severity, Source};
 use super::document::{Document, Kind};
+use super::findings::{Findings, Sink};
 use super::library::{File, Found, Library, Options};
 use super::resolve::{self, Read};
 use super::tree::Node;

@@ -12,10 +12,13 @@ use crate::model::plan::{Exercise, Plan, SourceFile};
 use crate::model::stack::{ContainerSelector, Link, Stack};
 use crate::model::time::Millis;
 
-use super::check::shape::{head, listed};
+use super::check::names::listed;
+use super::check::shape::head;
 use super::check::window::{Window, windows};
-use super::diagnostic::{Code, Diagnostic, Sink, Span};
+use super::code::Code;
+use super::diagnostic::{Diagnostic, Span};
 use super::document::Document;
+use super::findings::Sink;
 
 /// A checked value and the document it was read from.
 #[derive(Debug)]

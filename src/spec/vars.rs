@@ -8,8 +8,10 @@ use std::sync::Arc;
 
 use crate::model::time::Millis;
 use crate::spec::check::refer;
-use crate::spec::check::shape::View;
-use crate::spec::diagnostic::{Code, Sink, Span};
+use crate::spec::check::view::View;
+use crate::spec::code::Code;
+use crate::spec::diagnostic::Span;
+use crate::spec::findings::Sink;
 use crate::spec::form::{Form, Object, defaulted, optional};
 use crate::spec::tree::{Kind, Node, resolve, short};
 

@@ -67,6 +67,7 @@ fn armed_by_hand(url: &str, run: &RunId, injection: &Injection, clock: &Ticking)
         owner,
         patch: true,
         enabled: true,
+        embedded: false,
         toxic,
     };
     arm(run, injection, sealed(&mark).expect("a token"), clock)
@@ -522,4 +523,28 @@ async fn a_look_tells_a_changed_toxic_from_a_missing_one() {
         .await
         .expect_err("a refusal says nothing about the toxic");
     server.bodies();
+}
+
+#[tokio::test]
+async fn a_toxic_of_an_embedded_server_whose_process_died_is_gone_with_it() {
+    let clock = clock();
+    let driver = driver(&clock);
+    // Bound and let go: nobody listens there.
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .expect("a port")
+        .port();
+    let url = format!("http://127.0.0.1:{port}");
+    let (run, injection) = (run(), latency(&a_link()));
+    for (embedded, settles) in [(true, true), (false, false)] {
+        let armed = armed_by_hand(&url, &run, &injection, &clock);
+        let mut mark: Mark = opened(&armed).expect("a token");
+        mark.embedded = embedded;
+        let armed = arm(&run, &injection, sealed(&mark).expect("a token"), &clock);
+        let undone = driver.undo(&armed).await;
+        assert_eq!(undone.is_ok(), settles, "{undone:?}");
+        if let Ok(removed) = undone {
+            assert_eq!(removed.by, UndoneBy::Other);
+        }
+    }
 }

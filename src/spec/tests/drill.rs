@@ -516,6 +516,25 @@ fn files_that_a_drill_needs_are_looked_for_and_named() {
 }
 
 #[test]
+fn an_alert_without_labels_would_be_any_alert() {
+    let drill = DRILL.replace("{alertname: LoginFailures}", "{}");
+    assert_snapshot!(with(&drill, RUNBOOK), @r"
+    error[wrong-length]: expected at least 1 label here, found 0
+      --> drills/bad-token.yaml:10:14
+       |
+    10 | detection: [{alertmanager: {}}, human]
+       |              ^^^^^^^^^^^^
+    ");
+}
+
+#[test]
+fn kinds_are_named_in_capitals_or_not() {
+    assert_eq!("stack".parse(), Ok(crate::spec::Kind::Stack));
+    let unknown = "stak".parse::<crate::spec::Kind>().expect_err("no kind");
+    assert_snapshot!(unknown, @r"there is no kind `stak`: it is Stack, Experiment, Drill, Runbook or Team");
+}
+
+#[test]
 fn a_step_that_no_remedy_ends_is_a_warning() {
     let drill = DRILL.replace("ends: [bad-token], takes: 20s", "run: [\"./x\"]");
     assert_snapshot!(with(&drill, RUNBOOK), @r"

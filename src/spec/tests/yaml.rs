@@ -2,7 +2,7 @@ use insta::assert_snapshot;
 use proptest::prelude::*;
 
 use super::*;
-use crate::spec::diagnostic::Findings;
+use crate::spec::findings::Findings;
 
 fn one(text: &str) -> String {
     check(&[("f.yaml", text)])
@@ -378,6 +378,30 @@ fn many_findings_are_counted_not_shown() {
     assert_eq!(Findings::default().render(false), "");
 }
 
+#[test]
+fn line_ends_and_marks_of_other_systems_do_not_move_positions() {
+    let text = "\u{feff}kind: Team\r\nname: t\r\nmembers: [ä, b]\r\n";
+    assert_snapshot!(one(text), @r"
+    error[bad-name]: `ä` is not a name
+     --> f.yaml:3:11
+      |
+    3 | members: [ä, b]
+      |           ^
+      |
+      = help: use 1 to 80 letters, digits, `.`, `_`, `-`, `:` or `#`, beginning with a letter or digit
+    ");
+    let runbook = "\u{feff}---\r\nkind: Runbook\r\nname: ü\r\nexpect: [{id: a, manual: x}]\r\n---\r\n# Body\r\n";
+    assert_snapshot!(check(&[("r.md", runbook)]), @r"
+    error[bad-name]: `ü` is not a name
+     --> r.md:3:7
+      |
+    3 | name: ü
+      |       ^
+      |
+      = help: use 1 to 80 letters, digits, `.`, `_`, `-`, `:` or `#`, beginning with a letter or digit
+    ");
+}
+
 fn pieces() -> impl Strategy<Value = String> {
     let words = [
         "kind: Stack\n",
@@ -453,4 +477,39 @@ proptest! {
             let _ = check(&[("stack.yaml", STACK), ("t.yaml", super::drill::TEAM), (path, &changed)]);
         }
     }
+}
+
+#[test]
+fn a_file_of_many_mistakes_or_documents_is_not_looked_at_to_its_end() {
+    for text in ["---\n".repeat(50_000), "a: |\n x\n".repeat(50_000)] {
+        let mut library = library(&[("f.yaml", &text)], &[]);
+        let count = library
+            .validate(&[PathBuf::from("f.yaml")])
+            .findings
+            .iter()
+            .count();
+        assert!((100..600).contains(&count), "{count}");
+    }
+    let deep = format!("kind: Team\nmembers: {}", "[".repeat(300_000));
+    assert!(one(&deep).contains("error[too-deep]"), "{}", one(&deep));
+}
+
+#[test]
+fn of_a_very_long_line_only_a_part_is_shown() {
+    let text = format!(
+        "{{kind: Team, name: t, members: [{}\"ü ü\", b]}}",
+        "\"öööö\",".repeat(90)
+    );
+    let found = one(&text);
+    let last = found.trim_end().split("\n\n").last().expect("a finding");
+    assert_snapshot!(last, @r#"
+    error[bad-name]: `ü ü` is not a name
+     --> f.yaml:1:663
+      |
+     :::
+    1 | ,"öööö","öööö","öööö","öööö","öööö","öööö","öööö","öööö","öööö","ü ü", b]}
+      |                                                                 ^^^^^
+      |
+      = help: use 1 to 80 letters, digits, `.`, `_`, `-`, `:` or `#`, beginning with a letter or digit
+    "#);
 }

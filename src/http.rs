@@ -1,0 +1,130 @@
+//! The HTTP edge: the JSON API, inbound hooks, and the pages.
+//!
+//! Handlers extract, call a run's handle or a store query, and render. They decide nothing about a run: what an act
+//! amounts to is the engine's to say, and what a log is worth is the score's. No SQL, no fault driver, no outgoing
+//! message is reached from here. A person's name never enters a log: it becomes a pseudonym on the way in, and pages
+//! turn it back.
+
+pub mod catalogue;
+pub mod shelf;
+
+mod actor;
+mod api;
+mod assets;
+mod events;
+mod guard;
+mod hook;
+//PAGE
+mod problem;
+mod reading;
+mod router;
+mod templates;
+//TESTS
+//VIEW
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use jiff::Timestamp;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::model::ids::DrillName;
+use crate::model::time::Stamp;
+use crate::ports::{Clock, Ids};
+use crate::runtime::Supervisor;
+use crate::store::database::Database;
+
+pub use catalogue::Catalogue;
+pub use router::router;
+
+/// What the edge calls. Cheap to clone.
+#[derive(Clone)]
+pub struct Services {
+    /// Starts runs and knows those that live here.
+    pub supervisor: Supervisor,
+    /// Logs, lists, signals, and who is behind a pseudonym.
+    pub database: Database,
+    /// What can be started.
+    pub library: Arc<dyn Catalogue>,
+    /// Bearer tokens that hooks accept. Without one, hooks refuse everything.
+    pub hook_tokens: Arc<[String]>,
+    /// Who acts where nobody gave a name.
+    pub local_operator: Arc<str>,
+    /// Host names the server answers to, beside IP addresses and `localhost`: any other is somebody's rebinding.
+    pub hosts: Arc<[String]>,
+    /// What starts by itself, soonest first.
+    pub upcoming: Upcoming,
+    /// Whether the first recovery pass is done.
+    pub ready: Readiness,
+    /// When this process began.
+    pub started: Stamp,
+    /// Its version.
+    pub version: &'static str,
+    /// Ends every stream when the server goes; the same token that [`serve`] gets.
+    pub shutdown: CancellationToken,
+}
+
+impl std::fmt::Debug for Services {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Tokens are secrets: only their number is shown.
+        f.debug_struct("Services")
+            .field("hook_tokens", &self.hook_tokens.len())
+            .field("version", &self.version)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Services {
+    fn now(&self) -> Stamp {
+        self.clock().now()
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        self.supervisor.ports().clock.as_ref()
+    }
+
+    fn ids(&self) -> &dyn Ids {
+        self.supervisor.ports().ids.as_ref()
+    }
+}
+
+/// Whether the first recovery pass is done. Clones share one answer.
+#[derive(Debug, Clone, Default)]
+pub struct Readiness(Arc<AtomicBool>);
+
+impl Readiness {
+    /// Says that it is.
+    pub fn set(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    /// Whether it is.
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// A drill that will start by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Planned {
+    /// Which.
+    pub drill: DrillName,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Asks the schedule, soonest first.
+pub type Upcoming = Arc<dyn Fn() -> Vec<Planned> + Send + Sync>;
+
+/// Serves until `shutdown`, then ends streams, finishes the requests under way, and returns.
+pub async fn serve(
+    listener: TcpListener,
+    router: axum::Router,
+    shutdown: CancellationToken,
+) -> io::Result<()> {
+    axum::serve(listener, router)
+        .with_graceful_shutdown(shutdown.cancelled_owned())
+        .await
+}

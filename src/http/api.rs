@@ -1,0 +1,9 @@
+//! The JSON API: one file a group of endpoints.
+
+pub(super) mod health;
+pub(super) mod library;
+pub(super) mod log;
+pub(super) mod metrics;
+pub(super) mod runs;
+pub(super) mod scorecard;
+pub(super) mod start;

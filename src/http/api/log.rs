@@ -1,0 +1,125 @@
+//! A run's log: read, followed, and added to by responders.
+
+use axum::Json;
+use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::runs::bad_query;
+use super::start::malformed;
+use crate::engine::event::{ActorKind, Source};
+use crate::engine::input::TeamAct;
+use crate::http::Services;
+use crate::http::actor;
+use crate::http::events::{Shape, follow, resume_after};
+use crate::http::problem::Problem;
+use crate::http::reading::{driven, run_id};
+
+/// The most events of one answer.
+const MOST: u32 = 1000;
+
+/// Which part of a log.
+#[derive(Debug, Deserialize)]
+pub(in crate::http) struct Part {
+    after: Option<u64>,
+    limit: Option<u32>,
+}
+
+/// Stored events, or all from here on as a stream where the client accepts one.
+pub(in crate::http) async fn get(
+    State(services): State<Services>,
+    Path(run): Path<String>,
+    headers: HeaderMap,
+    part: Result<Query<Part>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let Query(part) = part.map_err(|error| bad_query(&error))?;
+    let run = run_id(&run)?;
+    if accepts(&headers, "text/event-stream") {
+        // A stream can't say any more that there is no such run.
+        services.database.run(&run).await?;
+        let after = resume_after(&headers, part.after);
+        return Ok(follow(services, run, after, Shape::Whole).into_response());
+    }
+    let limit = part.limit.unwrap_or(MOST).clamp(1, MOST);
+    let after = part.after.unwrap_or(0);
+    let mut events = services
+        .database
+        .events_after(&run, after, limit + 1)
+        .await?;
+    let more = events.len() > limit as usize;
+    events.truncate(limit as usize);
+    let next = events.last().filter(|_| more).map(|event| event.seq);
+    Ok(Json(json!({"run": run, "events": events, "next": next})).into_response())
+}
+
+/// Whether the client asks for this media type by name.
+pub(in crate::http) fn accepts(headers: &HeaderMap, media_type: &str) -> bool {
+    headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|kind| {
+            kind.split(';')
+                .next()
+                .is_some_and(|kind| kind.trim() == media_type)
+        })
+}
+
+/// A responder's act, and whose it is.
+#[derive(Debug)]
+struct Submission {
+    act: TeamAct,
+    about: About,
+}
+
+/// What is said about an act, beside what it is.
+#[derive(Debug, Deserialize)]
+struct About {
+    actor: Option<String>,
+    kind: Option<ActorKind>,
+    source_id: Option<String>,
+    event_time: Option<Timestamp>,
+    #[serde(default)]
+    estimated: bool,
+}
+
+impl Submission {
+    /// Both are in one object: what is about the act is taken out first, so that the act can be strict.
+    fn read(mut body: Map<String, Value>) -> Result<Self, Problem> {
+        let mut about = Map::new();
+        for key in ["actor", "kind", "source_id", "event_time", "estimated"] {
+            about.extend(body.remove_entry(key));
+        }
+        let unfit =
+            |error: serde_json::Error| Problem::unprocessable("unfit-act", error.to_string());
+        Ok(Self {
+            act: serde_json::from_value(Value::Object(body)).map_err(unfit)?,
+            about: serde_json::from_value(Value::Object(about)).map_err(unfit)?,
+        })
+    }
+}
+
+/// Takes a responder's act; answers once it is on disk.
+pub(in crate::http) async fn post(
+    State(services): State<Services>,
+    Path(run): Path<String>,
+    body: Result<Json<Map<String, Value>>, JsonRejection>,
+) -> Result<impl IntoResponse, Problem> {
+    let Json(body) = body.map_err(|error| malformed(&error))?;
+    let run = run_id(&run)?;
+    let Submission { act, about } = Submission::read(body)?;
+    let handle = driven(&services, &run).await?;
+    let name = actor::checked(about.actor.as_deref().unwrap_or(&services.local_operator))?;
+    let mut origin = actor::person(&services, Source::Api, &name).await?;
+    origin.kind = about.kind.unwrap_or(ActorKind::Human);
+    origin.source_id = about.source_id;
+    origin.event_time = about.event_time;
+    origin.estimated = about.estimated;
+    let seq = handle.act(act, origin).await?;
+    Ok((StatusCode::CREATED, Json(json!({"run": run, "seq": seq}))))
+}

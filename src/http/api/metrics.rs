@@ -1,0 +1,77 @@
+//! Figures about the process, in Prometheus's text format.
+
+use std::fmt::Write as _;
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::IntoResponse;
+
+use crate::http::Services;
+use crate::http::problem::Problem;
+use crate::runtime::RunStatus;
+
+/// All figures.
+pub(in crate::http) async fn get(
+    State(services): State<Services>,
+) -> Result<impl IntoResponse, Problem> {
+    let live = services.supervisor.live();
+    let stuck_here = live
+        .iter()
+        .filter(|handle| matches!(handle.status(), RunStatus::Stuck { .. }))
+        .count();
+    let stuck: usize = services
+        .database
+        .stuck_runs()
+        .await?
+        .iter()
+        .map(|run| run.injections.len())
+        .sum();
+    let uptime = services
+        .now()
+        .since(&services.started)
+        .map_or(0.0, |length| length.as_secs_f64());
+    let mut text = String::new();
+    let mut gauge = |name: &str, help: &str, value: f64| {
+        // Writing to a string can't fail.
+        let _ = write!(
+            text,
+            "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}\n"
+        );
+    };
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "counts of runs stay far below 2^52"
+    )]
+    let number = |count: usize| count as f64;
+    gauge(
+        "firedrill_runs_live",
+        "Runs this process drives.",
+        number(live.len()),
+    );
+    gauge(
+        "firedrill_runs_stuck",
+        "Runs this process drives and can't undo.",
+        number(stuck_here),
+    );
+    gauge(
+        "firedrill_injections_stuck",
+        "Injections of all runs that can't be undone.",
+        number(stuck),
+    );
+    gauge(
+        "firedrill_ready",
+        "Whether the first recovery pass is done.",
+        f64::from(u8::from(services.ready.is_set())),
+    );
+    gauge(
+        "firedrill_uptime_seconds",
+        "Since the process began.",
+        uptime,
+    );
+    let _ = write!(
+        text,
+        "# HELP firedrill_build_info The version.\n# TYPE firedrill_build_info gauge\nfiredrill_build_info{{version=\"{}\"}} 1\n",
+        services.version
+    );
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text))
+}

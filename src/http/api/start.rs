@@ -1,0 +1,118 @@
+//! Starting a run.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::State;
+use axum::extract::rejection::JsonRejection;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::library::unknown;
+use crate::engine::event::Trigger;
+use crate::http::Services;
+use crate::http::catalogue::{Kind, Refused, listed};
+use crate::http::problem::Problem;
+use crate::runtime::RunHandle;
+
+/// What shall be started.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct Wanted {
+    drill: Option<String>,
+    experiment: Option<String>,
+    seed: Option<u64>,
+    #[serde(default)]
+    vars: BTreeMap<String, String>,
+}
+
+impl Wanted {
+    /// A drill or an experiment as its file says.
+    pub(in crate::http) fn named(kind: Kind, name: String) -> Self {
+        let mut wanted = Self::default();
+        match kind {
+            Kind::Drill => wanted.drill = Some(name),
+            _ => wanted.experiment = Some(name),
+        }
+        wanted
+    }
+}
+
+/// Starts a run and says where it is.
+pub(in crate::http) async fn post(
+    State(services): State<Services>,
+    wanted: Result<Json<Wanted>, JsonRejection>,
+) -> Result<impl IntoResponse, Problem> {
+    let Json(wanted) = wanted.map_err(|error| malformed(&error))?;
+    let handle = start(&services, wanted).await?;
+    let run = handle.run();
+    let location = format!("/api/v1/runs/{run}");
+    let body = json!({"id": run, "name": handle.plan().name(), "url": location, "page": format!("/runs/{run}")});
+    Ok((
+        StatusCode::CREATED,
+        [(header::LOCATION, location)],
+        Json(body),
+    ))
+}
+
+/// Reads the files anew and hands the plan to the supervisor.
+pub(in crate::http) async fn start(
+    services: &Services,
+    wanted: Wanted,
+) -> Result<RunHandle, Problem> {
+    let (kind, name) = match (wanted.drill, wanted.experiment) {
+        (Some(name), None) => (Kind::Drill, name),
+        (None, Some(name)) => (Kind::Experiment, name),
+        _ => {
+            return Err(Problem::bad(
+                "nothing-to-start",
+                "name one `drill` or one `experiment`",
+            ));
+        }
+    };
+    if let Some(halt) = services.database.halt_state().await? {
+        return Err(Problem::conflict(
+            "halted",
+            format!("nothing starts while everything is halted: {}", halt.reason),
+        ));
+    }
+    if !services.ready.is_set() {
+        return Err(Problem::unavailable(
+            "recovering",
+            "nothing starts before the first recovery pass is done; hint: try again in a few seconds",
+        ));
+    }
+    let (library, vars, wanted_name) = (services.library.clone(), wanted.vars, name.clone());
+    let plan = tokio::task::spawn_blocking(move || library.plan(kind, &wanted_name, &vars))
+        .await
+        .map_err(|error| Problem::internal(&error))?
+        .map_err(|refused| match refused {
+            Refused::Unknown => unknown(kind, &name),
+            Refused::Findings(found) => Problem::unprocessable(
+                "file-findings",
+                format!(
+                    "the {} `{name}` can't be started: its files have findings",
+                    kind.as_str()
+                ),
+            )
+            .with_findings(listed(&found)),
+        })?;
+    Ok(services
+        .supervisor
+        .start(plan, wanted.seed, Trigger::Api)
+        .await?)
+}
+
+/// A body that is not what the endpoint takes.
+pub(in crate::http) fn malformed(error: &JsonRejection) -> Problem {
+    let status = error.status();
+    let code = match status {
+        StatusCode::PAYLOAD_TOO_LARGE => "too-large",
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => "not-json",
+        StatusCode::UNPROCESSABLE_ENTITY => "unfit-json",
+        _ => "bad-json",
+    };
+    Problem::new(status, code, error.body_text())
+}

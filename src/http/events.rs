@@ -1,0 +1,161 @@
+//! Following a run: its stored events, then each as soon as it is on disk, as server-sent events.
+//!
+//! Everything sent is read from the store, in the order of sequences; the feed only wakes the reader. So whatever a
+//! follower missed, it gets once and in its place, and a run that another process drives can be followed too.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::http::HeaderMap;
+use axum::response::IntoResponse;
+use axum::response::sse::{self, KeepAlive, Sse};
+use futures_util::Stream;
+use futures_util::stream::unfold;
+use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::time::sleep;
+
+use super::Services;
+use crate::engine::event::Event;
+use crate::model::ids::RunId;
+use crate::store::runs::ShownEvent;
+
+/// Events read at once.
+const BATCH: u32 = 500;
+
+/// How often a run that another process drives is looked at.
+const POLL: Duration = Duration::from_secs(1);
+
+/// How often a silent stream shows that it lives.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// What a follower is sent of an event.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Shape {
+    /// All of it.
+    Whole,
+    /// Only that there is one: what it says may not be for this follower yet.
+    Change,
+}
+
+/// Where a follower wants to go on: after the last event it had, else after what it asks for.
+pub(super) fn resume_after(headers: &HeaderMap, after: Option<u64>) -> u64 {
+    headers
+        .get("last-event-id")
+        .and_then(|value| value.to_str().ok())
+        .and_then(|text| text.trim().parse().ok())
+        .or(after)
+        .unwrap_or(0)
+}
+
+/// A run's events after `after`, until it has ended, the server goes, or the follower does.
+pub(super) fn follow(
+    services: Services,
+    run: RunId,
+    after: u64,
+    shape: Shape,
+) -> impl IntoResponse {
+    let keep_alive = KeepAlive::new().interval(HEARTBEAT).text("heartbeat");
+    Sse::new(stream(Follower::new(services, run, after), shape)).keep_alive(keep_alive)
+}
+
+fn stream(follower: Follower, shape: Shape) -> impl Stream<Item = Result<sse::Event, Infallible>> {
+    unfold(follower, move |mut follower| async move {
+        let event = follower.next().await?;
+        Some((Ok(message(&event, shape)), follower))
+    })
+}
+
+fn message(event: &ShownEvent, shape: Shape) -> sse::Event {
+    let message = sse::Event::default().id(event.seq.to_string());
+    match shape {
+        // A stored event was read from JSON, so it can be written as such.
+        Shape::Whole => message
+            .event(&event.kind)
+            .data(serde_json::to_string(event).unwrap_or_default()),
+        Shape::Change => message.data("changed"),
+    }
+}
+
+#[derive(Debug)]
+struct Follower {
+    services: Services,
+    run: RunId,
+    last: u64,
+    read: VecDeque<ShownEvent>,
+    feed: broadcast::Receiver<(RunId, std::sync::Arc<Event>)>,
+    over: bool,
+}
+
+impl Follower {
+    fn new(services: Services, run: RunId, after: u64) -> Self {
+        // Followed before the first read: nothing can fall in between.
+        let feed = services.supervisor.feed().follow();
+        Self {
+            services,
+            run,
+            last: after,
+            read: VecDeque::new(),
+            feed,
+            over: false,
+        }
+    }
+
+    async fn next(&mut self) -> Option<ShownEvent> {
+        loop {
+            if let Some(event) = self.read.pop_front() {
+                self.last = event.seq;
+                self.over = event.kind == "run_ended";
+                return Some(event);
+            }
+            if self.over || self.services.shutdown.is_cancelled() {
+                return None;
+            }
+            // Whether it is over is asked first: what was appended until then is in what is read next.
+            let ended = self.has_ended().await?;
+            match self
+                .services
+                .database
+                .events_after(&self.run, self.last, BATCH)
+                .await
+            {
+                Ok(events) if events.is_empty() && ended => return None,
+                Ok(events) if events.is_empty() => self.wake().await?,
+                Ok(events) => self.read.extend(events),
+                Err(error) => {
+                    tracing::warn!(run = %self.run, %error, "a follower's events can't be read");
+                    return None;
+                }
+            }
+        }
+    }
+
+    async fn has_ended(&self) -> Option<bool> {
+        if self.services.supervisor.get(&self.run).is_some() {
+            return Some(false);
+        }
+        let row = self.services.database.run(&self.run).await.ok()?;
+        Some(row.ended.is_some())
+    }
+
+    /// Waits until there may be more. Cancel safe: a missed wake-up only means a read that finds nothing.
+    async fn wake(&mut self) -> Option<()> {
+        let poll = sleep(POLL);
+        tokio::pin!(poll);
+        loop {
+            tokio::select! {
+                () = self.services.shutdown.cancelled() => return None,
+                () = &mut poll => return Some(()),
+                news = self.feed.recv() => match news {
+                    Ok((run, event)) if run == self.run && event.seq > self.last => return Some(()),
+                    Ok(_) => {}
+                    Err(RecvError::Lagged(_)) => return Some(()),
+                    Err(RecvError::Closed) => {
+                        poll.as_mut().await;
+                        return Some(());
+                    }
+                },
+            }
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Problems: what went wrong, as RFC 9457 problem details with a code that never changes.
+//!
+//! One type for the API and the pages. A page's middleware turns it into HTML, so a handler says what is wrong once.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::engine::input::Rejection;
+use crate::ports::JournalError;
+use crate::runtime::{ActError, StartError};
+use crate::store;
+
+/// The media type of problem details.
+pub(super) const MEDIA_TYPE: &str = "application/problem+json";
+
+/// What went wrong.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct Problem {
+    #[serde(rename = "type")]
+    kind: String,
+    pub(super) title: String,
+    pub(super) status: u16,
+    pub(super) code: &'static str,
+    pub(super) detail: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) findings: Vec<Value>,
+}
+
+impl Problem {
+    /// A problem with a stable code.
+    pub(super) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            kind: format!("urn:firedrill:problem:{code}"),
+            title: status.canonical_reason().unwrap_or("Error").to_owned(),
+            status: status.as_u16(),
+            code,
+            detail: detail.into(),
+            findings: Vec::new(),
+        }
+    }
+
+    /// What is asked for is not there.
+    pub(super) fn missing(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, code, detail)
+    }
+
+    /// The request makes no sense.
+    pub(super) fn bad(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, detail)
+    }
+
+    /// The request is understood and can't be done as it is.
+    pub(super) fn unprocessable(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail)
+    }
+
+    /// It does not go together with how things stand.
+    pub(super) fn conflict(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, code, detail)
+    }
+
+    /// It may work later.
+    pub(super) fn unavailable(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail)
+    }
+
+    /// A mistake of firedrill's own. The cause goes to the log, not to the reader.
+    pub(super) fn internal(error: &dyn std::fmt::Display) -> Self {
+        tracing::error!(%error, "a request failed");
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "firedrill could not answer; its log says why",
+        )
+    }
+
+    /// With what was found in files.
+    pub(super) fn with_findings(mut self, findings: Vec<Value>) -> Self {
+        self.findings = findings;
+        self
+    }
+
+    pub(super) fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = (self.status(), Json(&self)).into_response();
+        response
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+        if self.status() == StatusCode::UNAUTHORIZED {
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<store::Error> for Problem {
+    fn from(error: store::Error) -> Self {
+        match error {
+            store::Error::NoSuchRun(run) => no_such_run(run.as_str()),
+            other => Self::internal(&other),
+        }
+    }
+}
+
+impl From<Rejection> for Problem {
+    fn from(rejection: Rejection) -> Self {
+        let detail = rejection.to_string();
+        match rejection {
+            Rejection::Ended => Self::conflict("run-ended", detail),
+            Rejection::NotBegun => Self::conflict("run-not-begun", detail),
+            Rejection::Exists => Self::conflict("run-exists", detail),
+            Rejection::NoTeam => Self::unprocessable("run-without-team", detail),
+            Rejection::NoSuchService { .. } => Self::unprocessable("no-such-service", detail),
+            Rejection::NoSuchRemedy { .. } => Self::unprocessable("no-such-remedy", detail),
+            Rejection::Empty(_) => Self::unprocessable("empty-text", detail),
+        }
+    }
+}
+
+impl From<ActError> for Problem {
+    fn from(error: ActError) -> Self {
+        match error {
+            ActError::Rejected(rejection) => rejection.into(),
+            ActError::Unrecorded(_) => Self::unavailable("not-recorded", error.to_string()),
+        }
+    }
+}
+
+impl From<StartError> for Problem {
+    fn from(error: StartError) -> Self {
+        let detail = error.to_string();
+        match error {
+            StartError::Busy { .. } => Self::conflict("stack-busy", detail),
+            StartError::Held(_) => Self::conflict("run-held", detail),
+            StartError::ShuttingDown => Self::unavailable("shutting-down", detail),
+            StartError::Lock(_) | StartError::Journal(JournalError::Storage(_)) => {
+                Self::unavailable("not-recorded", detail)
+            }
+            StartError::Journal(error) => Self::internal(&error),
+        }
+    }
+}
+
+/// No run has this id.
+pub(super) fn no_such_run(id: &str) -> Problem {
+    Problem::missing("no-such-run", format!("there is no run `{id}`"))
+}

@@ -1,0 +1,139 @@
+//! The library on disk: files below some folders, read when they are asked for.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::catalogue::{Catalogue, Contents, Entry, Finding, Kind, Refused, StackEntry};
+use crate::model::plan::Plan;
+use crate::spec::{self, Findings, Item, Library, Options};
+
+/// How old a listing may be. Starting a run reads its files anew.
+const FRESH: Duration = Duration::from_secs(2);
+
+/// Files below some folders.
+#[derive(Debug)]
+pub struct Shelf {
+    paths: Vec<PathBuf>,
+    options: Options,
+    last: Mutex<Option<(Instant, Arc<Contents>)>>,
+}
+
+impl Shelf {
+    /// The files in `paths`, which are files or folders, read with `options`.
+    pub fn new(paths: Vec<PathBuf>, options: Options) -> Self {
+        Self {
+            paths,
+            options,
+            last: Mutex::new(None),
+        }
+    }
+
+    /// Options that leave secrets as they are written: what is listed is shown.
+    fn listing(&self) -> Options {
+        Options {
+            env: Arc::new(|name| Some(format!("${{env:{name}}}"))),
+            ..self.options.clone()
+        }
+    }
+
+    fn read(&self) -> Contents {
+        let items = Library::new(self.listing()).items(&self.paths);
+        let mut library = Library::new(self.listing());
+        let mut contents = Contents::default();
+        for item in &items {
+            let Some(kind @ (Kind::Experiment | Kind::Drill)) = kind(item) else {
+                continue;
+            };
+            let plan = library.plan(&PathBuf::from(&item.path));
+            contents.entries.push(Entry {
+                kind,
+                name: item.name.clone(),
+                path: item.path.clone(),
+                plan: plan.map(Arc::new).map_err(|found| findings(&found)),
+            });
+        }
+        for item in items.iter().filter(|item| kind(item) == Some(Kind::Stack)) {
+            let plans = contents
+                .entries
+                .iter()
+                .filter_map(|entry| entry.plan.as_ref().ok());
+            let stack = plans
+                .filter(|plan| plan.stack.name.as_str() == item.name)
+                .min_by_key(|plan| plan.name().to_owned());
+            contents.stacks.push(StackEntry {
+                name: item.name.clone(),
+                path: item.path.clone(),
+                stack: stack.cloned(),
+            });
+        }
+        contents
+    }
+}
+
+impl Catalogue for Shelf {
+    fn contents(&self) -> Arc<Contents> {
+        // The lock is held while reading: of many who ask at once, one reads.
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, contents)) = last.as_ref()
+            && at.elapsed() < FRESH
+        {
+            return contents.clone();
+        }
+        let contents = Arc::new(self.read());
+        *last = Some((Instant::now(), contents.clone()));
+        contents
+    }
+
+    fn plan(
+        &self,
+        wanted: Kind,
+        name: &str,
+        vars: &BTreeMap<String, String>,
+    ) -> Result<Plan, Refused> {
+        let items = Library::new(self.listing()).items(&self.paths);
+        let item = items
+            .iter()
+            .find(|item| kind(item) == Some(wanted) && item.name == name)
+            .ok_or(Refused::Unknown)?;
+        let mut options = self.options.clone();
+        options.vars.extend(vars.clone());
+        spec::load_plan(&PathBuf::from(&item.path), &options)
+            .map_err(|found| Refused::Findings(findings(&found)))
+    }
+}
+
+fn kind(item: &Item) -> Option<Kind> {
+    match item.kind {
+        spec::Kind::Stack => Some(Kind::Stack),
+        spec::Kind::Experiment => Some(Kind::Experiment),
+        spec::Kind::Drill => Some(Kind::Drill),
+        _ => None,
+    }
+}
+
+fn findings(found: &Findings) -> Vec<Finding> {
+    found
+        .iter()
+        .map(|one| {
+            let place = one.span.map(|span| one.file.position(span.start));
+            let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+            Finding {
+                severity: match one.severity {
+                    spec::Severity::Error => "error",
+                    spec::Severity::Warning => "warning",
+                }
+                .to_owned(),
+                code: one.code.as_str().to_owned(),
+                file: one.file.path.clone(),
+                line: place.map(|(line, _)| count(line)),
+                column: place.map(|(_, column)| count(column)),
+                message: one.message.clone(),
+                hint: one.hint.clone(),
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,103 @@
+//! What every page has around it: where one is, who one acts as, and, loudly, what could not be undone.
+
+use serde::Serialize;
+
+use super::time::Moment;
+use crate::http::Services;
+use crate::http::assets;
+use crate::http::problem::Problem;
+use crate::store::halt::Halt;
+use crate::store::runs::StuckRun;
+
+/// The frame of a page.
+#[derive(Debug, Clone, Serialize)]
+pub(in crate::http) struct Layout {
+    pub(in crate::http) title: String,
+    /// The place in the navigation that is current.
+    pub(in crate::http) here: &'static str,
+    /// Under which name one acts.
+    pub(in crate::http) name: String,
+    pub(in crate::http) version: &'static str,
+    pub(in crate::http) css: String,
+    pub(in crate::http) script: String,
+    pub(in crate::http) icon: String,
+    /// The server's clock, so that a browser's clock that is wrong does no harm.
+    pub(in crate::http) now: Moment,
+    pub(in crate::http) ready: bool,
+    pub(in crate::http) stuck: Vec<StuckLine>,
+    pub(in crate::http) halted: Option<Halted>,
+}
+
+/// Something that could not be undone.
+#[derive(Debug, Clone, Serialize)]
+pub(in crate::http) struct StuckLine {
+    pub(in crate::http) run: String,
+    pub(in crate::http) name: String,
+    pub(in crate::http) injection: String,
+    pub(in crate::http) error: String,
+    pub(in crate::http) since: Moment,
+}
+
+/// That nothing starts, and why.
+#[derive(Debug, Clone, Serialize)]
+pub(in crate::http) struct Halted {
+    pub(in crate::http) reason: String,
+    pub(in crate::http) at: Moment,
+}
+
+impl Layout {
+    /// The frame of a page as things stand now.
+    pub(in crate::http) async fn new(
+        services: &Services,
+        title: impl Into<String>,
+        here: &'static str,
+        name: &str,
+    ) -> Result<Self, Problem> {
+        let stuck = services.database.stuck_runs().await?;
+        let halted = services.database.halt_state().await?;
+        Ok(Self {
+            stuck: stuck.iter().flat_map(lines).collect(),
+            halted: halted.map(halt),
+            ..Self::bare(services, title, here, name)
+        })
+    }
+
+    /// The frame where the database can't be asked.
+    pub(in crate::http) fn bare(
+        services: &Services,
+        title: impl Into<String>,
+        here: &'static str,
+        name: &str,
+    ) -> Self {
+        Self {
+            title: title.into(),
+            here,
+            name: name.to_owned(),
+            version: services.version,
+            css: assets::link("app.css"),
+            script: assets::link("app.js"),
+            icon: assets::link("icon.svg"),
+            now: services.now().into(),
+            ready: services.ready.is_set(),
+            stuck: Vec::new(),
+            halted: None,
+        }
+    }
+}
+
+fn lines(stuck: &StuckRun) -> impl Iterator<Item = StuckLine> {
+    stuck.injections.iter().map(|injection| StuckLine {
+        run: stuck.run.id.to_string(),
+        name: stuck.run.name.clone(),
+        injection: injection.injection.to_string(),
+        error: injection.error.clone(),
+        since: injection.since.into(),
+    })
+}
+
+fn halt(halt: Halt) -> Halted {
+    Halted {
+        reason: halt.reason,
+        at: halt.at.into(),
+    }
+}

@@ -1,0 +1,191 @@
+//! The overview: what runs now, what comes, what can be started, and how the last drills went.
+
+use serde::Serialize;
+
+use super::layout::Layout;
+use super::run_line::{RunLine, Score};
+use super::time::Moment;
+use crate::engine::event::Phase;
+use crate::http::Planned;
+use crate::http::catalogue::{Contents, Entry, Kind};
+use crate::http::reading::Reading;
+use crate::http::templates::Page;
+use crate::model::fault::Cause;
+use crate::narrative;
+use crate::store::signals::Signal;
+
+/// The first page.
+#[derive(Debug, Serialize)]
+pub(in crate::http) struct Overview {
+    pub(in crate::http) layout: Layout,
+    pub(in crate::http) live: Vec<LiveRun>,
+    pub(in crate::http) upcoming: Vec<Next>,
+    pub(in crate::http) scorecards: Vec<RunLine>,
+    pub(in crate::http) drills: Vec<Startable>,
+    pub(in crate::http) experiments: Vec<Startable>,
+    /// Alerts that no run waited for.
+    pub(in crate::http) unmatched: Vec<Unmatched>,
+}
+
+impl Page for Overview {
+    const TEMPLATE: &'static str = "overview.html";
+}
+
+/// A run that goes on.
+#[derive(Debug, Serialize)]
+pub(in crate::http) struct LiveRun {
+    pub(in crate::http) id: String,
+    pub(in crate::http) name: String,
+    pub(in crate::http) drill: bool,
+    pub(in crate::http) stack: String,
+    pub(in crate::http) phase: String,
+    pub(in crate::http) since: Moment,
+    /// What the clock counts from.
+    pub(in crate::http) clock: &'static str,
+    /// What is on; nothing is said while a drill goes on.
+    pub(in crate::http) faults: Option<Vec<String>>,
+    /// Whether this process drives it.
+    pub(in crate::http) here: bool,
+    pub(in crate::http) stuck: bool,
+}
+
+impl LiveRun {
+    /// A run as its log says.
+    pub(in crate::http) fn new(reading: &Reading) -> Self {
+        let state = &reading.state;
+        let drill = state.plan().is_some_and(|plan| plan.drill.is_some());
+        let (clock, since) = match state.running_since() {
+            Some(at) => ("since the method began", at.into()),
+            None => ("since it was created", reading.row.created.into()),
+        };
+        let on = state
+            .ledger()
+            .open()
+            .filter(|obligation| {
+                matches!(obligation.injection.cause, Cause::Step(_)) && obligation.armed().is_some()
+            })
+            .map(|obligation| narrative::disturbance(&obligation.injection));
+        Self {
+            id: reading.row.id.to_string(),
+            name: reading.row.name.clone(),
+            drill,
+            stack: reading.row.stack.to_string(),
+            phase: phase(state.phase()).to_owned(),
+            since,
+            clock,
+            faults: (!drill).then(|| on.collect()),
+            here: reading.status.is_some(),
+            stuck: reading.row.stuck > 0,
+        }
+    }
+}
+
+/// A phase as people say it.
+pub(in crate::http) fn phase(phase: Option<Phase>) -> &'static str {
+    match phase {
+        None | Some(Phase::Preflight) => "preflight: looking at every target",
+        Some(Phase::Before) => "waiting for steady state",
+        Some(Phase::Running) => "running",
+        Some(Phase::Closing) => "undoing what is still on",
+        Some(Phase::After) => "waiting for steady state again",
+        Some(Phase::Ended) => "ended",
+    }
+}
+
+/// A drill that will start by itself.
+#[derive(Debug, Serialize)]
+pub(in crate::http) struct Next {
+    pub(in crate::http) drill: String,
+    pub(in crate::http) at: Moment,
+}
+
+impl From<&Planned> for Next {
+    fn from(planned: &Planned) -> Self {
+        Self {
+            drill: planned.drill.to_string(),
+            at: planned.at.into(),
+        }
+    }
+}
+
+/// Something that can be started, or why it can't.
+#[derive(Debug, Serialize)]
+pub(in crate::http) struct Startable {
+    pub(in crate::http) name: String,
+    pub(in crate::http) kind: &'static str,
+    pub(in crate::http) path: String,
+    pub(in crate::http) stack: Option<String>,
+    /// For a drill its team and severity, for an experiment its hypothesis.
+    pub(in crate::http) summary: String,
+    pub(in crate::http) findings: Vec<String>,
+    pub(in crate::http) last: Option<Score>,
+    pub(in crate::http) last_run: Option<String>,
+}
+
+impl Startable {
+    /// All entries of one kind, with the latest of `scored` that is of each.
+    pub(in crate::http) fn all(contents: &Contents, kind: Kind, scored: &[RunLine]) -> Vec<Self> {
+        contents
+            .of(kind)
+            .map(|entry| {
+                let last = scored
+                    .iter()
+                    .find(|run| run.name == entry.name && run.drill == (kind == Kind::Drill));
+                Self::new(entry, last)
+            })
+            .collect()
+    }
+
+    fn new(entry: &Entry, last: Option<&RunLine>) -> Self {
+        let plan = entry.plan.as_ref();
+        let summary = plan.map_or_else(
+            |_| "its files have findings".to_owned(),
+            |plan| match &plan.drill {
+                Some(exercise) => {
+                    format!("{}, team {}", exercise.drill.severity.as_str(), exercise.team.name)
+                }
+                None => plan.experiment.hypothesis.clone(),
+            },
+        );
+        let findings = plan.err().map(|findings| {
+            findings
+                .iter()
+                .map(|finding| match finding.line {
+                    Some(line) => format!("{}:{line}: {}", finding.file, finding.message),
+                    None => format!("{}: {}", finding.file, finding.message),
+                })
+                .collect()
+        });
+        Self {
+            name: entry.name.clone(),
+            kind: entry.kind.as_str(),
+            path: entry.path.clone(),
+            stack: plan.ok().map(|plan| plan.stack.name.to_string()),
+            summary,
+            findings: findings.unwrap_or_default(),
+            last: last.and_then(|run| run.score.clone()),
+            last_run: last.map(|run| run.id.clone()),
+        }
+    }
+}
+
+/// An alert that matched no run.
+#[derive(Debug, Serialize)]
+pub(in crate::http) struct Unmatched {
+    pub(in crate::http) source: String,
+    pub(in crate::http) received: Moment,
+    pub(in crate::http) repeats: u64,
+    /// The start of its body.
+    pub(in crate::http) body: String,
+}
+
+impl From<&Signal> for Unmatched {
+    fn from(signal: &Signal) -> Self {
+        Self {
+            source: signal.source.clone(),
+            received: signal.received.into(),
+            repeats: signal.repeats,
+            body: signal.body.chars().take(200).collect(),
+        }
+    }
+}
