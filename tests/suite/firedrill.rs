@@ -52,10 +52,6 @@ impl Firedrill {
         other
     }
 
-    pub(crate) fn data(&self) -> &Path {
-        &self.data
-    }
-
     /// Runs it to its end.
     pub(crate) fn run<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Finished {
         self.start(arguments).finish()

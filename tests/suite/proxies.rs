@@ -24,10 +24,6 @@ impl Proxies {
         self.get("/proxies")
     }
 
-    pub(crate) fn proxy(self, name: &str) -> Value {
-        self.get(&format!("/proxies/{name}"))
-    }
-
     /// The names of all toxics of all proxies, in order.
     pub(crate) fn toxics(self) -> Vec<String> {
         let snapshot = self.snapshot();

@@ -78,7 +78,7 @@ fn a_findings_hint_names_the_nearest_known_name() {
         .run(["validate", "wrong.yaml"])
         .exits(2)
         .stderr;
-    for near in ["`method`", "`shop-answers`", "`stock`"] {
+    for near in ["`method`", "`shop-answers`", "`shop -> stock`"] {
         assert!(told.contains(near), "{near} is not in\n{told}");
     }
     watched.is_untouched();
