@@ -82,7 +82,10 @@ const CONFINED: [(&str, &[&str]); 4] = [
     ("sqlx", &["store"]),
     ("bollard", &["faults"]),
     ("axum", &["http", "toxiproxy", "wallet", "cli"]),
-    ("hyper", &["outbound", "toxiproxy", "wallet", "http"]),
+    (
+        "hyper",
+        &["outbound", "probes", "toxiproxy", "wallet", "http"],
+    ),
 ];
 
 /// Everything in `src` that is no test.
