@@ -135,7 +135,7 @@ fn message(alert: &str, status: &str, began: Timestamp) -> Value {
             "startsAt": began.to_string(),
             "endsAt": "0001-01-01T00:00:00Z",
             "generatorURL": "http://127.0.0.1:9090/graph",
-            "fingerprint": format!("{:016x}", alert.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31) + u64::from(byte))),
+            "fingerprint": format!("{:016x}", alert.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(byte)))),
         }],
     })
 }

@@ -83,13 +83,15 @@ pub(super) async fn show(Shared(app): Shared<Arc<App>>, Path(id): Path<String>) 
 async fn submit(app: Arc<App>, order: Order) -> Reply {
     let work = app.tracker.spawn({
         let app = Arc::clone(&app);
-        async move { app.transfer(order).await }
-    });
-    match work.await {
-        Ok((outcome, reply)) => {
+        // Counted here: a client that hangs up is a customer all the same.
+        async move {
+            let (outcome, reply) = app.transfer(order).await;
             app.counters.transfer(outcome);
             reply
         }
+    });
+    match work.await {
+        Ok(reply) => reply,
         Err(_) => refuse(
             StatusCode::INTERNAL_SERVER_ERROR,
             "the transfer was interrupted; see its state",
