@@ -7,16 +7,16 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use firedrill::engine::effect::EffectKind;
-use firedrill::engine::event::{Event, Token, Trigger, UndoneBy, Verdict};
-use firedrill::engine::input::{AppliedProof, CapturedToken, Input, Outcome, RemovedProof};
-use firedrill::engine::watch::{Sample, SampleResult, Watch};
-use firedrill::engine::{Course, outstanding, phase};
-use firedrill::model::plan::Plan;
-use firedrill::model::time::{Epoch, Stamp};
-use firedrill::score::{self, Rating};
-use firedrill::shipped;
-use firedrill::spec::{Kind, Library, Options, Source};
+use ::firedrill::engine::effect::EffectKind;
+use ::firedrill::engine::event::{Event, Token, Trigger, UndoneBy, Verdict};
+use ::firedrill::engine::input::{AppliedProof, CapturedToken, Input, Outcome, RemovedProof};
+use ::firedrill::engine::watch::{Sample, SampleResult, Watch};
+use ::firedrill::engine::{Course, outstanding, phase};
+use ::firedrill::model::plan::Plan;
+use ::firedrill::model::time::{Epoch, Stamp};
+use ::firedrill::score::{self, Rating};
+use ::firedrill::shipped;
+use ::firedrill::spec::{Kind, Library, Options, Source};
 
 /// Plays a drill in which nobody does anything.
 fn play(plan: Plan) -> Vec<Event> {
