@@ -14,13 +14,14 @@ mod assets;
 mod events;
 mod guard;
 mod hook;
-//PAGE
+mod page;
 mod problem;
 mod reading;
 mod router;
 mod templates;
-//TESTS
-//VIEW
+#[cfg(test)]
+mod tests;
+mod view;
 
 use std::io;
 use std::sync::Arc;
