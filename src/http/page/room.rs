@@ -18,7 +18,7 @@ use crate::http::view::room::{Around, Room};
 /// What the address asks for.
 #[derive(Debug, Deserialize)]
 pub(in crate::http) struct Wish {
-    staff: Option<String>,
+    pub(super) staff: Option<String>,
     after: Option<u64>,
 }
 

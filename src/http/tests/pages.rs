@@ -14,8 +14,8 @@ async fn the_overview_lists_what_can_be_started_and_starts_it() {
     let server = Server::start().await;
     let page = server.get("/").await;
     assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
-    for part in ["Nothing runs.", "SEV2, team crew", "Payments stop and nothing else does.", "1 finding", "unknown", "2126-03-01"] {
-        assert!(page.body.contains(part) || part == "unknown", "no `{part}`");
+    for part in ["Nothing runs.", "SEV2, team crew", "Payments stop and nothing else does.", "1 finding", "2126-03-01"] {
+        assert!(page.body.contains(part), "no `{part}`");
     }
     assert!(page.body.contains("Ada &lt;Lovelace&gt;"), "a name is shown as it is written");
 
@@ -44,7 +44,7 @@ async fn responders_act_and_see_no_fault_until_the_end() {
     assert!(page.contains("Faults are hidden until the end, probes until somebody detects something."));
     assert!(!page.contains("it is cut") && !page.contains("Mending it is the remedy."), "the answer is given away");
     assert!(!page.contains("503 &lt;unavailable"), "what probes say comes before the detection");
-    assert!(page.contains("3 more about the cause and remedies") || page.contains("2 more about the cause and remedies"), "withheld lines are not counted");
+    assert!(page.contains("2 more about the cause and remedies are judged at the end."), "withheld lines are not counted");
     assert!(page.contains("<option>cut-signer</option>") , "the right cause is among those offered");
     assert!(page.contains("to the incident commander: Are funds safe?"));
     let staff = server.get(&format!("{room}?staff=1")).await.body;
@@ -74,13 +74,15 @@ async fn responders_act_and_see_no_fault_until_the_end() {
     let script = server.request(Method::POST, &format!("{room}/acts")).header("content-type", "application/x-www-form-urlencoded").header("accept", "application/problem+json");
     assert_eq!(server.send(script, "act=dance").await.problem(422), "unfit-act");
 
+    assert_eq!(server.get(&format!("{room}/scorecard")).await.status, 403, "the scorecard gives the answer away");
+    assert!(server.get(&format!("{room}/scorecard?staff=1")).await.body.contains("Provisional."));
     location(&act("act=remedy_chosen&remedy=mend").await);
     server.until(&run, "run_ended", |_| true).await;
     let page = server.get(&room).await.body;
     assert!(page.contains("it is cut") && page.contains("Mending it is the remedy.") && page.contains("It is over"));
     let card = server.get(&format!("{room}/scorecard")).await.body;
-    for part in ["TTD", "critical line `recover`", "chain head", "class=\"chart\"", "Impact was ended by", "detected by a person within 30s of impact"] {
-        assert!(card.contains(part) || part.starts_with("critical"), "no `{part}` in {card}");
+    for part in ["TTD", "chain head", "class=\"chart\"", "Impact was ended by", "detected by a person within 30s of impact"] {
+        assert!(card.contains(part), "no `{part}` in {card}");
     }
     let runs = server.get("/runs").await.body;
     assert!(runs.contains("outage") && runs.contains("passed"));
@@ -148,7 +150,7 @@ async fn troubles_are_pages_and_files_are_kept_by_browsers() {
     assert_eq!(server.get("/runs/none").await.status, 404);
     assert_eq!(server.get("/runs/none/scorecard").await.status, 404);
 
-    let home = server.get("/").await.body;
+    let home = server.get("/").await.body.replace("&#x2f;", "/");
     let link = home.split("href=\"").find(|part| part.starts_with("/static/app.css")).expect("a link").split('"').next().expect("an address").to_owned();
     let sheet = server.get(&link).await;
     assert_eq!(sheet.header("content-type"), "text/css; charset=utf-8");

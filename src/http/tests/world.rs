@@ -198,6 +198,7 @@ impl Server {
         }
     }
 
+    pub(super) fn address(&self) -> &str { &self.address }
     pub(super) fn request(&self, method: Method, path: &str) -> hyper::http::request::Builder {
         Request::builder().method(method).uri(format!("http://{}{path}", self.address)).header(HOST, &self.address)
     }

@@ -45,6 +45,14 @@ enum Mark {
     Point { look: &'static str, at: Timestamp, title: String },
 }
 
+impl Lane {
+    /// Points need room to step aside.
+    fn height(&self) -> f64 {
+        let points = self.marks.iter().any(|mark| matches!(mark, Mark::Point { .. }));
+        if points { LANE * 1.3 } else { LANE }
+    }
+}
+
 /// The drawing of a run up to `now`; nothing before the method has begun.
 pub(in crate::http) fn chart(
     reading: &Reading,
@@ -183,8 +191,7 @@ impl Drawing {
     }
 
     fn draw(mut self, lanes: &[Lane], hurt: &[(Timestamp, Option<Timestamp>)], live: bool) -> String {
-        let count: f64 = lanes.iter().map(|_| 1.0).sum();
-        let bottom = HEAD + count * LANE;
+        let bottom = lanes.iter().fold(HEAD, |y, lane| y + lane.height());
         let height = bottom + FOOT;
         let right = WIDTH - RIGHT;
         self.put(format_args!(
@@ -206,7 +213,7 @@ impl Drawing {
         let mut y = HEAD;
         for lane in lanes {
             self.lane(lane, y);
-            y += LANE;
+            y += lane.height();
         }
         if live {
             self.put(format_args!("<line class=\"now\" x1=\"{right}\" y1=\"{HEAD}\" x2=\"{right}\" y2=\"{bottom}\"/>"));
@@ -232,7 +239,7 @@ impl Drawing {
     }
 
     fn lane(&mut self, lane: &Lane, top: f64) {
-        let middle = top + LANE / 2.0;
+        let middle = top + lane.height() / 2.0;
         let full: Vec<char> = lane.label.chars().collect();
         let label: String = if full.len() > 21 {
             full.iter().take(20).chain(&['…']).collect()
@@ -248,10 +255,18 @@ impl Drawing {
             escape(&label),
             escape(&lane.label)
         ));
+        // Points that would hide each other step down and up again.
+        let (mut last, mut row) = (f64::MIN, 0);
         for mark in &lane.marks {
             match mark {
                 Mark::Bar { look, from, to, title } => self.bar(look, *from, *to, title, middle),
-                Mark::Point { look, at, title } => self.point(look, *at, title, middle),
+                Mark::Point { look, at, title } => {
+                    let x = self.x(*at);
+                    row = if x - last < 13.0 { (row + 1) % 3 } else { 0 };
+                    last = x;
+                    let y = middle + [0.0, 8.0, -8.0][row];
+                    self.point(look, *at, title, y);
+                }
             }
         }
     }
