@@ -1,8 +1,12 @@
 //! firedrill: drills and experiments on staging wallet stacks, timed, scored and undone.
 
+pub mod app;
+pub mod cli;
 pub mod clock;
 pub mod engine;
+pub mod faults;
 pub mod http;
+pub mod lifecycle;
 pub mod model;
 pub mod narrative;
 pub mod outbound;
@@ -10,6 +14,9 @@ pub mod ports;
 pub mod probes;
 pub mod runtime;
 pub mod score;
+pub mod shipped;
 pub mod spec;
 pub mod store;
 pub mod telemetry;
+pub mod toxiproxy;
+pub mod wallet;

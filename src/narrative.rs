@@ -70,7 +70,7 @@ pub fn sentence(
         Fact::PhaseBegan { phase } => (Tone::Run, phase_sentence(*phase)?.to_owned()),
         Fact::PreflightPassed { proof } => (
             Tone::Well,
-            format!("staging is proven: {}", proof.join("; ")),
+            format!("staging is proven: {}", shortened(proof)),
         ),
         Fact::PreflightFailed { findings } => {
             (Tone::Alarm, format!("preflight: {}", findings.join("; ")))
@@ -232,6 +232,21 @@ fn phase_sentence(phase: Phase) -> Option<&'static str> {
         Phase::After => "everything is undone: waiting for steady state again",
         Phase::Ended => return None,
     })
+}
+
+/// The first lines, and how many more there are.
+fn shortened(lines: &[String]) -> String {
+    const SHOWN: usize = 2;
+    let shown = lines
+        .iter()
+        .take(SHOWN)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join("; ");
+    match lines.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown}; and {more} more"),
+    }
 }
 
 /// What an injection disturbs, where the plan knows it.

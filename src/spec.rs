@@ -4,9 +4,12 @@
 
 pub(crate) mod address;
 pub(crate) mod check;
+pub mod code;
+pub mod config;
 pub mod diagnostic;
 pub mod document;
 pub mod explain;
+pub mod findings;
 pub(crate) mod form;
 pub mod library;
 pub mod load;
@@ -16,9 +19,12 @@ pub(crate) mod source;
 pub(crate) mod tree;
 pub(crate) mod vars;
 
-pub use diagnostic::{Code, Diagnostic, Findings, Severity, Source, Span};
+pub use code::Code;
+pub use config::{Config, read_config};
+pub use diagnostic::{Diagnostic, Severity, Source, Span};
 pub use document::Kind;
 pub use explain::explain;
+pub use findings::Findings;
 pub use library::{Environment, Item, Library, Options};
 pub use load::{Report, load_plan, validate};
 pub use schema::schema;

@@ -118,5 +118,5 @@ impl From<JournalError> for Error {
     }
 }
 
-/// One type's result.
+/// What the store answers.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

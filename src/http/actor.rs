@@ -38,7 +38,9 @@ impl FromRequestParts<Services> for Actor {
             .filter_map(|pair| pair.trim().split_once('='))
             .find(|(key, _)| *key == COOKIE)
             .and_then(|(_, value)| checked(&decoded(value)).ok());
-        Ok(Self(name.unwrap_or_else(|| services.local_operator.to_string())))
+        Ok(Self(
+            name.unwrap_or_else(|| services.local_operator.to_string()),
+        ))
     }
 }
 
@@ -56,7 +58,10 @@ pub(super) fn checked(name: &str) -> Result<String, Problem> {
 
 /// The header that makes a browser keep a name for a year.
 pub(super) fn cookie(name: &str) -> String {
-    format!("{COOKIE}={}; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax", encoded(name))
+    format!(
+        "{COOKIE}={}; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax",
+        encoded(name)
+    )
 }
 
 /// A person's origin: their name becomes a pseudonym before anything is recorded.

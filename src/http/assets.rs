@@ -48,7 +48,10 @@ pub(super) async fn get(
     };
     let fields = response.headers_mut();
     fields.insert(header::CACHE_CONTROL, HeaderValue::from_static(caching));
-    fields.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type(&path)));
+    fields.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static(media_type(&path)),
+    );
     if let Ok(tag) = HeaderValue::from_str(&tag) {
         fields.insert(header::ETAG, tag);
     }

@@ -105,7 +105,10 @@ impl Contents {
     /// The ids of every step of every experiment, sorted: what a responder may name as the cause, without the right
     /// one standing out.
     pub fn causes(&self) -> Vec<String> {
-        let plans = self.entries.iter().filter_map(|entry| entry.plan.as_ref().ok());
+        let plans = self
+            .entries
+            .iter()
+            .filter_map(|entry| entry.plan.as_ref().ok());
         let mut causes: Vec<String> = plans
             .flat_map(|plan| &plan.experiment.method)
             .map(|step| step.id.to_string())
@@ -131,7 +134,12 @@ pub trait Catalogue: Send + Sync {
     fn contents(&self) -> Arc<Contents>;
 
     /// The plan to start, read anew.
-    fn plan(&self, kind: Kind, name: &str, vars: &BTreeMap<String, String>) -> Result<Plan, Refused>;
+    fn plan(
+        &self,
+        kind: Kind,
+        name: &str,
+        vars: &BTreeMap<String, String>,
+    ) -> Result<Plan, Refused>;
 }
 
 /// Findings as a problem lists them.

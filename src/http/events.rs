@@ -49,15 +49,17 @@ pub(super) fn resume_after(headers: &HeaderMap, after: Option<u64>) -> u64 {
 }
 
 /// A run's events after `after`, until it has ended, the server goes, or the follower does.
-pub(super) fn follow(services: Services, run: RunId, after: u64, shape: Shape) -> impl IntoResponse {
+pub(super) fn follow(
+    services: Services,
+    run: RunId,
+    after: u64,
+    shape: Shape,
+) -> impl IntoResponse {
     let keep_alive = KeepAlive::new().interval(HEARTBEAT).text("heartbeat");
     Sse::new(stream(Follower::new(services, run, after), shape)).keep_alive(keep_alive)
 }
 
-fn stream(
-    follower: Follower,
-    shape: Shape,
-) -> impl Stream<Item = Result<sse::Event, Infallible>> {
+fn stream(follower: Follower, shape: Shape) -> impl Stream<Item = Result<sse::Event, Infallible>> {
     unfold(follower, move |mut follower| async move {
         let event = follower.next().await?;
         Some((Ok(message(&event, shape)), follower))
@@ -111,7 +113,12 @@ impl Follower {
             }
             // Whether it is over is asked first: what was appended until then is in what is read next.
             let ended = self.has_ended().await?;
-            match self.services.database.events_after(&self.run, self.last, BATCH).await {
+            match self
+                .services
+                .database
+                .events_after(&self.run, self.last, BATCH)
+                .await
+            {
                 Ok(events) if events.is_empty() && ended => return None,
                 Ok(events) if events.is_empty() => self.wake().await?,
                 Ok(events) => self.read.extend(events),

@@ -18,7 +18,11 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
     connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// Refuses strangers, and dresses every answer.
-pub(super) async fn guard(State(services): State<Services>, request: Request, next: Next) -> Response {
+pub(super) async fn guard(
+    State(services): State<Services>,
+    request: Request,
+    next: Next,
+) -> Response {
     let mut response = match refusal(&services, &request) {
         Some(problem) => problem.into_response(),
         None => next.run(request).await,
@@ -29,7 +33,10 @@ pub(super) async fn guard(State(services): State<Services>, request: Request, ne
 
 fn refusal(services: &Services, request: &Request) -> Option<Problem> {
     let host = host(request.uri(), request.headers());
-    if !host.as_deref().is_some_and(|host| answers_to(host, &services.hosts)) {
+    if !host
+        .as_deref()
+        .is_some_and(|host| answers_to(host, &services.hosts))
+    {
         return Some(Problem::new(
             StatusCode::MISDIRECTED_REQUEST,
             "unknown-host",
@@ -48,7 +55,9 @@ fn refusal(services: &Services, request: &Request) -> Option<Problem> {
 
 /// The host the client asked for, with its port.
 fn host(uri: &Uri, headers: &HeaderMap) -> Option<String> {
-    let header = headers.get(header::HOST).and_then(|value| value.to_str().ok());
+    let header = headers
+        .get(header::HOST)
+        .and_then(|value| value.to_str().ok());
     header
         .map(str::to_owned)
         .or_else(|| uri.authority().map(ToString::to_string))
@@ -75,7 +84,9 @@ fn comes_from_here(headers: &HeaderMap, host: Option<&str>) -> bool {
     }
     match text(header::ORIGIN) {
         Some(origin) => {
-            let origin = origin.split_once("://").map(|(_, host)| host.to_ascii_lowercase());
+            let origin = origin
+                .split_once("://")
+                .map(|(_, host)| host.to_ascii_lowercase());
             origin.is_some() && origin.as_deref() == host
         }
         None => true,
@@ -88,8 +99,14 @@ fn dress(headers: &mut HeaderMap) {
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::X_FRAME_OPTIONS, "DENY"),
         (header::REFERRER_POLICY, "same-origin"),
-        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        (
+            HeaderName::from_static("cross-origin-opener-policy"),
+            "same-origin",
+        ),
+        (
+            HeaderName::from_static("cross-origin-resource-policy"),
+            "same-origin",
+        ),
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }
@@ -105,10 +122,21 @@ mod tests {
     #[test]
     fn only_addresses_localhost_and_allowed_names_are_answered() {
         let allowed = ["drills.example.org".to_owned()];
-        for good in ["127.0.0.1:8700", "[::1]:8700", "localhost", "localhost:8700", "drills.example.org"] {
+        for good in [
+            "127.0.0.1:8700",
+            "[::1]:8700",
+            "localhost",
+            "localhost:8700",
+            "drills.example.org",
+        ] {
             assert!(answers_to(good, &allowed), "{good} was refused");
         }
-        for bad in ["evil.example", "evil.example:8700", "localhost.evil.example", ""] {
+        for bad in [
+            "evil.example",
+            "evil.example:8700",
+            "localhost.evil.example",
+            "",
+        ] {
             assert!(!answers_to(bad, &allowed), "{bad:?} was answered");
         }
     }
@@ -118,7 +146,12 @@ mod tests {
         let headers = |pairs: &[(&'static str, &'static str)]| {
             pairs
                 .iter()
-                .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+                .map(|(name, value)| {
+                    (
+                        HeaderName::from_static(name),
+                        HeaderValue::from_static(value),
+                    )
+                })
                 .collect::<HeaderMap>()
         };
         let host = Some("127.0.0.1:8700");
@@ -130,7 +163,13 @@ mod tests {
             (&[("sec-fetch-site", "same-origin")], true),
             (&[("sec-fetch-site", "none")], true),
             (&[("sec-fetch-site", "same-site")], false),
-            (&[("sec-fetch-site", "cross-site"), ("origin", "http://127.0.0.1:8700")], false),
+            (
+                &[
+                    ("sec-fetch-site", "cross-site"),
+                    ("origin", "http://127.0.0.1:8700"),
+                ],
+                false,
+            ),
         ] {
             assert_eq!(comes_from_here(&headers(pairs), host), allowed, "{pairs:?}");
         }

@@ -68,5 +68,8 @@ fn api() -> Router<Services> {
 }
 
 async fn missing(uri: Uri) -> Problem {
-    Problem::missing("no-such-address", format!("there is nothing at `{}`", uri.path()))
+    Problem::missing(
+        "no-such-address",
+        format!("there is nothing at `{}`", uri.path()),
+    )
 }

@@ -57,8 +57,13 @@ impl Shelf {
             });
         }
         for item in items.iter().filter(|item| kind(item) == Some(Kind::Stack)) {
-            let plans = contents.entries.iter().filter_map(|entry| entry.plan.as_ref().ok());
-            let stack = plans.filter(|plan| plan.stack.name.as_str() == item.name).min_by_key(|plan| plan.name().to_owned());
+            let plans = contents
+                .entries
+                .iter()
+                .filter_map(|entry| entry.plan.as_ref().ok());
+            let stack = plans
+                .filter(|plan| plan.stack.name.as_str() == item.name)
+                .min_by_key(|plan| plan.name().to_owned());
             contents.stacks.push(StackEntry {
                 name: item.name.clone(),
                 path: item.path.clone(),
@@ -83,7 +88,12 @@ impl Catalogue for Shelf {
         contents
     }
 
-    fn plan(&self, wanted: Kind, name: &str, vars: &BTreeMap<String, String>) -> Result<Plan, Refused> {
+    fn plan(
+        &self,
+        wanted: Kind,
+        name: &str,
+        vars: &BTreeMap<String, String>,
+    ) -> Result<Plan, Refused> {
         let items = Library::new(self.listing()).items(&self.paths);
         let item = items
             .iter()

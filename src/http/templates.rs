@@ -25,7 +25,9 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
 
 /// The page as HTML.
 pub(super) fn render<P: Page>(page: &P) -> Result<Html<String>, Problem> {
-    text(page).map(Html).map_err(|error| Problem::internal(&format!("{error:#}")))
+    text(page)
+        .map(Html)
+        .map_err(|error| Problem::internal(&format!("{error:#}")))
 }
 
 fn text<P: Page>(page: &P) -> Result<String, minijinja::Error> {

@@ -190,6 +190,7 @@ fn finding(reader: &Reader<'_>, line: &Expectation) -> Finding {
                 holding,
                 &ending::Asked {
                     what: wording::done(event),
+                    not: wording::not_done(event),
                     by: *by,
                     clock,
                     before: before.as_ref(),
@@ -237,6 +238,7 @@ fn finding(reader: &Reader<'_>, line: &Expectation) -> Finding {
                 &holding,
                 &ending::Asked {
                     what: format!("probe `{probe}` held again"),
+                    not: format!("probe `{probe}` did not hold again"),
                     by: None,
                     clock: Clock {
                         within: Some(*within),
@@ -319,7 +321,6 @@ fn nothing_found(
         None if past(&timeline.last) == Some(true) => Finding::new(Verdict::Missed, reason),
         None => Finding::new(Verdict::Pending, format!("{reason} yet")),
         Some(end) => match past(&end.at) {
-            Some(true) => Finding::new(Verdict::Missed, reason),
             Some(false) => Finding::new(
                 Verdict::Censored,
                 format!("{reason}, but {} before it was due", end.sentence()),
@@ -328,7 +329,7 @@ fn nothing_found(
                 Verdict::Censored,
                 format!("{reason} before {}", end.sentence()),
             ),
-            None => Finding::new(Verdict::Missed, reason),
+            Some(true) | None => Finding::new(Verdict::Missed, reason),
         },
     }
     .due(due)

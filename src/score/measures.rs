@@ -279,7 +279,10 @@ impl<'a> Reader<'a> {
             reason: "the run goes on".into(),
         };
         match holding {
-            Holding::NeverFailed => measure.reading = Reading::NotApplicable,
+            Holding::NeverFailed => {
+                measure.reading = Reading::NotApplicable;
+                measure.reason = "none of them ever failed".into();
+            }
             Holding::Pending => {}
             Holding::Again { start, ended } => {
                 measure.to = Some(Endpoint {
@@ -425,8 +428,8 @@ pub(super) fn all_probes<'a>(timeline: &Timeline<'a>) -> Vec<&'a ProbeName> {
 fn impact(timeline: &Timeline<'_>, probes: &[&ProbeName], interval: &Interval) -> Option<Impact> {
     let (probe, turn) = probes.iter().find_map(|probe| {
         let turns = timeline.turns(probe).iter();
-        let opening = turns.filter(|turn| turn.first.seq == interval.from.seq);
-        Some((*probe, opening.last()?))
+        let mut opening = turns.filter(|turn| turn.first.seq == interval.from.seq);
+        Some((*probe, opening.next_back()?))
     })?;
     Some(Impact {
         probe: probe.clone(),

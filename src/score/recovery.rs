@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::timeline::{Close, FaultSpan, Moment, Timeline, Turn};
 use crate::engine::event::{ActorKind, Fact, Standing, UndoCause, UndoneBy};
-use crate::model::ids::ProbeName;
+use crate::model::ids::{InjectionId, ProbeName};
 use crate::model::probe::Probe;
 
 /// Who ended it.
@@ -171,9 +171,10 @@ pub(super) fn holding(
     if matches!(end.how, Close::Interrupted) {
         return not(NotHeld::Interrupted);
     }
-    let Some(mut start) = last.to else {
+    let Some(over) = last.to else {
         return not(NotHeld::Failing);
     };
+    let mut start = over;
     // A stretch counts from when the last fault took effect: before that there was more to come.
     if let Some(effective) = timeline.last_effective()
         && start.at.is_before(&effective.at)
@@ -188,7 +189,7 @@ pub(super) fn holding(
     let bound = widest_bound(timeline, probes);
     Holding::Again {
         start,
-        ended: ended(timeline, since, start, bound),
+        ended: ended(timeline, since, over, bound),
     }
 }
 
@@ -244,8 +245,8 @@ fn causes(timeline: &Timeline<'_>) -> Vec<Cause> {
         .filter_map(|event| {
             let (by, attested, reason) = match &event.fact {
                 Fact::RemedyDone { uses } => {
-                    let by = chosen_by(timeline.chooser(uses));
-                    (by, false, format!("remedy use {uses} was done"))
+                    let (by, remedy) = remedy(timeline, uses);
+                    (by, false, format!("{remedy} was done"))
                 }
                 Fact::ActionAttested { text } => {
                     let by = chosen_by(event.origin.kind);
@@ -275,6 +276,14 @@ fn chosen_by(kind: ActorKind) -> Ender {
     }
 }
 
+/// Who chose this use of a remedy, and which it is.
+fn remedy(timeline: &Timeline<'_>, uses: &InjectionId) -> (Ender, String) {
+    match timeline.choice(uses) {
+        Some((remedy, kind)) => (chosen_by(kind), format!("remedy `{remedy}`")),
+        None => (Ender::Unattributed, format!("a remedy ({uses})")),
+    }
+}
+
 fn removals(timeline: &Timeline<'_>, fault: &FaultSpan<'_>) -> Vec<Cause> {
     let id = &fault.injection.id;
     let mut causes = Vec::new();
@@ -294,10 +303,10 @@ fn removals(timeline: &Timeline<'_>, fault: &FaultSpan<'_>) -> Vec<Cause> {
     };
     let by = match cause {
         UndoCause::Timer => Some((Ender::Timer, "its time was up".to_owned())),
-        UndoCause::Remedied { by } => Some((
-            chosen_by(timeline.chooser(by)),
-            format!("remedy use {by} ended it"),
-        )),
+        UndoCause::Remedied { by } => {
+            let (by, remedy) = remedy(timeline, by);
+            Some((by, format!("{remedy} ended it")))
+        }
         UndoCause::Abort => Some((Ender::Abort, "the run was stopped".to_owned())),
         UndoCause::Error | UndoCause::Interrupted => {
             Some((Ender::Abort, "the run broke off".to_owned()))

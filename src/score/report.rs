@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::expectations::{self, Line};
 use super::measures::{Measures, Reader};
-use super::rubric::{self, RUBRIC, Score, Standing, TeamVerdict};
+use super::rubric::{self, Course, RUBRIC, Score, Standing, TeamVerdict};
 use super::timeline::Timeline;
 use crate::engine::event::{self, Verdict};
 use crate::model::drill::{Pass, Severity};
@@ -186,13 +186,13 @@ impl Scorecard {
         let timeline = reader.timeline;
         let lines = expectations::judge(reader, &exercise.runbook.expect);
         let standing = Standing {
-            over: timeline.verdict.is_some(),
-            real: timeline.real,
-            broken_off: timeline.verdict.and_then(|(verdict, _)| match verdict {
-                Verdict::Aborted => Some("was aborted"),
-                Verdict::Errored => Some("errored"),
-                Verdict::Passed | Verdict::Failed => None,
-            }),
+            course: match timeline.verdict {
+                _ if timeline.real => Course::Real,
+                Some((Verdict::Aborted, _)) => Course::BrokenOff("was aborted"),
+                Some((Verdict::Errored, _)) => Course::BrokenOff("errored"),
+                Some((Verdict::Passed | Verdict::Failed, _)) => Course::Over,
+                None => Course::Running,
+            },
             impact: reader.impact.is_some(),
             idle: timeline.idle(),
         };

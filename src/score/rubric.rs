@@ -2,6 +2,7 @@
 //!
 //! Changing anything here that changes a number is a new version: old scores are never silently redone.
 
+use crate::score::wording::Tell;
 use serde::Serialize;
 
 use super::expectations::{Line, Verdict};
@@ -121,15 +122,24 @@ pub struct Score {
     pub verdict_reason: String,
 }
 
-/// What about the run, beside its lines, decides whether a team is rated.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Standing {
-    /// The run is over.
-    pub(super) over: bool,
+/// How far a run has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Course {
+    /// It goes on.
+    Running,
+    /// It is over.
+    Over,
+    /// It was aborted or errored: how.
+    BrokenOff(&'static str),
     /// A responder said that it is real.
-    pub(super) real: bool,
-    /// It was aborted or errored.
-    pub(super) broken_off: Option<&'static str>,
+    Real,
+}
+
+/// What about the run, beside its lines, decides whether a team is rated.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Standing {
+    /// How far it has come.
+    pub(super) course: Course,
     /// Users were hurt.
     pub(super) impact: bool,
     /// No person did anything.
@@ -168,19 +178,16 @@ pub(super) fn score(lines: &[Line], standing: Standing, pass: Pass) -> Score {
 }
 
 fn outcome(lines: &[Line], points: f64, lost: f64, of: f64, standing: Standing) -> Option<f64> {
-    if standing.real {
+    if standing.course == Course::Real {
         return None;
     }
     if of > 0.0 {
         return Some(tenths(100.0 * (points - lost).max(0.0) / of));
     }
     // A team that did nothing while users were hurt scores nothing, whatever its runbook can see of that.
-    let complete = standing.over && standing.broken_off.is_none() && standing.impact;
-    let undone = lines
-        .iter()
-        .all(|line| !matches!(line.verdict, Verdict::Pending));
+    let idle = standing.course == Course::Over && standing.impact && standing.idle;
     let spoiled = lines.iter().any(|line| line.verdict == Verdict::Violated);
-    ((complete && undone && standing.idle) || spoiled).then_some(0.0)
+    (idle || spoiled).then_some(0.0)
 }
 
 fn outcome_reason(
@@ -191,7 +198,7 @@ fn outcome_reason(
     standing: Standing,
 ) -> String {
     if outcome.is_none() {
-        return if standing.real {
+        return if standing.course == Course::Real {
             "a responder said that the incident is real".into()
         } else {
             "no line that can earn points was decided".into()
@@ -202,7 +209,10 @@ fn outcome_reason(
     }
     let mut reason = format!("{} of {} points", figure(points), figure(of));
     if lost > 0.0 {
-        reason.push_str(&format!(", less {} for what was forbidden", figure(lost)));
+        reason.tell(format_args!(
+            ", less {} for what was forbidden",
+            figure(lost)
+        ));
     }
     reason
 }
@@ -260,19 +270,16 @@ fn rate(score: &mut Score, lines: &[Line], standing: Standing, pass: Pass) {
     let withheld = lines
         .iter()
         .find(|line| line.critical && line.verdict == Verdict::NotObserved);
-    let unrated = if standing.real {
-        Some("a responder said that the incident is real".to_owned())
-    } else if !standing.over {
-        score.verdict = TeamVerdict::Pending;
-        score.rating_reason = "the run goes on".into();
-        score.verdict_reason = "the run goes on".into();
-        return;
-    } else if let Some(how) = standing.broken_off {
-        Some(format!("the run {how}"))
-    } else if !standing.impact {
-        Some("no impact was observed".to_owned())
-    } else {
-        None
+    let unrated = match standing.course {
+        Course::Running => {
+            score.rating_reason = "the run goes on".into();
+            score.verdict_reason = "the run goes on".into();
+            return;
+        }
+        Course::Real => Some("a responder said that the incident is real".to_owned()),
+        Course::BrokenOff(how) => Some(format!("the run {how}")),
+        Course::Over if !standing.impact => Some("no impact was observed".to_owned()),
+        Course::Over => None,
     };
     if let Some(reason) = unrated {
         score.verdict = TeamVerdict::Unrated;
@@ -298,7 +305,7 @@ fn rate(score: &mut Score, lines: &[Line], standing: Standing, pass: Pass) {
     score.rating = Some(rating);
     score.rating_reason = format!("{} by outcome {}", earned.as_str(), figure(outcome));
     for cap in score.caps.iter().filter(|cap| cap.at < earned) {
-        score.rating_reason.push_str(&format!("; {}", cap.reason));
+        score.rating_reason.tell(format_args!("; {}", cap.reason));
     }
     let observed = score.observed.unwrap_or(0.0);
     let mut short = Vec::new();
@@ -322,7 +329,7 @@ fn rate(score: &mut Score, lines: &[Line], standing: Standing, pass: Pass) {
     if short.is_empty() {
         score.verdict = TeamVerdict::Passed;
         score.verdict_reason = format!(
-            "outcome {} of {} needed, observed {} of {} needed",
+            "outcome {} ({} needed), observed {} ({} needed)",
             figure(outcome),
             figure(pass.outcome),
             figure(observed),

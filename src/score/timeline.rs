@@ -13,7 +13,7 @@ use crate::engine::event::{
     ActorKind, Event, Fact, Standing, StopCause, UndoCause, UndoneBy, Verdict,
 };
 use crate::model::fault::{Cause, Injection};
-use crate::model::ids::{InjectionId, ProbeName};
+use crate::model::ids::{InjectionId, ProbeName, RemedyId};
 use crate::model::plan::Plan;
 use crate::model::time::Stamp;
 
@@ -302,14 +302,14 @@ impl<'a> Timeline<'a> {
         self.unusable.get(probe).copied()
     }
 
-    /// The kind of actor that chose this use of a remedy.
-    pub fn chooser(&self, uses: &InjectionId) -> ActorKind {
-        self.acts()
-            .find_map(|act| match &act.fact {
-                Fact::RemedyChosen { uses: this, .. } if this == uses => Some(act.origin.kind),
-                _ => None,
-            })
-            .unwrap_or(ActorKind::Unknown)
+    /// The remedy of this use of it, and the kind of actor that chose it.
+    pub fn choice(&self, uses: &InjectionId) -> Option<(&'a RemedyId, ActorKind)> {
+        self.acts().find_map(|act| match &act.fact {
+            Fact::RemedyChosen {
+                remedy, uses: this, ..
+            } if this == uses => Some((remedy, act.origin.kind)),
+            _ => None,
+        })
     }
 
     /// Whether no person did anything at all.

@@ -1,9 +1,23 @@
 //! How scores speak: lengths of time, and the words for moments, events and targets, alike in every report.
 
+use std::fmt;
+
 use crate::model::runbook::{
     Anchor, Audience, By, Expected, Milestone, PhraseSet, Target, UpdatePart,
 };
 use crate::model::time::Millis;
+
+/// Appending formatted text to a text, which can't fail.
+pub(super) trait Tell {
+    /// Appends.
+    fn tell(&mut self, what: fmt::Arguments<'_>);
+}
+
+impl Tell for String {
+    fn tell(&mut self, what: fmt::Arguments<'_>) {
+        fmt::Write::write_fmt(self, what).expect("a string takes any text");
+    }
+}
 
 /// A length of time for people, in tenths of a second, rounded up: a time past its limit never reads as within it.
 pub(crate) fn span(milliseconds: u64) -> String {
@@ -12,15 +26,15 @@ pub(crate) fn span(milliseconds: u64) -> String {
     let (hours, minutes, seconds) = (whole / 3600, whole / 60 % 60, whole % 60);
     let mut text = String::new();
     if hours > 0 {
-        text.push_str(&format!("{hours}h"));
+        text.tell(format_args!("{hours}h"));
     }
     if minutes > 0 {
-        text.push_str(&format!("{minutes}m"));
+        text.tell(format_args!("{minutes}m"));
     }
     if tenth > 0 {
-        text.push_str(&format!("{seconds}.{tenth}s"));
+        text.tell(format_args!("{seconds}.{tenth}s"));
     } else if seconds > 0 || text.is_empty() {
-        text.push_str(&format!("{seconds}s"));
+        text.tell(format_args!("{seconds}s"));
     }
     text
 }
@@ -71,19 +85,38 @@ pub(super) fn done(event: &Milestone) -> String {
         } => {
             let mut text = String::from("update posted");
             if let Some(audience) = audience {
-                text.push_str(&format!(" for {}", readers(*audience)));
+                text.tell(format_args!(" for {}", readers(*audience)));
             }
             if !channels.is_empty() {
-                text.push_str(&format!(" on {}", channels.join(" or ")));
+                text.tell(format_args!(" on {}", channels.join(" or ")));
             }
             if !must_have.is_empty() {
-                text.push_str(&format!(" with {}", parts(must_have)));
+                text.tell(format_args!(" with {}", parts(must_have)));
             }
             text
         }
         Milestone::Mitigated => "mitigated".into(),
         Milestone::Recovered => "recovered".into(),
         Milestone::Resolved => "all-clear given".into(),
+    }
+}
+
+/// That an event did not happen.
+pub(super) fn not_done(event: &Milestone) -> String {
+    match event {
+        Milestone::Detected
+        | Milestone::Acknowledged
+        | Milestone::Declared
+        | Milestone::Mitigated
+        | Milestone::Recovered => format!("not {}", done(event)),
+        Milestone::RoleAssigned(_) | Milestone::CauseNamed(_) | Milestone::RemedyChosen(_) => {
+            let done = done(event);
+            match done.rsplit_once(' ') {
+                Some((what, how)) => format!("{what} not {how}"),
+                None => done,
+            }
+        }
+        Milestone::Update { .. } | Milestone::Resolved => format!("no {}", done(event)),
     }
 }
 
@@ -162,15 +195,15 @@ pub(super) fn expected(what: &Expected) -> String {
             text.push_str(who.map_or("", by));
             if let Some(within) = within.or(*limit) {
                 let from = anchor(from.unwrap_or(Anchor::ImpactObserved));
-                text.push_str(&format!(" within {} of {from}", span(within.get())));
+                text.tell(format_args!(" within {} of {from}", span(within.get())));
             } else if let Some(from) = from {
-                text.push_str(&format!(" after {}", anchor(*from)));
+                text.tell(format_args!(" after {}", anchor(*from)));
             }
             if let (Some(_), Some(limit)) = (within, limit) {
-                text.push_str(&format!(", at the latest {}", span(limit.get())));
+                text.tell(format_args!(", at the latest {}", span(limit.get())));
             }
             if let Some(before) = before {
-                text.push_str(&format!(" before {}", target(before)));
+                text.tell(format_args!(" before {}", target(before)));
             }
             text
         }
@@ -182,15 +215,15 @@ pub(super) fn expected(what: &Expected) -> String {
         } => {
             let mut text = String::from("an update");
             if let Some(audience) = audience {
-                text.push_str(&format!(" for {}", readers(*audience)));
+                text.tell(format_args!(" for {}", readers(*audience)));
             }
-            text.push_str(&format!(
+            text.tell(format_args!(
                 " every {} until {}",
                 span(every.get()),
                 anchor(*until)
             ));
             if !must_have.is_empty() {
-                text.push_str(&format!(", each with {}", parts(must_have)));
+                text.tell(format_args!(", each with {}", parts(must_have)));
             }
             text
         }
@@ -211,7 +244,7 @@ pub(super) fn expected(what: &Expected) -> String {
                 anchor(*from)
             );
             if let Some(limit) = limit {
-                text.push_str(&format!(", at the latest {}", span(limit.get())));
+                text.tell(format_args!(", at the latest {}", span(limit.get())));
             }
             text
         }

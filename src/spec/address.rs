@@ -119,8 +119,8 @@ fn place(authority: &str) -> Result<Place, &'static str> {
     })
 }
 
-/// Whether a text is a network in CIDR form, such as `172.16.0.0/12`.
-pub(crate) fn network(text: &str) -> Result<(), &'static str> {
+/// Parses a network in CIDR form, such as `172.16.0.0/12`. Tells whether it is so wide that being in it says nothing.
+pub(crate) fn network(text: &str) -> Result<Breadth, &'static str> {
     let (ip, bits) = text
         .split_once('/')
         .ok_or("write it as `address/bits`, such as `127.0.0.0/8`")?;
@@ -139,7 +139,22 @@ pub(crate) fn network(text: &str) -> Result<(), &'static str> {
     if stray {
         return Err("it has address bits beyond its network bits");
     }
-    Ok(())
+    // The widest networks that are anybody's own are 10.0.0.0/8 and fc00::/7.
+    let least = if ip.is_ipv4() { 8 } else { 7 };
+    Ok(if bits < least {
+        Breadth::Anywhere
+    } else {
+        Breadth::Somewhere
+    })
+}
+
+/// How much a network says about an address in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Breadth {
+    /// It may be anybody's.
+    Anywhere,
+    /// It is in one part of the address space.
+    Somewhere,
 }
 
 #[cfg(test)]
@@ -194,14 +209,11 @@ mod tests {
 
     #[test]
     fn networks_have_no_stray_bits() {
-        for good in [
-            "127.0.0.0/8",
-            "0.0.0.0/0",
-            "10.1.2.3/32",
-            "::/0",
-            "fd00::/8",
-        ] {
-            assert_eq!(network(good), Ok(()), "{good}");
+        for good in ["127.0.0.0/8", "10.1.2.3/32", "fd00::/8"] {
+            assert_eq!(network(good), Ok(Breadth::Somewhere), "{good}");
+        }
+        for wide in ["0.0.0.0/0", "128.0.0.0/1", "::/0"] {
+            assert_eq!(network(wide), Ok(Breadth::Anywhere), "{wide}");
         }
         for bad in [
             "127.0.0.1",

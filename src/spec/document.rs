@@ -1,15 +1,21 @@
 //! Documents: what one file holds, each of a kind, with variables filled in and its shape checked.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::spec::check::drill::DRILL;
 use crate::spec::check::experiment::EXPERIMENT;
+use crate::spec::check::names::{did_you_mean, listed, nearest};
 use crate::spec::check::runbook::RUNBOOK;
-use crate::spec::check::shape::{self, did_you_mean, head, listed, nearest};
+use crate::spec::check::scalar::shown;
+use crate::spec::check::shape::{self, head};
 use crate::spec::check::stack::STACK;
 use crate::spec::check::team::TEAM;
-use crate::spec::diagnostic::{Code, Diagnostic, Sink, Source, Span};
+use crate::spec::code::Code;
+use crate::spec::diagnostic::{Diagnostic, Source, Span};
+use crate::spec::findings::Sink;
 use crate::spec::form::Object;
 use crate::spec::tree::{self, Kind as NodeKind, Node, short};
 use crate::spec::vars::{self, Lookup};
@@ -59,6 +65,25 @@ impl Kind {
             Self::Runbook => &RUNBOOK,
             Self::Team => &TEAM,
         }
+    }
+}
+
+/// There is no such kind.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is no kind `{text}`: it is Stack, Experiment, Drill, Runbook or Team")]
+pub struct UnknownKindName {
+    text: String,
+}
+
+impl FromStr for Kind {
+    type Err = UnknownKindName;
+
+    /// Reads a kind's name, in capitals or not: people type `firedrill schema stack`.
+    fn from_str(text: &str) -> Result<Self, UnknownKindName> {
+        let found = Self::ALL
+            .into_iter()
+            .find(|kind| kind.as_str().eq_ignore_ascii_case(text));
+        found.ok_or_else(|| UnknownKindName { text: short(text) })
     }
 }
 
@@ -118,7 +143,7 @@ pub(crate) fn parse(
 /// The YAML of a file and what follows it: all of a YAML file, the front matter of a Markdown file.
 fn parts(source: &Arc<Source>) -> Result<(Span, &str), Diagnostic> {
     let text = &source.text;
-    if !source.path.ends_with(".md") {
+    if !is_markdown(&source.path) {
         return Ok((Span::new(0, text.len()), ""));
     }
     let missing = |message: &str| {
@@ -144,6 +169,13 @@ fn parts(source: &Arc<Source>) -> Result<(Span, &str), Diagnostic> {
         at += line.len();
     }
     Err(missing("the front matter of this Markdown file never ends"))
+}
+
+/// Whether a path is that of a Markdown file.
+pub(crate) fn is_markdown(path: &str) -> bool {
+    Path::new(path)
+        .extension()
+        .is_some_and(|end| end.eq_ignore_ascii_case("md"))
 }
 
 fn no_kind(source: &Arc<Source>, span: Span) -> Diagnostic {
@@ -177,7 +209,7 @@ fn kind(root: &Node, sink: &mut Sink) -> Option<Kind> {
         .into_iter()
         .find(|kind| Some(kind.as_str()) == name);
     if found.is_none() && entry.value.kind != NodeKind::Broken {
-        let name = &shape::shown(&entry.value, sink);
+        let name = &shown(&entry.value, sink);
         let span = if entry.value.span.is_empty() {
             entry.span
         } else {

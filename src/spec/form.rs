@@ -88,12 +88,14 @@ pub(crate) enum Form {
     Label,
     /// A label or only its key.
     LabelSelector,
-    /// A JSONPath.
+    /// A `JSONPath`.
     JsonPath,
     /// A cron pattern of five fields.
     Cron,
     /// An IANA time zone.
     Timezone,
+    /// Any text, number or flag.
+    Scalar,
     /// Anything.
     Any,
     /// A list of this form with at least and at most so many items.
@@ -113,7 +115,7 @@ pub(crate) enum Form {
 pub(crate) enum Keys {
     /// Names.
     Name,
-    /// JSONPaths.
+    /// `JSONPaths`.
     JsonPath,
     /// Names of HTTP headers.
     Header,

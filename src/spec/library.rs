@@ -1,13 +1,16 @@
 //! Where other files are found by name: folders are read when something in them is asked for, once.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::check::shape::{did_you_mean, listed, nearest};
-use super::diagnostic::{Code, Diagnostic, Sink, Source, Span};
+use super::check::names::{did_you_mean, listed, nearest};
+use super::code::Code;
+use super::diagnostic::{Diagnostic, Source, Span};
 use super::document::{self, Document, Kind};
+use super::findings::Sink;
 use super::source;
 use super::tree::{Node, short};
 
@@ -79,6 +82,8 @@ pub struct Library {
     /// Files read, by their one spelling.
     read: BTreeMap<PathBuf, Arc<File>>,
     folders: BTreeMap<PathBuf, Vec<Arc<File>>>,
+    /// Secrets that were put into files: their values, and what stands for them in messages.
+    secrets: BTreeMap<String, String>,
 }
 
 /// A document found: the file it is in, and its place there.
@@ -105,6 +110,7 @@ impl Library {
             given: Vec::new(),
             read: BTreeMap::new(),
             folders: BTreeMap::new(),
+            secrets: BTreeMap::new(),
         }
     }
 
@@ -146,10 +152,6 @@ impl Library {
 
     pub(crate) fn options(&self) -> &Options {
         &self.options
-    }
-
-    pub(crate) fn given(&self) -> &[Arc<File>] {
-        &self.given
     }
 
     /// A file, or every file below a folder.
@@ -202,13 +204,47 @@ impl Library {
         file
     }
 
-    fn parse(&self, source: &Arc<Source>) -> Arc<File> {
-        let (documents, found) = document::parse(source, &self.options.vars, &*self.options.env);
+    fn parse(&mut self, source: &Arc<Source>) -> Arc<File> {
+        let used = RefCell::new(Vec::new());
+        let env = |name: &str| {
+            let value = (self.options.env)(name)?;
+            used.borrow_mut()
+                .push((value.clone(), format!("${{env:{name}}}")));
+            Some(value)
+        };
+        let (documents, found) = document::parse(source, &self.options.vars, &env);
+        self.secrets.extend(used.into_inner());
         Arc::new(File {
             source: Arc::clone(source),
             documents,
             found,
         })
+    }
+
+    /// Takes the values of secrets out of findings: a message may name what a value was compared with.
+    pub(crate) fn without_secrets(&self, mut found: Vec<Diagnostic>) -> Vec<Diagnostic> {
+        let mut secrets: Vec<_> = self
+            .secrets
+            .iter()
+            .filter(|(value, _)| !value.is_empty())
+            .collect();
+        // The longest first, so that what is left of one that holds another isn't shown.
+        secrets.sort_by_key(|(value, _)| std::cmp::Reverse(value.len()));
+        for one in &mut found {
+            let texts = [
+                Some(&mut one.message),
+                Some(&mut one.label),
+                one.hint.as_mut(),
+            ];
+            for text in texts.into_iter().flatten() {
+                for (value, reference) in &secrets {
+                    if text.contains(*value) {
+                        *text = text.replace(*value, reference);
+                    }
+                }
+            }
+        }
+        found
     }
 
     /// The folders in which a kind is looked for, nearest first, for a file of this folder.
@@ -267,7 +303,7 @@ impl Library {
         sink: &mut Sink,
     ) -> Option<Found> {
         let name = node.text()?;
-        let beside = PathBuf::from(home.source.folder());
+        let beside = beside(home);
         let places = self.places(kind, &beside);
         let mut seen = vec![Arc::clone(home)];
         if let Some(found) = pick(kind, name, node.span, &seen, sink) {
@@ -297,10 +333,10 @@ impl Library {
         sink: &mut Sink,
     ) -> Option<Found> {
         let text = node.text()?;
-        if !text.contains('/') && !text.ends_with(".md") {
+        if !document::is_markdown(text) {
             return self.find(Kind::Runbook, node, home, sink);
         }
-        let beside = PathBuf::from(home.source.folder());
+        let beside = beside(home);
         let mut places = vec![beside.clone(), beside.join(".."), PathBuf::new()];
         places.extend(self.options.library_dir.clone());
         let paths: Vec<PathBuf> = places.iter().map(|place| tidy(&place.join(text))).collect();
@@ -339,13 +375,12 @@ impl Library {
                 format!("`{}` is not a runbook", short(text)),
             );
         }
-        match index {
-            Some(index) => Some(Found { file, index }),
-            None => {
-                // Why it holds no runbook is that file's own finding.
-                sink.adopt(&file.found);
-                None
-            }
+        if let Some(index) = index {
+            Some(Found { file, index })
+        } else {
+            // Why it holds no runbook is that file's own finding.
+            sink.adopt(&file.found);
+            None
         }
     }
 }
@@ -432,23 +467,21 @@ fn missing(
         })
         .collect();
     if !folders.is_empty() && folders.len() <= 6 {
-        hint.push_str(&format!(
-            " (looked in {})",
-            listed(folders.iter().map(String::as_str), "and")
-        ));
+        let folders = listed(folders.iter().map(String::as_str), "and");
+        hint = format!("{hint} (looked in {folders})");
     }
     let broken: Vec<&str> = seen
         .iter()
         .filter(|file| {
             file.documents.is_empty()
                 && !file.found.is_empty()
-                && !file.source.path.ends_with(".md")
+                && !document::is_markdown(&file.source.path)
         })
         .map(|file| file.source.path.as_str())
         .collect();
     if !broken.is_empty() {
         let broken = listed(broken.into_iter(), "and");
-        hint.push_str(&format!("; {broken} could not be read"));
+        hint = format!("{hint}; {broken} could not be read");
     }
     sink.error(
         Code::UnknownFile,
@@ -456,6 +489,18 @@ fn missing(
         format!("there is no {what} `{}`", short(name)),
     )
     .with_hint(did_you_mean(near, &hint));
+}
+
+/// The folder of a file, spelled as the file's path was.
+fn beside(home: &File) -> PathBuf {
+    let folder = Path::new(&home.source.path)
+        .parent()
+        .unwrap_or(Path::new(""));
+    if folder.as_os_str().is_empty() {
+        PathBuf::from(".")
+    } else {
+        folder.to_owned()
+    }
 }
 
 /// A path without `.` and without `folder/..`.

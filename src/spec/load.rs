@@ -12,8 +12,10 @@ use crate::model::plan::{Exercise, Plan, SourceFile};
 use crate::model::stack::Stack;
 
 use super::check::{drill, experiment, runbook, stack, team};
-use super::diagnostic::{Code, Diagnostic, Findings, Severity, Sink};
+use super::code::Code;
+use super::diagnostic::{Diagnostic, Severity, Source};
 use super::document::{Document, Kind};
+use super::findings::{Findings, Sink};
 use super::library::{File, Found, Library, Options};
 use super::resolve::{self, Read};
 use super::tree::Node;
@@ -48,9 +50,13 @@ impl Library {
         }
         gathered.take(&file);
         gathered.unknown_overrides(self.options(), &file);
+        let failed = gathered.found.iter().any(is_error);
+        if gathered.plan.is_none() && !failed {
+            gathered.found.push(unread(&file.source));
+        }
         match gathered.plan {
-            Some(plan) if !gathered.found.iter().any(is_error) => Ok(plan),
-            _ => Err(Findings::new(gathered.found)),
+            Some(plan) if !failed => Ok(plan),
+            _ => Err(Findings::new(self.without_secrets(gathered.found))),
         }
     }
 
@@ -82,9 +88,15 @@ impl Library {
         }
         Report {
             files: files.into_iter().map(|(path, _)| path).collect(),
-            findings: Findings::new(gathered.found),
+            findings: Findings::new(self.without_secrets(gathered.found)),
         }
     }
+}
+
+/// A mistake of firedrill's own: better said than passed over.
+fn unread(source: &Arc<Source>) -> Diagnostic {
+    let message = "this file passed every check and still could not be read: please report it";
+    Diagnostic::error(Code::Unread, source, None, message)
 }
 
 fn is_error(one: &Diagnostic) -> bool {
@@ -190,12 +202,7 @@ impl Gathered {
             .iter()
             .any(|one| is_error(one) && one.file == document.source);
         if value.is_none() && clean {
-            self.found.push(Diagnostic::error(
-                Code::Unread,
-                &document.source,
-                None,
-                "this file passed every check and still could not be read: please report it",
-            ));
+            self.found.push(unread(&document.source));
         }
         // A value of a file with errors is not what its author meant.
         value.filter(|_| clean)
@@ -211,7 +218,7 @@ impl Gathered {
             })),
             Kind::Experiment => {
                 if let Some((stack, experiment)) = self.experiment(library, file, document) {
-                    let files = self.sources(&[&stack.0.file, file]);
+                    let files = Self::sources(&[&stack.0.file, file]);
                     let stack = Read {
                         document: stack.0.document(),
                         value: stack.1,
@@ -312,17 +319,17 @@ impl Gathered {
             return;
         };
         self.cross(document, |root, sink| {
-            drill::against(root, &stack, &experiment, sink)
+            drill::against(root, &stack, &experiment, sink);
         });
         if let (Some(at), Some(drill)) = (&runbook_at, &drill) {
             self.cross(at.document(), |root, sink| {
-                runbook::against(root, &stack, &experiment, drill, sink)
+                runbook::against(root, &stack, &experiment, drill, sink);
             });
         }
         let (Some(runbook_at), Some(team_at)) = (runbook_at, team_at) else {
             return;
         };
-        let files = self.sources(&[
+        let files = Self::sources(&[
             &stack_at.file,
             &experiment_at.file,
             &runbook_at.file,
@@ -357,16 +364,25 @@ impl Gathered {
     }
 
     /// The files of a plan with their digests, each once.
-    fn sources(&self, files: &[&Arc<File>]) -> Vec<SourceFile> {
+    fn sources(files: &[&Arc<File>]) -> Vec<SourceFile> {
         let mut all: Vec<SourceFile> = Vec::new();
         for file in files {
             let path = file.source.path.clone();
             if !all.iter().any(|other| other.path == path) {
                 let digest = Sha256::digest(file.source.text.as_bytes());
-                let sha256 = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+                let sha256 = hex(&digest);
                 all.push(SourceFile { path, sha256 });
             }
         }
         all
     }
+}
+
+/// Bytes as lower-case hexadecimal digits.
+fn hex(bytes: &[u8]) -> String {
+    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or_default();
+    bytes
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+        .collect()
 }

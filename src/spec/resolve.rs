@@ -12,10 +12,13 @@ use crate::model::plan::{Exercise, Plan, SourceFile};
 use crate::model::stack::{ContainerSelector, Link, Stack};
 use crate::model::time::Millis;
 
-use super::check::shape::{head, listed};
+use super::check::names::listed;
+use super::check::shape::head;
 use super::check::window::{Window, windows};
-use super::diagnostic::{Code, Diagnostic, Sink, Span};
+use super::code::Code;
+use super::diagnostic::{Diagnostic, Span};
 use super::document::Document;
+use super::findings::Sink;
 
 /// A checked value and the document it was read from.
 #[derive(Debug)]
@@ -55,19 +58,18 @@ pub(crate) fn resolve(
             );
         }
         for (count, act) in acts.into_iter().enumerate() {
-            match injection(step, count, act) {
-                Some(injection) => injections.push((index, injection)),
-                None => {
-                    sink.error(
-                        Code::BadName,
-                        key(index),
-                        format!("the id `{}` is too long", step.id),
-                    )
-                    .with_hint(
-                        "the ids of its targets are made from it, and have 80 characters at most",
-                    );
-                    break;
-                }
+            if let Some(injection) = injection(step, count, act) {
+                injections.push((index, injection));
+            } else {
+                sink.error(
+                    Code::BadName,
+                    key(index),
+                    format!("the id `{}` is too long", step.id),
+                )
+                .with_hint(
+                    "the ids of its targets are made from it, and have 80 characters at most",
+                );
+                break;
             }
         }
         if injections.len() > MOST {

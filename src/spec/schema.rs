@@ -88,12 +88,12 @@ fn rule(rule: &Rule) -> Vec<Value> {
 }
 
 /// A scalar, or a reference to a variable that holds one.
-fn scalar(schema: Value) -> Value {
+fn scalar(schema: &Value) -> Value {
     json!({"anyOf": [schema, {"$ref": "#/$defs/reference"}]})
 }
 
 fn text(pattern: &str, example: &str) -> Value {
-    scalar(json!({"type": "string", "pattern": pattern, "examples": [example]}))
+    scalar(&json!({"type": "string", "pattern": pattern, "examples": [example]}))
 }
 
 const NAME: &str = "^[A-Za-z0-9][A-Za-z0-9._:#-]{0,79}$";
@@ -110,11 +110,11 @@ fn form(of: &Form) -> Value {
             if *high < i64::MAX {
                 schema["maximum"] = json!(high);
             }
-            scalar(schema)
+            scalar(&schema)
         }
-        Form::Number(range) => scalar(number(*range)),
-        Form::Flag => scalar(json!({"type": "boolean"})),
-        Form::Word(words) => scalar(choice_of_words(words)),
+        Form::Number(range) => scalar(&number(*range)),
+        Form::Flag => scalar(&json!({"type": "boolean"})),
+        Form::Word(words) => scalar(&choice_of_words(words)),
         Form::Url => text("^[Hh][Tt][Tt][Pp][Ss]?://", "http://127.0.0.1:7000/health"),
         Form::Address => text(":[0-9]{1,5}$", "127.0.0.1:7000"),
         Form::Network => text("/[0-9]{1,3}$", "127.0.0.0/8"),
@@ -127,6 +127,7 @@ fn form(of: &Form) -> Value {
         Form::JsonPath => text(r"^\$", "$.result"),
         Form::Cron => text(r"^\S+(\s+\S+){4}$", "0 10 * * TUE"),
         Form::Timezone => text(r"^\S+$", "Europe/Berlin"),
+        Form::Scalar => json!({"type": ["string", "number", "boolean"]}),
         Form::Any => json!({}),
         Form::List(of, least, most) => {
             json!({"type": "array", "items": form(of), "minItems": least, "maxItems": most})
@@ -298,6 +299,127 @@ mod tests {
         assert!(seen > 30, "{seen}");
     }
 
+    /// Whether a value keeps to a schema, as far as the words of ours go; patterns are left out.
+    fn accepts(schema: &Value, value: &Value) -> bool {
+        let list = |key: &str| schema[key].as_array().map_or(&[][..], Vec::as_slice);
+        let is = |name: &Value| match name.as_str() {
+            Some("object") => value.is_object(),
+            Some("array") => value.is_array(),
+            Some("string") => value.is_string(),
+            Some("integer") => value.is_i64(),
+            Some("number") => value.is_number(),
+            Some("boolean") => value.is_boolean(),
+            _ => false,
+        };
+        let typed = match &schema["type"] {
+            Value::Null => true,
+            Value::Array(names) => names.iter().any(is),
+            name => is(name),
+        };
+        let entries = || value.as_object().into_iter().flatten();
+        let count = list("oneOf")
+            .iter()
+            .filter(|one| accepts(one, value))
+            .count();
+        typed
+            && (schema["$ref"].is_null() || value.as_str().is_some_and(|text| text.contains("${")))
+            && (schema["const"].is_null() || schema["const"] == *value)
+            && (schema["not"].is_null() || !accepts(&schema["not"], value))
+            && (list("anyOf").is_empty() || list("anyOf").iter().any(|one| accepts(one, value)))
+            && (list("oneOf").is_empty() || count == 1)
+            && list("allOf").iter().all(|one| accepts(one, value))
+            && list("required")
+                .iter()
+                .all(|key| value.get(key.as_str().unwrap_or("")).is_some())
+            && schema["dependentRequired"]
+                .as_object()
+                .into_iter()
+                .flatten()
+                .all(|(key, others)| {
+                    value.get(key).is_none()
+                        || others
+                            .as_array()
+                            .into_iter()
+                            .flatten()
+                            .all(|other| value.get(other.as_str().unwrap_or("")).is_some())
+                })
+            && schema["minItems"]
+                .as_u64()
+                .is_none_or(|least| value.as_array().is_none_or(|all| all.len() as u64 >= least))
+            && schema["maxItems"]
+                .as_u64()
+                .is_none_or(|most| value.as_array().is_none_or(|all| all.len() as u64 <= most))
+            && schema["maxProperties"]
+                .as_u64()
+                .is_none_or(|most| entries().count() as u64 <= most)
+            && schema["minimum"]
+                .as_f64()
+                .is_none_or(|low| value.as_f64().is_none_or(|number| number >= low))
+            && schema["maximum"]
+                .as_f64()
+                .is_none_or(|high| value.as_f64().is_none_or(|number| number <= high))
+            && schema["exclusiveMinimum"]
+                .as_f64()
+                .is_none_or(|low| value.as_f64().is_none_or(|number| number > low))
+            && entries().all(|(key, value)| {
+                match (&schema["properties"][key], &schema["additionalProperties"]) {
+                    (Value::Null, Value::Bool(false)) => false,
+                    (Value::Null, Value::Null | Value::Bool(_)) => true,
+                    (Value::Null, rest) => accepts(rest, value),
+                    (own, _) => accepts(own, value),
+                }
+            })
+            && value
+                .as_array()
+                .into_iter()
+                .flatten()
+                .all(|item| accepts(&schema["items"], item))
+    }
+
+    fn json_of(text: &str) -> (Kind, Value) {
+        let source = crate::spec::Source::new("f.yaml", text);
+        let (nodes, found) =
+            crate::spec::tree::parse(&source, crate::spec::Span::new(0, text.len()));
+        assert_eq!(found, Vec::new());
+        let value = nodes[0].to_json();
+        let kind = Kind::ALL
+            .into_iter()
+            .find(|kind| value["kind"] == kind.as_str())
+            .expect("a kind");
+        (kind, value)
+    }
+
+    #[test]
+    fn schemas_take_good_files_and_refuse_the_shapes_that_the_checker_refuses() {
+        for text in crate::spec::tests::good_files() {
+            let (kind, value) = json_of(&text);
+            assert!(accepts(&schema(kind), &value), "{text}");
+            // A key that there isn't is refused wherever it is put.
+            let mut more = value.clone();
+            more["unheard"] = json!(1);
+            assert!(!accepts(&schema(kind), &more));
+            for key in value.as_object().expect("a map").keys() {
+                let mut wrong = value.clone();
+                wrong[key] = json!([[1]]);
+                assert!(!accepts(&schema(kind), &wrong), "{key}");
+            }
+        }
+        let (kind, mut value) = json_of(&crate::spec::tests::good_files()[1]);
+        value["method"][0]["hook"]["at"] = json!("1s");
+        assert!(accepts(&schema(kind), &value));
+        value["method"][0]["hook"]["after"] = json!("x");
+        assert!(!accepts(&schema(kind), &value));
+        value["method"][0] =
+            json!({"down": {"link": "a", "for": "1s"}, "kill": {"service": "a", "for": "1s"}});
+        assert!(!accepts(&schema(kind), &value));
+        value["method"][0] =
+            json!({"latency": {"link": "a", "latency": "1s", "for": "1s", "toxicity": 0}});
+        assert!(!accepts(&schema(kind), &value));
+        value["method"][0] =
+            json!({"latency": {"link": "a", "latency": "1s", "for": "1s", "toxicity": "${share}"}});
+        assert!(accepts(&schema(kind), &value));
+    }
+
     #[test]
     fn a_schema_reads_like_this() {
         assert_json_snapshot!(schema(Kind::Team), @r##"
@@ -351,12 +473,23 @@ mod tests {
                     "default": "text"
                   },
                   "default": {
+                    "type": [
+                      "string",
+                      "number",
+                      "boolean"
+                    ],
                     "description": "Its value where none is given."
                   }
                 },
                 "additionalProperties": false
               },
-              {}
+              {
+                "type": [
+                  "string",
+                  "number",
+                  "boolean"
+                ]
+              }
             ]
           },
           "propertyNames": {

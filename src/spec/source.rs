@@ -8,7 +8,8 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::diagnostic::{Code, Diagnostic, Source};
+use super::code::Code;
+use super::diagnostic::{Diagnostic, Source};
 
 /// The largest file, in bytes.
 pub(crate) const LARGEST: u64 = 1 << 20;
@@ -54,7 +55,11 @@ pub(crate) fn read(path: &Path) -> Result<Arc<Source>, Diagnostic> {
         return Err(too_large());
     }
     match String::from_utf8(bytes) {
-        Ok(text) => Ok(Source::new(shown, text)),
+        Ok(text) => {
+            let source = Source::new(shown, text);
+            let folder = canonical(Path::new(&source.folder));
+            Ok(source.in_folder(folder.to_string_lossy().into_owned()))
+        }
         Err(error) => {
             let at = error.utf8_error().valid_up_to();
             let byte = error.as_bytes().get(at).copied().unwrap_or_default();

@@ -45,7 +45,15 @@ probes:
   error-rate: {prometheus: {url: "http://127.0.0.1:9090", query: "rate(errors[1m])"}, expect: {below: 0.01}, every: 5s}
 "#;
 
-/// Variables `host=far`, and an environment that holds `TOKEN`.
+/// A file of each kind without a mistake; of the runbook, its front matter.
+pub(super) fn good_files() -> Vec<String> {
+    let front = drill::RUNBOOK.split("---\n").nth(1).expect("front matter");
+    [STACK, drill::EXPERIMENT, drill::DRILL, front, drill::TEAM]
+        .map(str::to_owned)
+        .to_vec()
+}
+
+/// These variables, and an environment that holds `TOKEN`.
 fn options(vars: &[(&str, &str)]) -> Options {
     Options {
         vars: vars
@@ -94,4 +102,29 @@ fn head(text: &str) -> String {
     format!(
         "kind: Experiment\nname: e\nstack: wallet-staging\nhypothesis: It holds.\nsteady_state: [{{probe: nonce-gap}}]\n{text}"
     )
+}
+
+/// `unread` says that firedrill itself is wrong, so no file brings it about.
+const WITHOUT_TEST: [&str; 1] = ["unread"];
+
+#[test]
+fn every_code_is_shown_by_a_test() {
+    let tests = [
+        include_str!("tests/disk.rs"),
+        include_str!("tests/drill.rs"),
+        include_str!("tests/experiment.rs"),
+        include_str!("tests/stack.rs"),
+        include_str!("tests/yaml.rs"),
+    ]
+    .concat();
+    let missing: Vec<&str> = super::Code::ALL
+        .iter()
+        .map(|code| code.as_str())
+        .filter(|code| !WITHOUT_TEST.contains(code))
+        .filter(|code| {
+            !tests.contains(&format!("error[{code}]"))
+                && !tests.contains(&format!("warning[{code}]"))
+        })
+        .collect();
+    assert_eq!(missing, Vec::<&str>::new());
 }

@@ -7,13 +7,18 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use granit_parser::{Event, Parser, ScalarStyle, Tag};
+use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, Tag};
 
-use super::diagnostic::{Code, Diagnostic, Source, Span};
+use super::code::Code;
+use super::diagnostic::{Diagnostic, Source, Span};
 
 /// The deepest nesting of lists and maps.
 pub(crate) const DEEPEST: usize = 64;
-/// The most nodes a document may have, aliases expanded.
+/// The most documents of a file.
+const MOST_DOCUMENTS: usize = 100;
+/// After so many findings the rest of a file is not looked at: it is not a file of ours.
+const MOST_FINDINGS: usize = 500;
+/// The most nodes a file may have, aliases expanded.
 pub(crate) const MOST_NODES: usize = 100_000;
 
 /// One value and where it stands.
@@ -165,6 +170,7 @@ pub(crate) fn parse(source: &Arc<Source>, range: Span) -> (Vec<Node>, Vec<Diagno
         anchors: HashMap::new(),
         nodes: 0,
         copied: 0,
+        started: 0,
     };
     let text = &source.text[range.start..range.end];
     let options = granit_parser::options! { emit_comments: false, emit_unresolved_aliases: true };
@@ -181,12 +187,16 @@ pub(crate) fn parse(source: &Arc<Source>, range: Span) -> (Vec<Node>, Vec<Diagno
             }
             Err(error) => {
                 let at = range.start + error.marker().byte_offset().unwrap_or(0).min(text.len());
-                builder.found.push(Diagnostic::error(
-                    Code::Syntax,
-                    source,
-                    Span::new(at, at),
-                    format!("this is not YAML: {}", error.info()),
-                ));
+                let span = Span::new(at, at);
+                if *error.kind() == ErrorKind::RecursionLimitExceeded {
+                    builder.too_deep(span);
+                } else {
+                    builder.fail(
+                        Code::Syntax,
+                        span,
+                        format!("this is not YAML: {}", error.info()),
+                    );
+                }
                 break;
             }
         }
@@ -206,15 +216,28 @@ struct Builder<'s> {
     nodes: usize,
     /// Nodes copied for anchors.
     copied: usize,
+    /// Documents begun.
+    started: usize,
 }
 
 impl Builder<'_> {
     fn event(&mut self, event: Event<'_>, span: Span) -> Result<(), Stop> {
+        if self.found.len() >= MOST_FINDINGS {
+            return Err(Stop);
+        }
         match event {
             Event::DocumentStart(..) => {
+                // Anchors end with their document; the budgets are the file's.
                 self.anchors.clear();
-                self.nodes = 0;
-                self.copied = 0;
+                self.started += 1;
+                if self.started > MOST_DOCUMENTS {
+                    self.fail(
+                        Code::TooMuch,
+                        span,
+                        format!("the file holds more than {MOST_DOCUMENTS} documents"),
+                    );
+                    return Err(Stop);
+                }
             }
             Event::Scalar(text, style, anchor, tag) => {
                 let kind = self.scalar(&text, style, tag.as_deref(), span);
@@ -272,7 +295,7 @@ impl Builder<'_> {
         self.fail(
             Code::TooMuch,
             span,
-            format!("the document holds more than {MOST_NODES} values, aliases expanded"),
+            format!("the file holds more than {MOST_NODES} values, aliases expanded"),
         )
         .with_hint(
             "an alias copies everything that its anchor names: split the file, or write fewer aliases",

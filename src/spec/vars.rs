@@ -8,8 +8,10 @@ use std::sync::Arc;
 
 use crate::model::time::Millis;
 use crate::spec::check::refer;
-use crate::spec::check::shape::View;
-use crate::spec::diagnostic::{Code, Sink, Span};
+use crate::spec::check::view::View;
+use crate::spec::code::Code;
+use crate::spec::diagnostic::Span;
+use crate::spec::findings::Sink;
 use crate::spec::form::{Form, Object, defaulted, optional};
 use crate::spec::tree::{Kind, Node, resolve, short};
 
@@ -33,7 +35,7 @@ pub(crate) static VARIABLE: Object = Object {
             "text",
             "What it holds.",
         ),
-        optional("default", Form::Any, "Its value where none is given."),
+        optional("default", Form::Scalar, "Its value where none is given."),
     ]],
     rules: &[],
 };
@@ -111,18 +113,7 @@ fn one(
             Kind::Int(_) => "integer",
             Kind::Float(_) => "number",
             Kind::Bool(_) => "boolean",
-            Kind::Broken => return None,
-            _ => {
-                sink.error(
-                    Code::BadVariable,
-                    key,
-                    format!(
-                        "the variable `{name}` must be a text, a number, true or false, not {}",
-                        node.what()
-                    ),
-                );
-                return None;
-            }
+            _ => return None,
         };
         (kind, Some(node))
     };

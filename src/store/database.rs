@@ -156,6 +156,9 @@ fn opened(path: &Path, source: sqlx::Error) -> OpenError {
 }
 
 /// A handle on an open database: cheap to clone, and the journal of its runs.
+///
+/// [`close`](Self::close) it before the runtime ends: a runtime that is shut down takes the writer with it, and with the
+/// writer what was queued without being waited for. What was durable stays in any case.
 #[derive(Debug, Clone)]
 pub struct Database {
     inner: Arc<Inner>,
@@ -402,6 +405,15 @@ mod tests {
         let error = refusal(&data).await;
         assert!(matches!(error, OpenError::Folder { .. }), "{error:?}");
         assert!(error.to_string().contains("--data DIR"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_file_that_cannot_be_opened_is_said_with_what_to_check() {
+        let folder = sample::Folder::new();
+        std::fs::create_dir_all(folder.path.join("firedrill.db")).expect("a folder in its place");
+        let error = refusal(&folder.path).await;
+        assert!(matches!(error, OpenError::Denied { .. }), "{error:?}");
+        assert!(error.to_string().contains("check who owns it"), "{error}");
     }
 
     #[tokio::test]

@@ -1,1 +1,3 @@
-//! x
+//! Tests of the whole, through public doors only: one binary, so that it links once.
+
+mod faults;

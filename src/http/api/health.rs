@@ -17,7 +17,10 @@ pub(in crate::http) async fn readyz(
     State(services): State<Services>,
 ) -> Result<Json<Value>, Problem> {
     if services.shutdown.is_cancelled() {
-        return Err(Problem::unavailable("shutting-down", "firedrill is shutting down"));
+        return Err(Problem::unavailable(
+            "shutting-down",
+            "firedrill is shutting down",
+        ));
     }
     if !services.ready.is_set() {
         return Err(Problem::unavailable(

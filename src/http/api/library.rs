@@ -11,9 +11,15 @@ use crate::http::catalogue::{Contents, Entry, Kind, StackEntry, listed};
 use crate::http::problem::Problem;
 
 /// All stacks.
-pub(in crate::http) async fn stacks(State(services): State<Services>) -> Result<Json<Value>, Problem> {
+pub(in crate::http) async fn stacks(
+    State(services): State<Services>,
+) -> Result<Json<Value>, Problem> {
     let contents = contents(&services).await?;
-    let stacks: Vec<Value> = contents.stacks.iter().map(|stack| stack_in_short(&contents, stack)).collect();
+    let stacks: Vec<Value> = contents
+        .stacks
+        .iter()
+        .map(|stack| stack_in_short(&contents, stack))
+        .collect();
     Ok(Json(json!({"stacks": stacks})))
 }
 
@@ -24,14 +30,17 @@ pub(in crate::http) async fn stack(
 ) -> Result<Json<Value>, Problem> {
     let contents = contents(&services).await?;
     let entry = contents.stacks.iter().find(|stack| stack.name == name);
-    let entry = entry.ok_or_else(|| Problem::missing("no-such-stack", format!("there is no stack `{name}`")))?;
+    let entry = entry
+        .ok_or_else(|| Problem::missing("no-such-stack", format!("there is no stack `{name}`")))?;
     let mut value = stack_in_short(&contents, entry);
     value["stack"] = json!(entry.stack());
     Ok(Json(value))
 }
 
 /// All experiments.
-pub(in crate::http) async fn experiments(State(services): State<Services>) -> Result<Json<Value>, Problem> {
+pub(in crate::http) async fn experiments(
+    State(services): State<Services>,
+) -> Result<Json<Value>, Problem> {
     let contents = contents(&services).await?;
     let all: Vec<Value> = contents.of(Kind::Experiment).map(in_short).collect();
     Ok(Json(json!({"experiments": all})))
@@ -46,7 +55,9 @@ pub(in crate::http) async fn experiment(
 }
 
 /// All drills.
-pub(in crate::http) async fn drills(State(services): State<Services>) -> Result<Json<Value>, Problem> {
+pub(in crate::http) async fn drills(
+    State(services): State<Services>,
+) -> Result<Json<Value>, Problem> {
     let contents = contents(&services).await?;
     let all: Vec<Value> = contents.of(Kind::Drill).map(in_short).collect();
     Ok(Json(json!({"drills": all})))
@@ -70,7 +81,9 @@ pub(in crate::http) async fn contents(services: &Services) -> Result<Arc<Content
 
 async fn one(services: &Services, kind: Kind, name: &str) -> Result<Json<Value>, Problem> {
     let contents = contents(services).await?;
-    let entry = contents.get(kind, name).ok_or_else(|| unknown(kind, name))?;
+    let entry = contents
+        .get(kind, name)
+        .ok_or_else(|| unknown(kind, name))?;
     let mut value = in_short(entry);
     value["plan"] = json!(entry.plan.as_ref().ok());
     Ok(Json(value))
@@ -106,7 +119,9 @@ fn in_short(entry: &Entry) -> Value {
 
 fn stack_in_short(contents: &Contents, entry: &StackEntry) -> Value {
     let users = contents.entries.iter().filter(|user| {
-        user.plan.as_ref().is_ok_and(|plan| plan.stack.name.as_str() == entry.name)
+        user.plan
+            .as_ref()
+            .is_ok_and(|plan| plan.stack.name.as_str() == entry.name)
     });
     let users: Vec<&str> = users.map(|user| user.name.as_str()).collect();
     json!({

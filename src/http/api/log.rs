@@ -46,7 +46,10 @@ pub(in crate::http) async fn get(
     }
     let limit = part.limit.unwrap_or(MOST).clamp(1, MOST);
     let after = part.after.unwrap_or(0);
-    let mut events = services.database.events_after(&run, after, limit + 1).await?;
+    let mut events = services
+        .database
+        .events_after(&run, after, limit + 1)
+        .await?;
     let more = events.len() > limit as usize;
     events.truncate(limit as usize);
     let next = events.last().filter(|_| more).map(|event| event.seq);
@@ -60,7 +63,11 @@ pub(in crate::http) fn accepts(headers: &HeaderMap, media_type: &str) -> bool {
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
-        .any(|kind| kind.split(';').next().is_some_and(|kind| kind.trim() == media_type))
+        .any(|kind| {
+            kind.split(';')
+                .next()
+                .is_some_and(|kind| kind.trim() == media_type)
+        })
 }
 
 /// A responder's act, and whose it is.
@@ -88,7 +95,8 @@ impl Submission {
         for key in ["actor", "kind", "source_id", "event_time", "estimated"] {
             about.extend(body.remove_entry(key));
         }
-        let unfit = |error: serde_json::Error| Problem::unprocessable("unfit-act", error.to_string());
+        let unfit =
+            |error: serde_json::Error| Problem::unprocessable("unfit-act", error.to_string());
         Ok(Self {
             act: serde_json::from_value(Value::Object(body)).map_err(unfit)?,
             about: serde_json::from_value(Value::Object(about)).map_err(unfit)?,

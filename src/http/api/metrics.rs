@@ -33,15 +33,41 @@ pub(in crate::http) async fn get(
     let mut text = String::new();
     let mut gauge = |name: &str, help: &str, value: f64| {
         // Writing to a string can't fail.
-        let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}\n");
+        let _ = write!(
+            text,
+            "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}\n"
+        );
     };
-    #[expect(clippy::cast_precision_loss, reason = "counts of runs stay far below 2^52")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "counts of runs stay far below 2^52"
+    )]
     let number = |count: usize| count as f64;
-    gauge("firedrill_runs_live", "Runs this process drives.", number(live.len()));
-    gauge("firedrill_runs_stuck", "Runs this process drives and can't undo.", number(stuck_here));
-    gauge("firedrill_injections_stuck", "Injections of all runs that can't be undone.", number(stuck));
-    gauge("firedrill_ready", "Whether the first recovery pass is done.", f64::from(u8::from(services.ready.is_set())));
-    gauge("firedrill_uptime_seconds", "Since the process began.", uptime);
+    gauge(
+        "firedrill_runs_live",
+        "Runs this process drives.",
+        number(live.len()),
+    );
+    gauge(
+        "firedrill_runs_stuck",
+        "Runs this process drives and can't undo.",
+        number(stuck_here),
+    );
+    gauge(
+        "firedrill_injections_stuck",
+        "Injections of all runs that can't be undone.",
+        number(stuck),
+    );
+    gauge(
+        "firedrill_ready",
+        "Whether the first recovery pass is done.",
+        f64::from(u8::from(services.ready.is_set())),
+    );
+    gauge(
+        "firedrill_uptime_seconds",
+        "Since the process began.",
+        uptime,
+    );
     let _ = write!(
         text,
         "# HELP firedrill_build_info The version.\n# TYPE firedrill_build_info gauge\nfiredrill_build_info{{version=\"{}\"}} 1\n",

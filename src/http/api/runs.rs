@@ -34,7 +34,10 @@ pub(in crate::http) async fn list(
     let Query(part) = part.map_err(|error| bad_query(&error))?;
     let limit = part.limit.unwrap_or(50).clamp(1, MOST);
     let before = part.before.as_deref().map(run_id).transpose()?;
-    let mut rows = services.database.recent_runs(limit + 1, before.as_ref()).await?;
+    let mut rows = services
+        .database
+        .recent_runs(limit + 1, before.as_ref())
+        .await?;
     let more = rows.len() > limit as usize;
     rows.truncate(limit as usize);
     let next = rows.last().filter(|_| more).map(|row| row.id.clone());
@@ -47,7 +50,8 @@ pub(in crate::http) async fn get(
     Path(run): Path<String>,
 ) -> Result<Json<Value>, Problem> {
     let reading = Reading::of(&services, &run_id(&run)?).await?;
-    let mut value = serde_json::to_value(&reading.row).map_err(|error| Problem::internal(&error))?;
+    let mut value =
+        serde_json::to_value(&reading.row).map_err(|error| Problem::internal(&error))?;
     value["live"] = json!(reading.is_live());
     value["status"] = reading.status.as_ref().map_or(Value::Null, status);
     value["measures"] = json!(reading.report.as_ref().map(|report| &report.measures));
@@ -66,7 +70,11 @@ fn status(status: &RunStatus) -> Value {
                 .collect();
             json!({"state": "stuck", "what": what})
         }
-        RunStatus::Ended { verdict, unrecorded, .. } => {
+        RunStatus::Ended {
+            verdict,
+            unrecorded,
+            ..
+        } => {
             json!({"state": "ended", "verdict": verdict, "unrecorded": unrecorded})
         }
     }
@@ -106,12 +114,16 @@ pub(in crate::http) async fn stop(
     }
     let handle = driven(services, &run_id(run)?).await?;
     // A halt must not wait for a database that fails: then it is recorded without a name.
-    let origin = actor::person(services, source, name).await.unwrap_or_else(|_| {
-        let mut origin = crate::engine::event::Origin::machine(source);
-        origin.kind = crate::engine::event::ActorKind::Human;
-        origin
-    });
-    let cause = StopCause::Halt { reason: reason.to_owned() };
+    let origin = actor::person(services, source, name)
+        .await
+        .unwrap_or_else(|_| {
+            let mut origin = crate::engine::event::Origin::machine(source);
+            origin.kind = crate::engine::event::ActorKind::Human;
+            origin
+        });
+    let cause = StopCause::Halt {
+        reason: reason.to_owned(),
+    };
     handle.stop(cause, origin).await;
     Ok(())
 }

@@ -20,13 +20,24 @@ pub(in crate::http) async fn get(
 ) -> Result<Response, Problem> {
     let reading = Reading::of(&services, &run_id(&run)?).await?;
     let live = reading.is_live();
-    let report = reading
-        .report
-        .ok_or_else(|| Problem::missing("no-scorecard", "the run's log can't be judged: its first event was erased"))?;
-    let note = if live { "Provisional: the run goes on.\n\n" } else { "" };
+    let report = reading.report.ok_or_else(|| {
+        Problem::missing(
+            "no-scorecard",
+            "the run's log can't be judged: its first event was erased",
+        )
+    })?;
+    let note = if live {
+        "Provisional: the run goes on.\n\n"
+    } else {
+        ""
+    };
     if accepts(&headers, "text/markdown") {
         let body = format!("{note}{}", markdown::render(&report));
-        return Ok(([(header::CONTENT_TYPE, "text/markdown; charset=utf-8")], body).into_response());
+        return Ok((
+            [(header::CONTENT_TYPE, "text/markdown; charset=utf-8")],
+            body,
+        )
+            .into_response());
     }
     if accepts(&headers, "text/plain") {
         let body = format!("{note}{}", text::render(&report));

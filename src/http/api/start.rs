@@ -50,11 +50,18 @@ pub(in crate::http) async fn post(
     let run = handle.run();
     let location = format!("/api/v1/runs/{run}");
     let body = json!({"id": run, "name": handle.plan().name(), "url": location, "page": format!("/runs/{run}")});
-    Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(body)))
+    Ok((
+        StatusCode::CREATED,
+        [(header::LOCATION, location)],
+        Json(body),
+    ))
 }
 
 /// Reads the files anew and hands the plan to the supervisor.
-pub(in crate::http) async fn start(services: &Services, wanted: Wanted) -> Result<RunHandle, Problem> {
+pub(in crate::http) async fn start(
+    services: &Services,
+    wanted: Wanted,
+) -> Result<RunHandle, Problem> {
     let (kind, name) = match (wanted.drill, wanted.experiment) {
         (Some(name), None) => (Kind::Drill, name),
         (None, Some(name)) => (Kind::Experiment, name),
@@ -85,11 +92,17 @@ pub(in crate::http) async fn start(services: &Services, wanted: Wanted) -> Resul
             Refused::Unknown => unknown(kind, &name),
             Refused::Findings(found) => Problem::unprocessable(
                 "file-findings",
-                format!("the {} `{name}` can't be started: its files have findings", kind.as_str()),
+                format!(
+                    "the {} `{name}` can't be started: its files have findings",
+                    kind.as_str()
+                ),
             )
             .with_findings(listed(&found)),
         })?;
-    Ok(services.supervisor.start(plan, wanted.seed, Trigger::Api).await?)
+    Ok(services
+        .supervisor
+        .start(plan, wanted.seed, Trigger::Api)
+        .await?)
 }
 
 /// A body that is not what the endpoint takes.

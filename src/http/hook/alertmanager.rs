@@ -73,11 +73,15 @@ impl Alert {
     }
 
     fn matches(&self, run: &RunHandle) -> bool {
-        let rules = run.plan().drill.iter().flat_map(|exercise| &exercise.drill.detection);
+        let rules = run
+            .plan()
+            .drill
+            .iter()
+            .flat_map(|exercise| &exercise.drill.detection);
         rules.into_iter().any(|rule| match rule {
-            Detection::Alertmanager { labels } => {
-                labels.iter().all(|(name, value)| self.labels.get(name) == Some(value))
-            }
+            Detection::Alertmanager { labels } => labels
+                .iter()
+                .all(|(name, value)| self.labels.get(name) == Some(value)),
             Detection::Human => false,
         })
     }
@@ -171,7 +175,10 @@ fn authorise(services: &Services, headers: &HeaderMap) -> Result<(), Problem> {
 /// Whether two secrets are one, in a time that depends on neither: digests have one length, and all of it is compared.
 fn same(one: &[u8], other: &[u8]) -> bool {
     let (one, other) = (Sha256::digest(one), Sha256::digest(other));
-    let difference = one.iter().zip(other.iter()).fold(0, |all, (a, b)| all | (a ^ b));
+    let difference = one
+        .iter()
+        .zip(other.iter())
+        .fold(0, |all, (a, b)| all | (a ^ b));
     std::hint::black_box(difference) == 0
 }
 
@@ -185,12 +192,19 @@ fn too_large(error: &BytesRejection) -> Problem {
 }
 
 fn parse(body: &[u8]) -> Result<Message, Problem> {
-    let message: Message = serde_json::from_slice(body)
-        .map_err(|error| Problem::bad("bad-webhook", format!("this is no Alertmanager message: {error}")))?;
+    let message: Message = serde_json::from_slice(body).map_err(|error| {
+        Problem::bad(
+            "bad-webhook",
+            format!("this is no Alertmanager message: {error}"),
+        )
+    })?;
     if message.version != VERSION {
         return Err(Problem::bad(
             "bad-webhook",
-            format!("version `{}` is not known; hint: Alertmanager sends `{VERSION}`", message.version),
+            format!(
+                "version `{}` is not known; hint: Alertmanager sends `{VERSION}`",
+                message.version
+            ),
         ));
     }
     Ok(message)
@@ -242,7 +256,10 @@ async fn take(services: &Services, alert: &Alert, raw: &[u8]) -> Result<Taken, P
 
 fn not_recorded(error: &dyn std::fmt::Display) -> Problem {
     tracing::error!(%error, "an alert could not be recorded");
-    Problem::unavailable("not-recorded", "the alert could not be recorded; send it again")
+    Problem::unavailable(
+        "not-recorded",
+        "the alert could not be recorded; send it again",
+    )
 }
 
 #[cfg(test)]

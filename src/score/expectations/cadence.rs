@@ -7,6 +7,7 @@ use crate::model::time::Millis;
 use crate::score::measures::Reader;
 use crate::score::timeline::Moment;
 use crate::score::wording;
+use crate::score::wording::Tell;
 
 pub(super) fn judge(
     reader: &Reader<'_>,
@@ -64,7 +65,7 @@ pub(super) fn judge(
         })
         .collect();
     for lack in &lacking {
-        reason.push_str(&format!("; {lack}"));
+        reason.tell(format_args!("; {lack}"));
     }
     let seen = end.map_or(0, |end| end.after(&(*first).into()));
     let cut_short = stop.is_none() && timeline.end.is_some_and(|end| end.cut_short());

@@ -6,11 +6,14 @@ use crate::score::measures::Reader;
 use crate::score::recovery::{Ended, Ender, Holding, NotHeld};
 use crate::score::timeline::{Close, Moment};
 use crate::score::wording;
+use crate::score::wording::Tell;
 
 /// What a line asks for.
 pub(super) struct Asked<'a> {
     /// What shall have come about, in words.
     pub(super) what: String,
+    /// That it did not, in words.
+    pub(super) not: String,
     /// By whom.
     pub(super) by: Option<By>,
     /// By when.
@@ -30,15 +33,14 @@ pub(super) fn judge(reader: &Reader<'_>, holding: &Holding, asked: &Asked<'_>) -
             Finding::new(Verdict::NotApplicable, "it was never lost")
         }
         Holding::NeverFailed | Holding::Pending => {
-            let reason = format!("not {}", asked.what);
-            nothing_found(reader, Some(&since), clock, reason)
+            nothing_found(reader, Some(&since), clock, asked.not.clone())
         }
         Holding::Not { why, .. } => {
             let why = match why {
                 NotHeld::Unstable => " for long enough",
                 NotHeld::Failing | NotHeld::Interrupted => "",
             };
-            let reason = format!("not {}{why}", asked.what);
+            let reason = format!("{}{why}", asked.not);
             nothing_found(reader, Some(&since), clock, reason)
         }
         Holding::Again { start, ended } => again(reader, asked, &since, start, ended),
@@ -73,14 +75,14 @@ fn again(
     };
     let (mut verdict, mut share) = clock.grade(took);
     if !by_whom {
-        reason.push_str(&format!("; not the {}'s doing", whose(asked.by)));
+        reason.tell(format_args!("; not the {}'s doing", whose(asked.by)));
         verdict = Verdict::Missed;
     }
     if let Some(target) = asked.before
         && let Some(first) = anchor::target(reader, target)
         && first.order() <= start.order()
     {
-        reason.push_str(&format!("; not before {}", wording::target(target)));
+        reason.tell(format_args!("; not before {}", wording::target(target)));
         verdict = Verdict::Missed;
     }
     if verdict == Verdict::Missed {

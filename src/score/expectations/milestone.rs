@@ -8,6 +8,7 @@ use crate::score::measures::Reader;
 use crate::score::recovery::error_bound;
 use crate::score::timeline::Moment;
 use crate::score::wording;
+use crate::score::wording::Tell;
 
 pub(super) fn judge(
     reader: &Reader<'_>,
@@ -59,16 +60,19 @@ pub(super) fn judge(
     finding.due = since.and_then(|anchor| clock.due_from(&anchor));
     finding.evidence.push(moment.seq);
     if clock.last().is_some() {
-        reason.push_str(&format!("; {}", wording::due(clock.within, clock.limit)));
+        reason.tell(format_args!(
+            "; {}",
+            wording::due(clock.within, clock.limit)
+        ));
     }
     if let Some((target, first)) = before.zip(first) {
         let name = wording::target(target);
         finding.evidence.push(first.seq);
         if moment.order() < first.order() {
-            reason.push_str(&format!("; before {name}"));
+            reason.tell(format_args!("; before {name}"));
         } else {
             let late = wording::span(moment.after(&first));
-            reason.push_str(&format!("; {late} after {name}, not before it"));
+            reason.tell(format_args!("; {late} after {name}, not before it"));
             finding.verdict = Verdict::Missed;
             finding.share = 0.0;
         }
@@ -181,7 +185,7 @@ fn absent(
     first: Option<(Moment, &Target)>,
 ) -> Finding {
     let what = wording::done(event);
-    let mut reason = format!("not {what}");
+    let mut reason = wording::not_done(event);
     if let Some(from) = clock.from.filter(|_| premature.is_some()) {
         reason = format!("{what} only before {}", wording::anchor(from));
     }
@@ -191,7 +195,7 @@ fn absent(
         .collect();
     let misses = near_misses(reader, event);
     if let Some((seqs, why)) = misses {
-        reason.push_str(&format!(" ({why})"));
+        reason.tell(format_args!(" ({why})"));
         near.extend(seqs);
     }
     if let Some((first, target)) = first {

@@ -1,4 +1,4 @@
-//! A report as JUnit XML: one suite a run; a case for the hypothesis, for each of its probes, for the team, and for
+//! A report as `JUnit` XML: one suite a run; a case for the hypothesis, for each of its probes, for the team, and for
 //! each line of the runbook. What could not be decided is an error or skipped, never passed.
 
 use super::text::evidence;
@@ -6,6 +6,7 @@ use super::{Check, CheckKind, CheckResult, Report, word};
 use crate::engine::event::Verdict as StackVerdict;
 use crate::score::expectations::{Line, Verdict};
 use crate::score::rubric::TeamVerdict;
+use crate::score::wording::Tell;
 
 /// How a case came out.
 enum Outcome {
@@ -40,7 +41,7 @@ pub fn render_all(reports: &[Report]) -> String {
 fn suite(text: &mut String, report: &Report) {
     let cases = cases(report);
     let count = |wanted: fn(&Outcome) -> bool| cases.iter().filter(|c| wanted(&c.outcome)).count();
-    text.push_str(&format!(
+    text.tell(format_args!(
         "  <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\" timestamp=\"{}\">\n",
         escape(report.name()),
         cases.len(),
@@ -82,7 +83,7 @@ fn properties(text: &mut String, report: &Report) {
     }
     text.push_str("    <properties>\n");
     for (name, value) in named {
-        text.push_str(&format!(
+        text.tell(format_args!(
             "      <property name=\"{name}\" value=\"{}\"/>\n",
             escape(&value)
         ));
@@ -186,7 +187,7 @@ fn case(text: &mut String, report: &Report, case: &Case) {
         Outcome::Errored(kind, reason) => problem("error", kind, reason),
         Outcome::Skipped(reason) => format!("<skipped message=\"{}\"/>", escape(reason)),
     };
-    text.push_str(&format!(">\n      {inner}\n    </testcase>\n"));
+    text.tell(format_args!(">\n      {inner}\n    </testcase>\n"));
 }
 
 fn problem(element: &str, kind: &str, reason: &str) -> String {

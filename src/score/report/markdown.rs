@@ -5,6 +5,7 @@ use super::text::{ends, evidence, named, plain, points, value, who};
 use super::{CheckKind, CheckResult, Report, Scorecard, word};
 use crate::score::measures::Measures;
 use crate::score::rubric::figure;
+use crate::score::wording::Tell;
 
 /// Renders a report. Ends with a line feed.
 pub fn render(report: &Report) -> String {
@@ -18,7 +19,7 @@ pub fn render(report: &Report) -> String {
         checks(&mut page, report);
     }
     let run = report.run.as_ref().map_or("unnamed", |run| run.as_str());
-    page.push_str(&format!(
+    page.tell(format_args!(
         "\nRun {run}, created {}, read to event {}, chain head {}, rubric {}.\n",
         report.created,
         report.chain.seq,
@@ -48,29 +49,29 @@ fn escape(text: &str) -> String {
 fn head(page: &mut String, report: &Report) {
     let name = escape(report.name());
     match &report.overall {
-        Some(overall) => page.push_str(&format!(
+        Some(overall) => page.tell(format_args!(
             "## {name}: {}\n\n{} (exit {}).\n",
             word(overall.verdict),
             escape(&overall.reason),
             overall.exit_code
         )),
-        None => page.push_str(&format!("## {name}: not over yet\n")),
+        None => page.tell(format_args!("## {name}: not over yet\n")),
     }
-    page.push_str(&format!("\n> {}\n\n", escape(&report.hypothesis)));
+    page.tell(format_args!("\n> {}\n\n", escape(&report.hypothesis)));
     let verdict = report.stack_verdict.map_or("not decided yet", word);
-    page.push_str(&format!("Stack {}: **{verdict}**\n", report.stack));
+    page.tell(format_args!("Stack {}: **{verdict}**\n", report.stack));
     for reason in &report.stack_reasons {
-        page.push_str(&format!("- {}\n", escape(reason)));
+        page.tell(format_args!("- {}\n", escape(reason)));
     }
     for id in &report.stuck {
-        page.push_str(&format!("- **stuck**: {id} could not be undone yet\n"));
+        page.tell(format_args!("- **stuck**: {id} could not be undone yet\n"));
     }
 }
 
 fn score(page: &mut String, scorecard: &Scorecard) {
     let score = &scorecard.score;
     let number = |value: Option<f64>| value.map_or("-".to_owned(), figure);
-    page.push_str(&format!(
+    page.tell(format_args!(
         "\n### Team {}, {}: {}\n\n{}.\n\n| | | why |\n|---|---|---|\n",
         scorecard.team,
         scorecard.severity.as_str(),
@@ -83,12 +84,12 @@ fn score(page: &mut String, scorecard: &Scorecard) {
         ("observed", number(score.observed), &score.observed_reason),
         ("rating", rating.to_owned(), &score.rating_reason),
     ] {
-        page.push_str(&format!("| {name} | {value} | {} |\n", escape(why)));
+        page.tell(format_args!("| {name} | {value} | {} |\n", escape(why)));
     }
     page.push_str("\n| line | verdict | points | expected | why |\n|---|---|---|---|---|\n");
     for line in &scorecard.lines {
         let critical = if line.critical { " (critical)" } else { "" };
-        page.push_str(&format!(
+        page.tell(format_args!(
             "| {}{critical} | {} | {} | {} | {}{} |\n",
             line.id,
             line.verdict.as_str(),
@@ -103,7 +104,7 @@ fn score(page: &mut String, scorecard: &Scorecard) {
 fn times(page: &mut String, measures: &Measures) {
     page.push_str("\n### Times\n\n| | | from, to |\n|---|---|---|\n");
     for (name, measure) in named(measures) {
-        page.push_str(&format!(
+        page.tell(format_args!(
             "| {} | {} | {} |\n",
             name.trim(),
             value(measure),
@@ -115,7 +116,7 @@ fn times(page: &mut String, measures: &Measures) {
         ("Recovered", &measures.recovery),
     ] {
         if let Some(ended) = ended {
-            page.push_str(&format!("\n{what} {}.\n", escape(&who(ended))));
+            page.tell(format_args!("\n{what} {}.\n", escape(&who(ended))));
         }
     }
 }
@@ -135,6 +136,6 @@ fn checks(page: &mut String, report: &Report) {
             }
             CheckResult::NotReached => "not reached".to_owned(),
         };
-        page.push_str(&format!("- {kind} {}: {result}\n", check.probe));
+        page.tell(format_args!("- {kind} {}: {result}\n", check.probe));
     }
 }

@@ -33,7 +33,7 @@ pub fn render(report: &Report) -> String {
             runbook_line(&mut page, line);
         }
     }
-    page.text
+    page.finish()
 }
 
 #[derive(Default)]
@@ -58,7 +58,11 @@ impl Page {
             line.push(' ');
         }
         let mut empty = true;
-        for part in plain(text).split_whitespace() {
+        // An event stays on the line of its number.
+        let text = plain(text)
+            .replace("(event ", "(event\u{a0}")
+            .replace("(events ", "(events\u{a0}");
+        for part in text.split([' ']).filter(|part| !part.is_empty()) {
             let mut part = part;
             loop {
                 let used = line.chars().count();
@@ -89,6 +93,10 @@ impl Page {
         }
         self.text.push_str(line.trim_end());
         self.text.push('\n');
+    }
+
+    fn finish(self) -> String {
+        self.text.replace('\u{a0}', " ")
     }
 }
 

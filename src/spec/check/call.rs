@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 
 use crate::model::fault::{Call, Verify};
 use crate::model::probe::{Expect, HttpRequest, Program};
-use crate::spec::check::shape::{View, listed};
-use crate::spec::diagnostic::{Code, Sink, Span};
+use crate::spec::check::names::listed;
+use crate::spec::check::view::View;
+use crate::spec::code::Code;
+use crate::spec::diagnostic::Span;
+use crate::spec::findings::Sink;
 use crate::spec::form::{
     Form, Keys, NUMBER, Object, Rule, SOME_DURATION, defaulted, optional, required,
 };
@@ -178,7 +181,7 @@ pub(crate) fn program(node: &Node, sink: &mut Sink) -> Option<Program> {
         .collect();
     Some(Program {
         command: command?,
-        folder: Some(sink.source.folder()),
+        folder: Some(sink.source.folder.clone()),
     })
 }
 

@@ -12,14 +12,16 @@ use crate::model::team::Role;
 use crate::spec::check::call::{self, CALL, CALL_KEYS, COMMAND};
 use crate::spec::check::probe;
 use crate::spec::check::refer;
-use crate::spec::check::shape::{View, head};
+use crate::spec::check::shape::head;
 use crate::spec::check::stack::{HEAD, unproven};
-use crate::spec::diagnostic::{Code, Sink};
+use crate::spec::check::view::View;
+use crate::spec::code::Code;
+use crate::spec::findings::Sink;
 use crate::spec::form::{
     DURATION, Form, Keys, Object, PERCENT, Rule, SOME_DURATION, defaulted, later, later_variant,
     optional, required, variant,
 };
-use crate::spec::tree::Node;
+use crate::spec::tree::{Kind, Node};
 
 /// A responder's role.
 pub(crate) const ROLE: Form = Form::Word(&[
@@ -215,6 +217,20 @@ static PASS: Object = Object {
 pub(crate) fn read(root: &Node, runbook: Option<&RunbookName>, sink: &mut Sink) -> Option<Drill> {
     let view = View::new(root, &DRILL);
     let remedies = remedies(view.items("remedies"), sink);
+    for item in view.items("detection") {
+        // No label at all would take any alert for a detection.
+        if let Some(entry) = item
+            .entry("alertmanager")
+            .filter(|entry| entry.value.entries().is_empty())
+            && matches!(entry.value.kind, Kind::Map(_))
+        {
+            sink.error(
+                Code::WrongLength,
+                entry.span,
+                "expected at least 1 label here, found 0",
+            );
+        }
+    }
     let detection: Option<Vec<_>> = view.items("detection").iter().map(detection).collect();
     let injects: Option<Vec<_>> = view.items("injects").iter().map(inject).collect();
     let empty = Node::empty();

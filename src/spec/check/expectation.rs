@@ -6,8 +6,11 @@ use crate::model::runbook::{
 };
 use crate::model::time::Millis;
 use crate::spec::check::drill::{ROLE, role};
-use crate::spec::check::shape::{View, head, listed};
-use crate::spec::diagnostic::{Code, Sink};
+use crate::spec::check::names::listed;
+use crate::spec::check::shape::head;
+use crate::spec::check::view::View;
+use crate::spec::code::Code;
+use crate::spec::findings::Sink;
 use crate::spec::form::{
     Form, Object, Range, Rule, SOME_DURATION, defaulted, optional, required, variant,
 };

@@ -6,13 +6,15 @@ use crate::model::experiment::{Experiment, Limits, Recovery, StopCondition};
 use crate::model::fault::{Start, Step};
 use crate::model::ids::StepId;
 use crate::model::stack::Stack;
-use crate::spec::check::fault::{self, Placed, STEP};
+use crate::spec::check::fault::{self, Placed};
 use crate::spec::check::probe::{self, TOLERANCE};
 use crate::spec::check::refer;
-use crate::spec::check::shape::View;
 use crate::spec::check::stack::{HEAD, unproven};
+use crate::spec::check::step::STEP;
+use crate::spec::check::view::View;
 use crate::spec::check::window::{Window, windows};
-use crate::spec::diagnostic::{Code, Sink};
+use crate::spec::code::Code;
+use crate::spec::findings::Sink;
 use crate::spec::form::{DURATION, Form, Object, SOME_DURATION, defaulted, optional, required};
 use crate::spec::tree::Node;
 

@@ -6,8 +6,9 @@ use crate::model::stack::Stack;
 use crate::spec::address;
 use crate::spec::check::call::{self, Asked, COMMAND, EXPECT, HTTP};
 use crate::spec::check::refer;
-use crate::spec::check::shape::View;
-use crate::spec::diagnostic::{Sink, Span};
+use crate::spec::check::view::View;
+use crate::spec::diagnostic::Span;
+use crate::spec::findings::Sink;
 use crate::spec::form::{Form, LONGEST, Object, Rule, STREAK, defaulted, optional, required};
 use crate::spec::tree::{Entry, Node};
 

@@ -2,8 +2,11 @@
 
 use crate::model::ids::ProxyName;
 use crate::model::stack::{Link, Stack};
-use crate::spec::check::shape::{View, did_you_mean, listed, nearest};
-use crate::spec::diagnostic::{Code, Diagnostic, Sink, Span};
+use crate::spec::check::names::{did_you_mean, listed, nearest};
+use crate::spec::check::view::View;
+use crate::spec::code::Code;
+use crate::spec::diagnostic::{Diagnostic, Span};
+use crate::spec::findings::Sink;
 use crate::spec::tree::{Node, short};
 
 /// Reports a name that is not among those known.

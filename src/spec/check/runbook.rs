@@ -11,9 +11,10 @@ use crate::model::stack::Stack;
 use crate::model::time::Millis;
 use crate::spec::check::expectation::{self, EXPECTATION};
 use crate::spec::check::refer;
-use crate::spec::check::shape::View;
 use crate::spec::check::stack::HEAD;
-use crate::spec::diagnostic::{Code, Sink};
+use crate::spec::check::view::View;
+use crate::spec::code::Code;
+use crate::spec::findings::Sink;
 use crate::spec::form::{Form, Object, defaulted, required};
 use crate::spec::tree::Node;
 
@@ -162,8 +163,6 @@ fn known_in<'a, I: Iterator<Item = &'a str>>(
         && !known().any(|one| one == name)
     {
         let finding = refer::unknown(code, what, name, node.span, known(), sink);
-        finding
-            .message
-            .push_str(&format!(" in the drill `{}`", drill.name));
+        finding.message = format!("{} in the drill `{}`", finding.message, drill.name);
     }
 }

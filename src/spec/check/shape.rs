@@ -1,17 +1,14 @@
 //! Walks a tree along a form and reports everything that doesn't fit, each at its own bytes.
 //!
-//! What passes here can be read without looking again: [`View`] hands out values without findings of its own, and
-//! takes defaults from the same tables.
+//! What passes here can be read without looking again: [`View`](super::view::View) hands out values without
+//! findings of its own.
 
-use std::str::FromStr;
-
-use croner::parser::{CronParser, Seconds, Year};
-
-use crate::model::ids::ServiceName;
-use crate::model::time::Millis;
-use crate::spec::address;
-use crate::spec::diagnostic::{Code, Sink, Span};
-use crate::spec::form::{Form, Keys, Need, Object, Range, Rule, Variant};
+use crate::spec::check::names::{did_you_mean, listed, nearest};
+use crate::spec::check::scalar::{check_key, check_leaf, shown};
+use crate::spec::code::Code;
+use crate::spec::diagnostic::Span;
+use crate::spec::findings::Sink;
+use crate::spec::form::{Form, Need, Object, Rule, Variant};
 use crate::spec::tree::{Kind, Node, short};
 
 /// Checks a value; `anchor` is where to point when the value itself has no bytes: the key that leads to it.
@@ -29,6 +26,8 @@ pub(crate) fn check(node: &Node, anchor: Span, form: &'static Form, sink: &mut S
             if items.len() < *least || items.len() > *most {
                 let wanted = if least == most {
                     format!("exactly {least}")
+                } else if items.len() > *most {
+                    format!("at most {most}")
                 } else {
                     format!("at least {least}")
                 };
@@ -55,12 +54,12 @@ pub(crate) fn check(node: &Node, anchor: Span, form: &'static Form, sink: &mut S
                 check(node, anchor, form, sink);
             }
         }
-        _ => check_leaf(node, anchor, form, sink),
+        _ => check_leaf(node, place(node, anchor), form, sink),
     }
 }
 
 /// Where to point for a value: at its bytes, or at its anchor when it has none or is a whole map or list.
-fn place(node: &Node, anchor: Span) -> Span {
+pub(crate) fn place(node: &Node, anchor: Span) -> Span {
     match node.kind {
         Kind::List(_) | Kind::Map(_) => anchor,
         _ if node.span.is_empty() => anchor,
@@ -80,6 +79,10 @@ pub(crate) fn head(item: &Node) -> Span {
 fn fits(node: &Node, form: &Form) -> bool {
     match form {
         Form::Any => true,
+        Form::Scalar => matches!(
+            node.kind,
+            Kind::Text(_) | Kind::Int(_) | Kind::Float(_) | Kind::Bool(_)
+        ),
         Form::Integer(..) => matches!(node.kind, Kind::Int(_)),
         Form::Number(_) => matches!(node.kind, Kind::Int(_) | Kind::Float(_)),
         Form::Flag => matches!(node.kind, Kind::Bool(_)),
@@ -110,6 +113,7 @@ pub(crate) fn describe(form: &Form) -> String {
         Form::JsonPath => "a JSONPath such as `$.state`".to_owned(),
         Form::Cron => "a cron pattern such as `0 10 * * TUE`".to_owned(),
         Form::Timezone => "a time zone such as `Europe/Berlin`".to_owned(),
+        Form::Scalar => "a text, a number, `true` or `false`".to_owned(),
         Form::Any => "anything".to_owned(),
         Form::List(..) => "a list".to_owned(),
         Form::Map(..) => "a map".to_owned(),
@@ -146,252 +150,6 @@ fn wrong_type(node: &Node, anchor: Span, form: &'static Form, sink: &mut Sink) {
         }
         _ => {}
     }
-}
-
-/// A value as the file has it, cut where it is long; never a secret.
-pub(crate) fn shown(node: &Node, sink: &Sink) -> String {
-    let written = || {
-        let text = &sink.source.text;
-        short(
-            text.get(node.span.start..node.span.end)
-                .unwrap_or("")
-                .trim_matches(['"', '\'']),
-        )
-    };
-    match &node.kind {
-        Kind::Text(text) if !node.secret => short(text),
-        _ => written(),
-    }
-}
-
-fn check_key(keys: Keys, key: &str, span: Span, sink: &mut Sink) {
-    match keys {
-        Keys::Text => {}
-        Keys::Name => {
-            if let Err(error) = key.parse::<ServiceName>() {
-                sink.error(Code::BadName, span, error.to_string());
-            }
-        }
-        Keys::JsonPath => json_path(key, key, span, sink),
-        Keys::Header => {
-            let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
-            if key.is_empty() || !key.chars().all(token) {
-                sink.error(
-                    Code::BadHeader,
-                    span,
-                    format!("`{}` is not a header name", short(key)),
-                );
-            }
-        }
-    }
-}
-
-fn json_path(text: &str, shown: &str, span: Span, sink: &mut Sink) {
-    if let Err(error) = serde_json_path::JsonPath::parse(text) {
-        let why = if text == shown {
-            format!(": {error}")
-        } else {
-            String::new()
-        };
-        sink.error(
-            Code::BadJsonPath,
-            span,
-            format!("`{}` is not a JSONPath{why}", short(shown)),
-        )
-        .with_hint("a JSONPath begins with `$`, such as `$.result` or `$.items[0].id` (RFC 9535)");
-    }
-}
-
-fn check_leaf(node: &Node, anchor: Span, form: &'static Form, sink: &mut Sink) {
-    let at = place(node, anchor);
-    match (form, &node.kind) {
-        (Form::Integer(low, high), Kind::Int(number)) => {
-            if number < low || number > high {
-                let wanted = if *high == i64::MAX {
-                    format!("at least {low}")
-                } else {
-                    format!("from {low} to {high}")
-                };
-                sink.error(
-                    Code::OutOfRange,
-                    at,
-                    format!("{number} is out of range: it must be {wanted}"),
-                );
-            }
-        }
-        (Form::Number(range), Kind::Int(_) | Kind::Float(_)) => {
-            check_number(number(node).unwrap_or(f64::NAN), *range, at, sink);
-        }
-        (_, Kind::Text(text)) => check_text(text, &shown(node, sink), at, form, sink),
-        _ => {}
-    }
-}
-
-fn check_number(number: f64, range: Range, at: Span, sink: &mut Sink) {
-    let low = if range.closed {
-        number >= range.low
-    } else {
-        number > range.low
-    };
-    if low && number <= range.high {
-        return;
-    }
-    let edge = if range.closed { "at least" } else { "above" };
-    let message = match (range.low > f64::MIN, range.high < f64::MAX) {
-        (true, true) => format!("{edge} {} and at most {}", range.low, range.high),
-        (true, false) => format!("{edge} {}", range.low),
-        _ => "a finite number".to_owned(),
-    };
-    sink.error(
-        Code::OutOfRange,
-        at,
-        format!("{number} is out of range: it must be {message}"),
-    );
-}
-
-fn check_text(text: &str, shown: &str, at: Span, form: &'static Form, sink: &mut Sink) {
-    match form {
-        Form::Text if text.trim().is_empty() => {
-            sink.error(Code::OutOfRange, at, "this text must not be empty");
-        }
-        Form::Name => {
-            if text.parse::<ServiceName>().is_err() {
-                sink.error(Code::BadName, at, format!("`{shown}` is not a name")).with_hint(
-                    "use 1 to 80 letters, digits, `.`, `_`, `-`, `:` or `#`, beginning with a letter or digit",
-                );
-            }
-        }
-        Form::Duration(least, most) => check_duration(text, shown, (*least, *most), at, sink),
-        Form::FineDuration => {
-            if microseconds(text).is_none() {
-                sink.error(
-                    Code::BadDuration,
-                    at,
-                    format!("`{shown}` is not a duration"),
-                )
-                .with_hint("write it like `50us`, `1ms` or `2s`");
-            }
-        }
-        Form::Word(words) => {
-            if !words.iter().any(|(word, _)| *word == text) {
-                let all = listed(words.iter().map(|(word, _)| *word), "or");
-                let near = nearest(text, words.iter().map(|(word, _)| *word));
-                sink.error(
-                    Code::UnknownWord,
-                    at,
-                    format!("`{shown}` is not one of the words allowed here"),
-                )
-                .with_hint(did_you_mean(near, &format!("it is {all}")));
-            }
-        }
-        Form::Url => refuse(
-            address::url(text).err(),
-            Code::BadUrl,
-            "URL",
-            shown,
-            at,
-            sink,
-        ),
-        Form::Address => {
-            let why = address::host_and_port(text).err();
-            refuse(why, Code::BadAddress, "address", shown, at, sink);
-        }
-        Form::Network => refuse(
-            address::network(text).err(),
-            Code::BadNetwork,
-            "network",
-            shown,
-            at,
-            sink,
-        ),
-        Form::DockerHost => {
-            let why = address::docker_host(text).err();
-            refuse(why, Code::BadDockerHost, "Docker host", shown, at, sink);
-        }
-        Form::Label | Form::LabelSelector => {
-            let (key, value) = text.split_once('=').unwrap_or((text, ""));
-            let whole = matches!(form, Form::LabelSelector) || text.contains('=');
-            let plain = |part: &str| !part.chars().any(|c| c.is_whitespace() || c.is_control());
-            if key.is_empty() || !whole || !plain(key) || value.chars().any(char::is_control) {
-                refuse(
-                    Some("write it as `key=value`"),
-                    Code::BadLabel,
-                    "label",
-                    shown,
-                    at,
-                    sink,
-                );
-            }
-        }
-        Form::JsonPath => json_path(text, shown, at, sink),
-        Form::Cron => {
-            let parser = CronParser::builder()
-                .seconds(Seconds::Disallowed)
-                .year(Year::Disallowed)
-                .build();
-            if text.starts_with('@') || parser.parse(text).is_err() {
-                let why = "it has five fields: minute, hour, day of month, month, day of week";
-                refuse(Some(why), Code::BadCron, "cron pattern", shown, at, sink);
-            }
-        }
-        Form::Timezone => {
-            if jiff::tz::TimeZone::get(text).is_err() {
-                let why = "use a name of the IANA database, such as `Europe/Berlin` or `UTC`";
-                refuse(Some(why), Code::BadTimezone, "time zone", shown, at, sink);
-            }
-        }
-        _ => {}
-    }
-}
-
-fn refuse(why: Option<&str>, code: Code, what: &str, shown: &str, at: Span, sink: &mut Sink) {
-    if let Some(why) = why {
-        sink.error(code, at, format!("`{shown}` is not a usable {what}"))
-            .with_hint(why);
-    }
-}
-
-fn check_duration(text: &str, shown: &str, (least, most): (u64, u64), at: Span, sink: &mut Sink) {
-    match text.parse::<Millis>() {
-        Err(_) => {
-            sink.error(
-                Code::BadDuration,
-                at,
-                format!("`{shown}` is not a duration"),
-            )
-            .with_hint("write it like `500ms`, `30s`, `2m`, `1h` or `1m30s`");
-        }
-        Ok(length) if length.get() < least => {
-            let least = Millis::new(least);
-            sink.error(
-                Code::OutOfRange,
-                at,
-                format!("`{shown}` is too short: it must be at least {least}"),
-            );
-        }
-        Ok(length) if length.get() > most => {
-            let most = Millis::new(most);
-            sink.error(
-                Code::OutOfRange,
-                at,
-                format!("`{shown}` is too long: it must be at most {most}"),
-            );
-        }
-        Ok(_) => {}
-    }
-}
-
-/// A length of time in microseconds, `us` or `µs` beside the units of `Millis`.
-pub(crate) fn microseconds(text: &str) -> Option<u64> {
-    let text = text.trim();
-    let fine = text.strip_suffix("us").or_else(|| text.strip_suffix("µs"));
-    let length = match fine {
-        Some(count) if count.bytes().all(|b| b.is_ascii_digit()) => count.parse().ok()?,
-        Some(_) => return None,
-        None => text.parse::<Millis>().ok()?.get().checked_mul(1_000)?,
-    };
-    // An hour between two slices is no slicing any more.
-    (length <= 3_600_000_000).then_some(length)
 }
 
 pub(crate) fn check_object(node: &Node, anchor: Span, object: &'static Object, sink: &mut Sink) {
@@ -552,155 +310,5 @@ fn check_choice(
             }) => check(&entry.value, entry.span, form, sink),
             Some(_) => unsupported(&entry.key, entry.span, sink),
         }
-    }
-}
-
-/// The known name that is most like this one, if any is like it at all.
-pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let plain = |text: &str| text.to_lowercase().replace(['-', '_', ' '], "");
-    // What is longer than any name is not a slip of one, and comparing it would cost its length squared.
-    if name.len() > 100 {
-        return None;
-    }
-    let wanted = plain(name);
-    known
-        .map(|other| (strsim::osa_distance(&wanted, &plain(other)), other))
-        .filter(|(distance, other)| {
-            let length = other.len().min(name.len());
-            *distance < length && *distance <= 1 + length / 4
-        })
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, other)| other)
-}
-
-/// `a`, `b` or `c`.
-pub(crate) fn listed<'a>(names: impl Iterator<Item = &'a str>, word: &str) -> String {
-    let mut names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
-    if names.len() > 30 {
-        let more = names.len() - 30;
-        names.truncate(30);
-        return format!("{} {word} {more} more", names.join(", "));
-    }
-    match names.pop() {
-        None => "none".to_owned(),
-        Some(last) if names.is_empty() => last,
-        Some(last) => format!("{} {word} {last}", names.join(", ")),
-    }
-}
-
-/// The nearest name as a question, then what there is.
-pub(crate) fn did_you_mean(near: Option<&str>, all: &str) -> String {
-    match near {
-        Some(near) => format!("did you mean `{near}`? {all}"),
-        None => all.to_owned(),
-    }
-}
-
-/// A number, whole or not.
-pub(crate) fn number(node: &Node) -> Option<f64> {
-    match node.kind {
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "numbers of files are far below 2^53; JSON readers do the same"
-        )]
-        Kind::Int(number) => Some(number as f64),
-        Kind::Float(number) => Some(number),
-        _ => None,
-    }
-}
-
-/// A checked map, read by the keys of its object.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct View<'a> {
-    /// The map.
-    pub(crate) node: &'a Node,
-    /// Its form.
-    pub(crate) object: &'static Object,
-}
-
-impl<'a> View<'a> {
-    pub(crate) fn new(node: &'a Node, object: &'static Object) -> Self {
-        Self { node, object }
-    }
-
-    /// The value of a key, where it is given.
-    pub(crate) fn value(self, name: &str) -> Option<&'a Node> {
-        debug_assert!(
-            self.object.field(name).is_some(),
-            "{} has no `{name}`",
-            self.object.what
-        );
-        self.node.get(name)
-    }
-
-    fn default(self, name: &str) -> Option<&'static str> {
-        match self.object.field(name)?.need {
-            Need::Default(text) => Some(text),
-            _ => None,
-        }
-    }
-
-    /// The bytes of a key's value, where it is given, else of nothing.
-    pub(crate) fn span(self, name: &str) -> Option<Span> {
-        let entry = self.node.entry(name)?;
-        Some(place(&entry.value, entry.span))
-    }
-
-    /// The bytes of a key.
-    pub(crate) fn key_span(self, name: &str) -> Option<Span> {
-        self.node.entry(name).map(|entry| entry.span)
-    }
-
-    /// A text, or its default.
-    pub(crate) fn text(self, name: &str) -> Option<&'a str> {
-        match self.value(name) {
-            Some(node) => node.text(),
-            None => self.default(name),
-        }
-    }
-
-    /// A text that is of a type of its own: a name, a duration; or its default.
-    pub(crate) fn read<T: FromStr>(self, name: &str) -> Option<T> {
-        self.text(name)?.parse().ok()
-    }
-
-    /// A whole number, or its default.
-    pub(crate) fn integer<T: TryFrom<i64>>(self, name: &str) -> Option<T> {
-        let number = match self.value(name).map(|node| &node.kind) {
-            Some(Kind::Int(number)) => *number,
-            Some(_) => return None,
-            None => self.default(name)?.parse().ok()?,
-        };
-        T::try_from(number).ok()
-    }
-
-    /// A number, or its default.
-    pub(crate) fn number(self, name: &str) -> Option<f64> {
-        match self.value(name) {
-            Some(node) => number(node),
-            None => self.default(name)?.parse().ok(),
-        }
-    }
-
-    /// A flag, or its default.
-    pub(crate) fn flag(self, name: &str) -> Option<bool> {
-        match self.value(name).map(|node| &node.kind) {
-            Some(Kind::Bool(flag)) => Some(*flag),
-            Some(_) => None,
-            None => self.default(name)?.parse().ok(),
-        }
-    }
-
-    /// A list's items; none where it is absent.
-    pub(crate) fn items(self, name: &str) -> &'a [Node] {
-        self.value(name).map_or(&[], Node::items)
-    }
-
-    /// A list of texts that are of a type of their own.
-    pub(crate) fn all<T: FromStr>(self, name: &str) -> Option<Vec<T>> {
-        self.items(name)
-            .iter()
-            .map(|item| item.text()?.parse().ok())
-            .collect()
     }
 }

@@ -4,15 +4,18 @@ use std::collections::BTreeMap;
 
 use crate::model::ids::{ProbeName, ProxyName, ServiceName};
 use crate::model::probe::Probe;
-use crate::model::stack::{ContainerSelector, Identity, Link, Service, Stack, Toxiproxy};
+use crate::model::stack::{ContainerSelector, Link, Service, Stack, Toxiproxy};
 use crate::spec::address;
-use crate::spec::check::call::{self, Asked, EXPECT, HTTP};
+use crate::spec::check::identity;
 use crate::spec::check::probe::{self, PROBE};
 use crate::spec::check::refer;
-use crate::spec::check::shape::{View, head};
-use crate::spec::diagnostic::{Code, Sink, Span};
+use crate::spec::check::shape::head;
+use crate::spec::check::view::View;
+use crate::spec::code::Code;
+use crate::spec::diagnostic::Span;
+use crate::spec::findings::Sink;
 use crate::spec::form::{Field, Form, Keys, Object, Rule, defaulted, optional, required};
-use crate::spec::tree::{Kind, Node};
+use crate::spec::tree::Node;
 use crate::spec::vars::VARIABLE;
 
 /// The keys at the head of every file.
@@ -22,7 +25,7 @@ pub(crate) static HEAD: &[Field] = &[
         "vars",
         Form::Map(
             Keys::Name,
-            &Form::Either(&[Form::Object(&VARIABLE), Form::Any]),
+            &Form::Either(&[Form::Object(&VARIABLE), Form::Scalar]),
         ),
         "Variables: `${name}` in any value stands for theirs. Each is a value, or {type, default}.",
     ),
@@ -42,7 +45,7 @@ pub(crate) static STACK: Object = Object {
             ),
             optional(
                 "identity",
-                Form::List(&Form::Object(&IDENTITY), 0, 100),
+                Form::List(&Form::Object(&identity::IDENTITY), 0, 100),
                 "What proves that it is staging, read from the targets before each run and each fault.",
             ),
             optional(
@@ -72,56 +75,6 @@ pub(crate) static STACK: Object = Object {
             ),
         ],
     ],
-    rules: &[],
-};
-
-static IDENTITY: Object = Object {
-    what: "an identity check",
-    about: "One proof that the stack is staging.",
-    groups: &[&[
-        optional(
-            "http",
-            HTTP,
-            "A request whose answer must be as expected, such as a chain id or a header.",
-        ),
-        optional(
-            "expect",
-            Form::Object(&EXPECT),
-            "With `http`: what must come back.",
-        ),
-        optional(
-            "containers",
-            Form::Object(&CONTAINERS),
-            "Every container the stack names carries this label.",
-        ),
-        optional(
-            "upstreams",
-            Form::Object(&UPSTREAMS),
-            "Every link's upstream resolves into these networks only.",
-        ),
-    ]],
-    rules: &[
-        Rule::ExactlyOne(&["http", "containers", "upstreams"]),
-        Rule::Needs("http", "expect"),
-        Rule::Needs("expect", "http"),
-    ],
-};
-
-static CONTAINERS: Object = Object {
-    what: "a containers check",
-    about: "Every container the stack names carries this label.",
-    groups: &[&[required("label", Form::Label, "`key=value`.")]],
-    rules: &[],
-};
-
-static UPSTREAMS: Object = Object {
-    what: "an upstreams check",
-    about: "Every link's upstream resolves into these networks only.",
-    groups: &[&[required(
-        "within",
-        Form::List(&Form::Network, 1, 100),
-        "Networks in CIDR form.",
-    )]],
     rules: &[],
 };
 
@@ -211,11 +164,12 @@ static LINK: Object = Object {
 
 pub(crate) fn read(root: &Node, sink: &mut Sink) -> Option<Stack> {
     let view = View::new(root, &STACK);
-    let identity = identity(view.items("identity"), sink);
+    let identity = identity::read(view.items("identity"), sink);
     let services = services(view);
     let links = links(view, sink);
     let probes = probes(view, sink);
     let toxiproxy = view.value("toxiproxy").map(toxiproxy);
+    identity::idle_checks(view, sink);
     if view.items("identity").is_empty() {
         for span in far_places(view) {
             unproven(span, sink);
@@ -237,78 +191,6 @@ pub(crate) fn read(root: &Node, sink: &mut Sink) -> Option<Stack> {
         links: links?,
         probes: probes?,
     })
-}
-
-fn identity(items: &[Node], sink: &mut Sink) -> Option<Vec<Identity>> {
-    let mut all = Vec::new();
-    let mut whole = true;
-    for item in items {
-        match identity_check(item, sink) {
-            Some(check) => all.push(check),
-            None => whole = false,
-        }
-    }
-    whole.then_some(all)
-}
-
-fn identity_check(item: &Node, sink: &mut Sink) -> Option<Identity> {
-    let view = View::new(item, &IDENTITY);
-    if let Some(http) = view.value("http") {
-        call::header_values(http, sink);
-        let expected = item.entry("expect")?;
-        let request = call::request(http);
-        let expect = call::expect(&expected.value, expected.span, Asked::Http, sink);
-        let body = request
-            .as_ref()
-            .and_then(|request| request.body.as_deref())
-            .unwrap_or("");
-        mainnet(body, &expected.value, sink);
-        return Some(Identity::Http {
-            request: request?,
-            expect: expect?,
-        });
-    }
-    if let Some(containers) = view.value("containers") {
-        return Some(Identity::Containers {
-            label: View::new(containers, &CONTAINERS).read("label")?,
-        });
-    }
-    let upstreams = View::new(view.value("upstreams")?, &UPSTREAMS);
-    Some(Identity::Upstreams {
-        within: upstreams.all("within")?,
-    })
-}
-
-/// Ethereum's mainnet is chain 1; a file that expects it is refused whatever else it says.
-fn mainnet(body: &str, expect: &Node, sink: &mut Sink) {
-    if !["eth_chainId", "net_version"]
-        .iter()
-        .any(|method| body.contains(method))
-    {
-        return;
-    }
-    for entry in expect.get("json").map_or(&[][..], Node::entries) {
-        let one = match &entry.value.kind {
-            Kind::Int(number) => *number == 1,
-            #[expect(clippy::float_cmp, reason = "the chain id 1, written as 1.0")]
-            Kind::Float(number) => *number == 1.0,
-            Kind::Text(text) => is_one(text),
-            _ => false,
-        };
-        if one {
-            sink.error(Code::Mainnet, entry.value.span, "chain 1 is the Ethereum mainnet")
-                .with_hint("firedrill never runs on a mainnet, and nothing overrides that: point the stack at a staging chain");
-        }
-    }
-}
-
-fn is_one(text: &str) -> bool {
-    let text = text.trim().to_ascii_lowercase();
-    let number = match text.strip_prefix("0x") {
-        Some(hex) => u128::from_str_radix(hex, 16).ok(),
-        None => text.parse().ok(),
-    };
-    number == Some(1)
 }
 
 fn toxiproxy(node: &Node) -> Option<Toxiproxy> {

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use crate::model::team::Team;
 use crate::spec::check::refer;
-use crate::spec::check::shape::View;
 use crate::spec::check::stack::HEAD;
-use crate::spec::diagnostic::Sink;
+use crate::spec::check::view::View;
+use crate::spec::findings::Sink;
 use crate::spec::form::{Form, Object, required};
 use crate::spec::tree::Node;
 

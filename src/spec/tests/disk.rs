@@ -4,6 +4,7 @@ use insta::assert_snapshot;
 
 use super::drill::{DRILL, EXPERIMENT, RUNBOOK, TEAM};
 use super::*;
+use crate::model::fault::Call;
 use crate::spec::{Findings, load_plan, validate};
 
 /// A folder of its own, removed at the end.
@@ -49,6 +50,13 @@ fn a_drill_finds_what_it_needs_beside_its_folder() {
         .map_err(|f| folder.text(&f))
         .expect("a plan");
     assert_eq!(plan.files.len(), 5);
+    // Programs are found again from everywhere.
+    let drills = fs::canonicalize(folder.0.join("drills")).expect("a folder");
+    let exercise = plan.drill.expect("a drill");
+    let Some(Call::Run(program)) = &exercise.drill.remedies[2].act else {
+        panic!("not a program");
+    };
+    assert_eq!(program.folder.as_deref(), drills.to_str());
     let report = validate(std::slice::from_ref(&folder.0), &Options::default());
     assert_eq!(folder.text(&report.findings), "");
     assert_eq!(report.files.len(), 5);
@@ -72,6 +80,34 @@ fn stacks_come_from_the_folder_that_is_given() {
         ..Options::default()
     };
     assert!(load_plan(&experiment, &options).is_ok());
+    // A library holds stacks too.
+    folder.put("library/stacks/wallet.yaml", STACK);
+    let options = Options {
+        library_dir: Some(folder.0.join("library")),
+        ..Options::default()
+    };
+    assert!(load_plan(&experiment, &options).is_ok());
+}
+
+#[test]
+fn a_stack_that_is_broken_stops_its_experiment_and_is_shown() {
+    let folder = Folder::new("broken");
+    folder.put(
+        "stacks/wallet.yaml",
+        STACK.replace("environment: staging", "environment: 5"),
+    );
+    folder.put("stacks/other.yaml", "kind: [");
+    let experiment = folder.put("experiments/token.yaml", EXPERIMENT);
+    let findings = load_plan(&experiment, &Options::default()).expect_err("no plan");
+    assert_snapshot!(folder.text(&findings), @r#"
+    error[wrong-type]: expected a text, found a number
+     --> TMP/stacks/wallet.yaml:4:14
+      |
+    4 | environment: 5
+      |              ^
+      |
+      = help: quote it to make it a text: "5"
+    "#);
 }
 
 #[test]

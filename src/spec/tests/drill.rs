@@ -30,7 +30,7 @@ remedies:
 pass: {outcome: 80, observed: 75}
 "#;
 
-pub(super) const RUNBOOK: &str = r#"---
+pub(super) const RUNBOOK: &str = r"---
 kind: Runbook
 name: authentication
 class: availability
@@ -48,7 +48,7 @@ expect:
   - {id: judged,  manual: Handover named the open risks}
 ---
 ## 1. Confirm that log-ins fail for everybody
-"#;
+";
 
 pub(super) const TEAM: &str = "kind: Team\nname: wallet-oncall\nmembers: [ana, bo]\n";
 
@@ -73,6 +73,8 @@ fn the_drill_of_the_design_becomes_a_plan() {
         ("drills/bad-token.yaml", DRILL),
     ];
     let plan = plan(&files, &[]).expect("a plan");
+    let json = serde_json::to_string(&plan).expect("JSON");
+    assert_eq!(serde_json::from_str::<Plan>(&json).expect("the plan"), plan);
     let exercise = plan.drill.as_ref().expect("a drill");
     assert_eq!(exercise.runbook.expect.len(), 11);
     assert_eq!(
@@ -246,7 +248,7 @@ pass: {outcome: 101}
 
 #[test]
 fn a_runbook_is_checked_against_its_drill_at_its_own_tokens() {
-    let runbook = r#"---
+    let runbook = r"---
 kind: Runbook
 name: authentication
 expect:
@@ -256,7 +258,7 @@ expect:
   - {id: late,    event: recovered, by: team, within: 30m, limit: 61m}
   - {id: cadence, event: update, every: 2h, until: recovered}
 ---
-"#;
+";
     assert_snapshot!(with(DRILL, runbook), @r"
     error[unknown-step]: there is no step `bad-tken` in the drill `bad-token`
      --> runbooks/authentication.md:5:43
@@ -310,7 +312,7 @@ expect:
 
 #[test]
 fn an_expectation_has_the_keys_of_its_kind_only() {
-    let runbook = r#"---
+    let runbook = r"---
 # A comment, and an umlaut: ü
 kind: Runbook
 name: authentication
@@ -326,7 +328,7 @@ expect:
   - {event: declared, critical: yes}
   - {id: i, forbid: {remdy: x}}
 ---
-"#;
+";
     assert_snapshot!(with(DRILL, runbook), @r"
     error[unknown-word]: `secret` is not one of the words allowed here
      --> runbooks/authentication.md:5:8
@@ -511,6 +513,25 @@ fn files_that_a_drill_needs_are_looked_for_and_named() {
       |
       = help: a runbook begins with a line `---`, then YAML, then another line `---`
     ");
+}
+
+#[test]
+fn an_alert_without_labels_would_be_any_alert() {
+    let drill = DRILL.replace("{alertname: LoginFailures}", "{}");
+    assert_snapshot!(with(&drill, RUNBOOK), @r"
+    error[wrong-length]: expected at least 1 label here, found 0
+      --> drills/bad-token.yaml:10:14
+       |
+    10 | detection: [{alertmanager: {}}, human]
+       |              ^^^^^^^^^^^^
+    ");
+}
+
+#[test]
+fn kinds_are_named_in_capitals_or_not() {
+    assert_eq!("stack".parse(), Ok(crate::spec::Kind::Stack));
+    let unknown = "stak".parse::<crate::spec::Kind>().expect_err("no kind");
+    assert_snapshot!(unknown, @r"there is no kind `stak`: it is Stack, Experiment, Drill, Runbook or Team");
 }
 
 #[test]

@@ -60,7 +60,7 @@ limits: {services: 3, duration: 10m}
 
 #[test]
 fn several_mistakes_of_one_file_are_all_found() {
-    assert_snapshot!(experiment(r#"
+    assert_snapshot!(experiment(r"
 metod: []
 method:
   - latency: {link: wallet-api -> singer, latency: 2, for: 3m, toxicity: 0}
@@ -75,7 +75,7 @@ during: [{probe: nonce-gp}]
 stop_when: [{probe: nonce-gap, fails_for: 30}]
 limits: {services: none}
 recovery: {stable_for: 2m}
-"#), @r"
+"), @r"
     error[unknown-key]: an experiment has no key `metod`
      --> experiment.yaml:7:1
       |
@@ -312,12 +312,12 @@ method:
 
 #[test]
 fn steps_that_wait_for_each_other_are_shown_as_a_cycle() {
-    assert_snapshot!(experiment(r#"
+    assert_snapshot!(experiment(r"
 method:
   - down: {id: a, link: api-signer, after: b, for: 1m}
   - down: {id: b, link: api-signer, after: a, for: 1m}
   - down: {id: c, link: api-signer, after: d, for: 1m}
-"#), @r"
+"), @r"
     error[cycle]: the step `a` waits for itself
      --> experiment.yaml:8:44
       |
@@ -346,13 +346,13 @@ method:
 
 #[test]
 fn one_target_is_disturbed_in_one_way_at_a_time() {
-    assert_snapshot!(experiment(r#"
+    assert_snapshot!(experiment(r"
 method:
   - timeout: {link: api-signer, at: 0s, for: 2m}
   - partition: {from: [wallet-api], to: [signer], at: 1m, for: 2m}
   - pause: {service: signer, at: 0s, until: remedied, at_most: 10m}
   - kill: {service: signer, at: 5m, for: 1m}
-"#), @r"
+"), @r"
     error[overlap]: `partition` begins while `timeout` is on, and both add a `timeout` to the downstream of `api-signer`
      --> experiment.yaml:9:5
       |
@@ -375,7 +375,7 @@ method:
 fn steps_in_a_row_and_toxics_of_different_kinds_do_not_overlap() {
     assert_eq!(
         experiment(
-            r#"
+            r"
 method:
   - latency: {link: api-signer, latency: 1s, at: 0s, for: 1m}
   - latency: {link: api-signer, latency: 2s, at: 1m, for: 1m}
@@ -384,29 +384,67 @@ method:
   - timeout: {link: api-signer, at: 0s, for: 2m}
   - pause: {service: signer, until: remedied, at_most: 1m}
   - kill: {service: signer, after: pause, for: 1m}
-"#
+"
         ),
         ""
     );
 }
 
 #[test]
-fn more_services_than_allowed_and_steps_past_the_end_are_refused() {
-    assert_snapshot!(experiment(r#"
+fn steps_past_the_end_are_refused() {
+    assert_snapshot!(experiment(r"
+method:
+  - down: {link: api-node-a, at: 1m, for: 2m}
+  - latency: {link: api-node-a, latency: 1s, after: down, wait: 1m, for: 20s}
+limits: {duration: 4m}
+"), @r"
+    error[late-step]: the step `latency` can last until 4m20s, past the limit of 4m
+     --> experiment.yaml:9:74
+      |
+    9 |   - latency: {link: api-node-a, latency: 1s, after: down, wait: 1m, for: 20s}
+      |                                                                          ^^^
+      |
+      = help: end it earlier, or raise `limits: {duration: …}`
+    ");
+    assert_snapshot!(experiment("method: [{down: {link: api-node-a, until: remedied, at_most: 2h}}]\n"), @r"
+    error[late-step]: the step `down` can last until 2h, past the limit of 1h, the default
+     --> experiment.yaml:6:62
+      |
+    6 | method: [{down: {link: api-node-a, until: remedied, at_most: 2h}}]
+      |                                                              ^^
+      |
+      = help: end it earlier, or raise `limits: {duration: …}`
+    ");
+}
+
+#[test]
+fn more_services_at_once_than_allowed_are_refused() {
+    assert_snapshot!(experiment(r"
 method:
   - down: {link: api-signer, at: 0s, for: 2m}
   - down: {link: api-node-a, at: 1m, for: 2m}
-  - latency: {link: api-node-a, latency: 1s, after: down-2, wait: 1m, for: 20s}
-limits: {services: 1, duration: 4m}
-"#), @r"
-    error[late-step]: the step `latency` can last until 4m20s, past the limit of 4m
-      --> experiment.yaml:10:76
+limits: {services: 1}
+"), @r"
+    error[too-many-services]: 2 services are hit at once at 1m, and 1 may be
+      --> experiment.yaml:10:20
        |
-    10 |   - latency: {link: api-node-a, latency: 1s, after: down-2, wait: 1m, for: 20s}
-       |                                                                            ^^^
+    10 | limits: {services: 1}
+       |                    ^
        |
-       = help: end it earlier, or raise `limits: {duration: …}`
+       = help: `node-a` and `signer` are hit then; a link counts the service that it leads to
     ");
+    assert_eq!(
+        experiment(
+            r"
+method:
+  - down: {link: api-signer, at: 0s, for: 1m}
+  - down: {link: api-node-a, at: 1m, for: 2m}
+  - pause: {service: signer, at: 0s, for: 1m}
+limits: {services: 1}
+"
+        ),
+        ""
+    );
 }
 
 #[test]
@@ -545,14 +583,14 @@ method:
 
 #[test]
 fn attributes_stay_in_their_ranges() {
-    assert_snapshot!(experiment(r#"
+    assert_snapshot!(experiment(r"
 method:
   - packet_loss: {link: api-signer, loss_rate: 1.5, correlation: -1, for: 1m}
   - limit_data: {link: api-signer, bytes: -1, for: 400d}
   - slicer: {link: api-signer, average_size: 0, delay: 1.5ms, for: 1m}
   - latency: {link: api-signer, latency: 1s, direction: down, toxicity: .nan, for: 1m}
 steady_state: []
-"#), @r"
+"), @r"
     error[out-of-range]: 1.5 is out of range: it must be above 0 and at most 1
      --> experiment.yaml:8:48
       |
@@ -616,7 +654,7 @@ steady_state: []
 #[test]
 fn an_experiment_is_explained_in_words() {
     let text = head(
-        r#"
+        r"
 during: [{probe: nonce-gap}, {probe: node-lag}]
 method:
   - latency:   {id: slow-signer, link: wallet-api -> signer, latency: 2s, jitter: 200ms, for: 3m, toxicity: 0.5}
@@ -626,7 +664,7 @@ method:
   - restart:   {service: signer, at: 6m}
 stop_when: [{probe: nonce-gap, fails_for: 30s}]
 limits: {services: 3, duration: 10m}
-"#,
+",
     );
     let plan = plan(&[("stack.yaml", STACK), ("experiment.yaml", &text)], &[]).expect("a plan");
     let text = crate::spec::explain(&plan);

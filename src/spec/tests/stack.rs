@@ -295,3 +295,68 @@ links:
        |                                                      ^^^^^^^^^^^^^
     "#);
 }
+
+#[test]
+fn an_identity_check_that_proves_nothing_is_refused() {
+    assert_snapshot!(check(&[("s.yaml", r#"
+kind: Stack
+name: s
+environment: staging
+identity:
+  - {http: "http://127.0.0.1/", expect: {status: 200}}
+  - {containers: {label: env=staging}}
+  - {upstreams: {within: ["10.0.0.0/8", "0.0.0.0/0", "128.0.0.0/1"]}}
+"#)]), @r#"
+    error[no-identity]: this check proves nothing: it expects neither `json` nor `body` of the answer
+     --> s.yaml:6:33
+      |
+    6 |   - {http: "http://127.0.0.1/", expect: {status: 200}}
+      |                                 ^^^^^^
+
+    error[no-identity]: this check proves nothing: no service of the stack has a container
+     --> s.yaml:7:6
+      |
+    7 |   - {containers: {label: env=staging}}
+      |      ^^^^^^^^^^
+
+    error[no-identity]: this check proves nothing: the stack has no links
+     --> s.yaml:8:6
+      |
+    8 |   - {upstreams: {within: ["10.0.0.0/8", "0.0.0.0/0", "128.0.0.0/1"]}}
+      |      ^^^^^^^^^
+
+    error[out-of-range]: this network is so wide that being in it proves nothing
+     --> s.yaml:8:41
+      |
+    8 |   - {upstreams: {within: ["10.0.0.0/8", "0.0.0.0/0", "128.0.0.0/1"]}}
+      |                                         ^^^^^^^^^^^
+      |
+      = help: name the networks of the staging environment, such as `10.20.0.0/16`
+
+    error[out-of-range]: this network is so wide that being in it proves nothing
+     --> s.yaml:8:54
+      |
+    8 |   - {upstreams: {within: ["10.0.0.0/8", "0.0.0.0/0", "128.0.0.0/1"]}}
+      |                                                      ^^^^^^^^^^^^^
+      |
+      = help: name the networks of the staging environment, such as `10.20.0.0/16`
+    "#);
+}
+
+#[test]
+fn a_mainnet_is_found_inside_whole_answers_too() {
+    for expect in [
+        r#"json: {"$": {id: 1, result: "0x1"}}"#,
+        r#"body: '"result":"0x1"'"#,
+    ] {
+        let text = format!(
+            "kind: Stack\nname: s\nenvironment: staging\nidentity:\n  - {{http: {{url: \"http://127.0.0.1/\", method: POST, body: eth_chainId}}, expect: {{{expect}}}}}\n"
+        );
+        assert!(
+            check(&[("s.yaml", &text)]).contains("error[mainnet]"),
+            "{expect}"
+        );
+        let staging = text.replace("0x1", "0x11");
+        assert_eq!(check(&[("s.yaml", &staging)]), "", "{expect}");
+    }
+}

@@ -2,7 +2,7 @@ use insta::assert_snapshot;
 use proptest::prelude::*;
 
 use super::*;
-use crate::spec::diagnostic::Findings;
+use crate::spec::findings::Findings;
 
 fn one(text: &str) -> String {
     check(&[("f.yaml", text)])
@@ -137,7 +137,16 @@ fn bombs_are_refused_before_they_grow() {
     let mut text = String::from("kind: Team\nname: t\na0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
     for level in 1..12 {
         let alias = vec![format!("*a{}", level - 1); 10].join(", ");
-        text.push_str(&format!("a{level}: &a{level} [{alias}]\n"));
+        text += &[
+            "a",
+            &level.to_string(),
+            ": &a",
+            &level.to_string(),
+            " [",
+            &alias,
+            "]\n",
+        ]
+        .concat();
     }
     let found = one(&text);
     assert!(found.contains("error[too-much]"), "{found}");
@@ -150,7 +159,10 @@ fn bombs_are_refused_before_they_grow() {
     let wide = format!("kind: Team\nmembers: [{}]\n", "a,".repeat(200_000));
     assert!(one(&wide).contains("error[too-much]"));
     // Anchors within anchors copy each other; the copies are bounded too.
-    let anchors: String = (0..60).map(|n| format!("&n{n} [")).collect();
+    let anchors = (0..60)
+        .map(|n| format!("&n{n} ["))
+        .collect::<Vec<_>>()
+        .concat();
     let deep = format!(
         "kind: Team\nmembers: {anchors}{}{}\n",
         "a,".repeat(50_000),
@@ -225,11 +237,11 @@ members: ["${host", "${list}", "${n}"]
       |
       = help: only `${env:NAME}` may stand here
 
-    error[bad-variable]: the variable `list` must be a text, a number, true or false, not a list
-     --> f.yaml:3:35
+    error[wrong-type]: expected a variable, a map, or a text, a number, `true` or `false`, found a list
+     --> f.yaml:3:41
       |
     3 | vars: {host: a, other: "${host}", list: [], n: {type: integer, default: x}, t: {typ: text}}
-      |                                   ^^^^
+      |                                         ^^
 
     error[bad-variable]: the default of `n` is not a whole number
      --> f.yaml:3:73
@@ -319,6 +331,15 @@ probes:
 }
 
 #[test]
+fn a_secret_that_is_looked_up_is_not_shown_either() {
+    let found = experiment(
+        "method:\n  - down: {link: \"${env:TOKEN}\", for: 1m, after: \"${env:TOKEN}\"}\nstop_when: [{probe: \"${env:TOKEN}\", fails_for: 1s}]\n",
+    );
+    assert!(!found.contains("hunter2"), "{found}");
+    assert!(found.contains("there is no link `${env:TOKEN}`"), "{found}");
+}
+
+#[test]
 fn findings_are_json_too() {
     let source = Source::new("f.yaml", "kind: Team\nname: tüm\nmembers: [a]\n");
     let mut library = Library::of([source], Options::default());
@@ -355,6 +376,30 @@ fn many_findings_are_counted_not_shown() {
     assert!(found.lines().count() < 4_000, "{}", found.lines().count());
     assert!(found.contains("more findings"));
     assert_eq!(Findings::default().render(false), "");
+}
+
+#[test]
+fn line_ends_and_marks_of_other_systems_do_not_move_positions() {
+    let text = "\u{feff}kind: Team\r\nname: t\r\nmembers: [ä, b]\r\n";
+    assert_snapshot!(one(text), @r"
+    error[bad-name]: `ä` is not a name
+     --> f.yaml:3:11
+      |
+    3 | members: [ä, b]
+      |           ^
+      |
+      = help: use 1 to 80 letters, digits, `.`, `_`, `-`, `:` or `#`, beginning with a letter or digit
+    ");
+    let runbook = "\u{feff}---\r\nkind: Runbook\r\nname: ü\r\nexpect: [{id: a, manual: x}]\r\n---\r\n# Body\r\n";
+    assert_snapshot!(check(&[("r.md", runbook)]), @r"
+    error[bad-name]: `ü` is not a name
+     --> r.md:3:7
+      |
+    3 | name: ü
+      |       ^
+      |
+      = help: use 1 to 80 letters, digits, `.`, `_`, `-`, `:` or `#`, beginning with a letter or digit
+    ");
 }
 
 fn pieces() -> impl Strategy<Value = String> {
@@ -432,4 +477,39 @@ proptest! {
             let _ = check(&[("stack.yaml", STACK), ("t.yaml", super::drill::TEAM), (path, &changed)]);
         }
     }
+}
+
+#[test]
+fn a_file_of_many_mistakes_or_documents_is_not_looked_at_to_its_end() {
+    for text in ["---\n".repeat(50_000), "a: |\n x\n".repeat(50_000)] {
+        let mut library = library(&[("f.yaml", &text)], &[]);
+        let count = library
+            .validate(&[PathBuf::from("f.yaml")])
+            .findings
+            .iter()
+            .count();
+        assert!((100..600).contains(&count), "{count}");
+    }
+    let deep = format!("kind: Team\nmembers: {}", "[".repeat(300_000));
+    assert!(one(&deep).contains("error[too-deep]"), "{}", one(&deep));
+}
+
+#[test]
+fn of_a_very_long_line_only_a_part_is_shown() {
+    let text = format!(
+        "{{kind: Team, name: t, members: [{}\"ü ü\", b]}}",
+        "\"öööö\",".repeat(90)
+    );
+    let found = one(&text);
+    let last = found.trim_end().split("\n\n").last().expect("a finding");
+    assert_snapshot!(last, @r#"
+    error[bad-name]: `ü ü` is not a name
+     --> f.yaml:1:663
+      |
+     :::
+    1 | ,"öööö","öööö","öööö","öööö","öööö","öööö","öööö","öööö","öööö","ü ü", b]}
+      |                                                                 ^^^^^
+      |
+      = help: use 1 to 80 letters, digits, `.`, `_`, `-`, `:` or `#`, beginning with a letter or digit
+    "#);
 }

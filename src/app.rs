@@ -1,0 +1,368 @@
+//! The composition root: the only place that names every adapter, and puts them behind the runtime's ports.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::clock::{SystemClock, SystemIds};
+use crate::engine::event::{Fact, Origin, StopCause};
+use crate::faults::docker;
+use crate::faults::drivers::Drivers;
+use crate::model::fault::{Act, Call, Hook};
+use crate::model::ids::RunId;
+use crate::model::plan::Plan;
+use crate::model::probe::{Ask, HttpRequest, Program};
+use crate::model::stack::Stack;
+use crate::outbound::Outbound;
+use crate::ports::{Answer, Claim, Claims, Inspector, Journal as _, JournalError};
+use crate::probes::Probes;
+use crate::probes::identity::Inspection;
+use crate::runtime::{Ports, RunHandle, Supervisor};
+use crate::score::{self, Report};
+use crate::store::database::{Database, OpenError};
+use crate::store::lock::RunLock;
+use crate::store::runs::ScorecardSummary;
+use crate::toxiproxy;
+
+/// How long a shutdown waits for what is being undone.
+pub const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(70);
+
+/// What a firedrill process may do.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where the journal is.
+    pub data: PathBuf,
+    /// Environments whose stacks may be disturbed.
+    pub environments: Vec<String>,
+    /// Programs that plans may run; everything where absent, as on a command line that somebody typed.
+    pub programs: Option<BTreeSet<String>>,
+}
+
+/// Everything a firedrill process works with.
+#[derive(Clone)]
+pub struct App {
+    /// The clocks.
+    pub clock: SystemClock,
+    /// The journal and what is asked of it.
+    pub database: Database,
+    /// Starts and knows runs.
+    pub supervisor: Supervisor,
+    /// Outgoing HTTP.
+    pub outbound: Arc<Outbound>,
+    /// Owns every task.
+    pub tracker: TaskTracker,
+    /// Ends every task that does not end by itself.
+    pub shutdown: CancellationToken,
+    carrier: Arc<Carrier>,
+}
+
+impl App {
+    /// Opens the data folder and puts everything together. Nothing is recovered or started yet.
+    pub async fn open(settings: Settings) -> Result<Self, OpenError> {
+        let clock = SystemClock::start();
+        let database = Database::open(&settings.data).await?;
+        let outbound = Arc::new(Outbound::new());
+        let tracker = TaskTracker::new();
+        let shutdown = CancellationToken::new();
+        let carrier = Arc::new(Carrier {
+            outbound: outbound.clone(),
+            tracker: tracker.clone(),
+            shutdown: shutdown.clone(),
+            carried: Mutex::default(),
+        });
+        let containers = Arc::new(docker::Labels);
+        let inspection = Inspection::new(settings.environments, outbound.clone(), containers);
+        let ports = Ports {
+            clock: Arc::new(clock),
+            ids: Arc::new(SystemIds::new(clock)),
+            journal: Arc::new(database.clone()),
+            driver: Arc::new(Drivers::new(Arc::new(clock), outbound.clone())),
+            prober: Arc::new(Probes::new(Arc::new(clock), outbound.clone())),
+            inspector: Arc::new(Preflight {
+                carrier: carrier.clone(),
+                inspection,
+                programs: settings.programs,
+            }),
+            claims: Arc::new(Locks {
+                data: settings.data,
+            }),
+        };
+        let supervisor = Supervisor::new(ports, tracker.clone());
+        Ok(Self {
+            clock,
+            database,
+            supervisor,
+            outbound,
+            tracker,
+            shutdown,
+            carrier,
+        })
+    }
+
+    /// Serves the proxies of a stack that firedrill itself carries; nothing for any other.
+    pub async fn carry(&self, stack: &Stack) -> Result<(), String> {
+        self.carrier.carry(stack).await
+    }
+
+    /// Keeps each run's scorecard beside it once it is over, until shutdown.
+    pub fn keep_scores(&self) {
+        let app = self.clone();
+        let mut feed = self.supervisor.feed().follow();
+        self.tracker.spawn(async move {
+            loop {
+                let received = tokio::select! {
+                    () = app.shutdown.cancelled() => return,
+                    received = feed.recv() => received,
+                };
+                // A scorecard missed because the feed ran ahead is made when it is next asked for.
+                let Ok((run, event)) = received else { continue };
+                if matches!(event.fact, Fact::RunEnded { .. })
+                    && let Err(error) = app.save_score(&run).await
+                {
+                    tracing::error!(%run, %error, "the scorecard could not be kept");
+                }
+            }
+        });
+    }
+
+    /// Judges a run's log.
+    pub async fn report(&self, run: &RunId) -> Result<Report, JournalError> {
+        let events = self.database.load(run).await?;
+        let head = self.database.verify(run).await?;
+        let report = score::judge(&events).ok_or_else(|| JournalError::NoSuchRun(run.clone()))?;
+        Ok(report.identified(run.clone(), Some(head.hash)))
+    }
+
+    async fn save_score(
+        &self,
+        run: &RunId,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let report = self.report(run).await?;
+        let Some(scorecard) = &report.scorecard else {
+            return Ok(());
+        };
+        let summary = ScorecardSummary {
+            rubric: report.rubric.to_string(),
+            rating: scorecard
+                .score
+                .rating
+                .map(|rating| rating.as_str().to_owned()),
+            outcome: scorecard.score.outcome,
+            observed: scorecard.score.observed,
+            pass: report
+                .overall
+                .as_ref()
+                .map(|overall| overall.exit_code == 0),
+        };
+        self.database
+            .save_scorecard(run, &summary, &serde_json::to_string(&report)?)
+            .await?;
+        Ok(())
+    }
+
+    /// Ends every run, then every task, then the database. Answers with the runs that could not be undone.
+    pub async fn close(self, cause: StopCause) -> Vec<RunHandle> {
+        let left = self
+            .supervisor
+            .shut_down(cause, Origin::engine(), SHUTDOWN_PATIENCE)
+            .await;
+        self.shutdown.cancel();
+        self.tracker.close();
+        if left.is_empty() {
+            self.tracker.wait().await;
+        }
+        if let Err(error) = self.database.close().await {
+            tracing::error!(%error, "the journal could not be closed");
+        }
+        left
+    }
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App").finish_non_exhaustive()
+    }
+}
+
+/// Run locks in the data folder.
+struct Locks {
+    data: PathBuf,
+}
+
+impl Claims for Locks {
+    fn claim(&self, run: &RunId) -> io::Result<Option<Claim>> {
+        Ok(RunLock::acquire(&self.data, run)?.map(|lock| Box::new(lock) as Claim))
+    }
+}
+
+/// Carries the links of stacks that leave it to firedrill.
+struct Carrier {
+    outbound: Arc<Outbound>,
+    tracker: TaskTracker,
+    shutdown: CancellationToken,
+    /// The API addresses served by this process.
+    carried: Mutex<BTreeSet<String>>,
+}
+
+impl Carrier {
+    async fn carry(&self, stack: &Stack) -> Result<(), String> {
+        let Some(target) = stack.toxiproxy.as_ref().filter(|target| target.embedded) else {
+            return Ok(());
+        };
+        // Held while serving begins: of two starts on one stack, one binds.
+        let mut carried = self.carried.lock().await;
+        if carried.contains(&target.url) || self.answers(&target.url).await {
+            return Ok(());
+        }
+        let address = target
+            .url
+            .trim_start_matches("http://")
+            .trim_end_matches('/');
+        let (host, port) = address.rsplit_once(':').unwrap_or((address, "80"));
+        let port = port
+            .parse()
+            .map_err(|_| format!("{} has no port", target.url))?;
+        let options = toxiproxy::Options {
+            host: host.to_owned(),
+            port,
+            ..toxiproxy::Options::default()
+        };
+        let server = toxiproxy::Server::bind(options).await.map_err(|error| {
+            format!("the embedded Toxiproxy can't listen on {address}: {error}")
+        })?;
+        let proxies = stack.links.iter().map(|link| toxiproxy::ProxyConfig {
+            name: link.proxy.to_string(),
+            listen: link.listen.clone(),
+            upstream: link.upstream.clone(),
+            enabled: true,
+            ttl: None,
+            owner: None,
+        });
+        server.populate(proxies.collect()).await.map_err(|error| {
+            format!(
+                "the embedded Toxiproxy can't carry {}'s links: {error}",
+                stack.name
+            )
+        })?;
+        let shutdown = self.shutdown.clone();
+        self.tracker.spawn(async move {
+            if let Err(error) = server.run(shutdown).await {
+                tracing::error!(%error, "the embedded Toxiproxy failed");
+            }
+        });
+        carried.insert(target.url.clone());
+        Ok(())
+    }
+
+    /// Whether some Toxiproxy serves there already: another firedrill's, or the demo stack's own.
+    async fn answers(&self, url: &str) -> bool {
+        let request = HttpRequest {
+            method: "GET".to_owned(),
+            url: format!("{}/version", url.trim_end_matches('/')),
+            headers: BTreeMap::new(),
+            body: None,
+        };
+        let answer = self.outbound.send(&request, Duration::from_secs(2)).await;
+        answer.is_ok_and(|reply| reply.status.is_success())
+    }
+}
+
+/// Before a run: programs allowed, embedded proxies up, staging proven.
+struct Preflight {
+    carrier: Arc<Carrier>,
+    inspection: Inspection,
+    programs: Option<BTreeSet<String>>,
+}
+
+impl Inspector for Preflight {
+    fn inspect<'a>(&'a self, plan: &'a Plan) -> Answer<'a, Result<Vec<String>, Vec<String>>> {
+        Box::pin(async move {
+            let mut findings = self.refused_programs(plan);
+            if let Err(finding) = self.carrier.carry(&plan.stack).await {
+                findings.push(finding);
+            }
+            match self.inspection.inspect(plan).await {
+                Ok(proof) if findings.is_empty() => Ok(proof),
+                Ok(_) => Err(findings),
+                Err(more) => {
+                    findings.extend(more);
+                    Err(findings)
+                }
+            }
+        })
+    }
+
+    fn prove<'a>(&'a self, stack: &'a Stack) -> Answer<'a, Result<Vec<String>, Vec<String>>> {
+        self.inspection.prove(stack)
+    }
+}
+
+impl Preflight {
+    /// Programs of the plan that the server's configuration does not list.
+    fn refused_programs(&self, plan: &Plan) -> Vec<String> {
+        let Some(allowed) = &self.programs else {
+            return Vec::new();
+        };
+        let named: BTreeSet<&str> = programs(plan)
+            .filter_map(|p| p.command.first())
+            .map(String::as_str)
+            .collect();
+        named
+            .into_iter()
+            .filter(|program| !allowed.contains(*program))
+            .map(|program| format!("`{program}` is not among the server's `programs`; hint: add it to the file of `--config`"))
+            .collect()
+    }
+}
+
+/// Every program a plan may run.
+fn programs(plan: &Plan) -> impl Iterator<Item = &Program> {
+    let probes = plan
+        .stack
+        .probes
+        .values()
+        .filter_map(|probe| match &probe.ask {
+            Ask::Process(program) => Some(program),
+            _ => None,
+        });
+    let hooks = plan
+        .injections
+        .iter()
+        .filter_map(|injection| match &injection.act {
+            Act::Hook(hook) => Some(hook),
+            _ => None,
+        });
+    let hooked = hooks.flat_map(calls_of);
+    let remedies = plan
+        .drill
+        .iter()
+        .flat_map(|exercise| &exercise.drill.remedies);
+    let remedied = remedies.flat_map(|remedy| remedy.act.iter().chain(&remedy.restore));
+    probes.chain(hooked.chain(remedied).filter_map(|call| match call {
+        Call::Run(program) => Some(program),
+        Call::Http(_) => None,
+    }))
+}
+
+fn calls_of(hook: &Hook) -> impl Iterator<Item = &Call> {
+    let verifies = hook
+        .verify
+        .iter()
+        .chain(&hook.verify_undone)
+        .map(|verify| &verify.call);
+    std::iter::once(&hook.act).chain(&hook.undo).chain(verifies)
+}
+
+/// The platform's data folder of firedrill, else one beside the working folder.
+pub fn default_data() -> PathBuf {
+    directories::ProjectDirs::from("", "", "firedrill").map_or_else(
+        || Path::new("data").to_owned(),
+        |dirs| dirs.data_local_dir().to_owned(),
+    )
+}

@@ -1,0 +1,201 @@
+//! The command line: one file a command. Results go to standard output, everything else to standard error.
+
+mod demo;
+mod exit;
+mod explain;
+mod follow;
+mod recover;
+mod report;
+mod run;
+mod schema;
+mod serve;
+mod site;
+mod terminal;
+mod toxiproxy;
+mod validate;
+mod wallet;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Args, Parser, Subcommand};
+
+pub use exit::Exit;
+
+use crate::app::{App, Settings, default_data};
+use crate::spec::Options;
+use terminal::Terminal;
+
+/// Incident drills and experiments on staging wallet stacks: breaks them on purpose, times the team, undoes everything.
+#[derive(Debug, Parser)]
+#[command(name = "firedrill", version, arg_required_else_help = true, max_term_width = 100, after_help = EXAMPLES)]
+struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  firedrill demo                                   see a whole drill in a minute
+  firedrill validate drills experiments            check files
+  firedrill run experiments/slow-signer.yaml       run one, as a gate in CI
+  firedrill serve                                  the web UI, the API and the schedule
+
+Exit status: 0 passed, 1 failed, 2 wrong command line or file (nothing was touched), 3 aborted, 4 errored,
+5 something could not be undone.";
+
+/// What every command takes.
+#[derive(Debug, Clone, Args)]
+struct Common {
+    /// Folder of the journal and the database [default: the platform's data folder]
+    #[arg(long, global = true, value_name = "DIR", env = "FIREDRILL_DATA")]
+    data: Option<PathBuf>,
+    /// Folder of stacks [default: stacks/ here, else beside the file's folder]
+    #[arg(long, global = true, value_name = "DIR")]
+    stacks: Option<PathBuf>,
+    /// Folder of experiments, drills, runbooks and teams [default: beside the file]
+    #[arg(long, global = true, value_name = "DIR")]
+    library: Option<PathBuf>,
+}
+
+/// Values of variables.
+#[derive(Debug, Clone, Default, Args)]
+struct Variables {
+    /// Give a variable of the files a value
+    #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable)]
+    vars: Vec<(String, String)>,
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write it as NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show a whole drill on a demo wallet stack, with a scripted team
+    Demo(demo::Args),
+    /// Run the server: web UI, API, hooks and schedule
+    Serve(serve::Args),
+    /// Run experiments or drills
+    Run(run::Args),
+    /// Check files and folders
+    Validate(validate::Args),
+    /// Say what a run would do
+    Explain(explain::Args),
+    /// Undo what runs whose process died have left
+    Recover(recover::Args),
+    /// Show what a run came to
+    Report(report::Args),
+    /// Print the JSON Schema of a kind of file
+    Schema(schema::Args),
+    /// A Toxiproxy-compatible server
+    Toxiproxy(toxiproxy::Args),
+    /// Start the demo wallet stack, or one of its services
+    Wallet(wallet::Args),
+}
+
+impl Common {
+    fn data(&self) -> PathBuf {
+        self.data.clone().unwrap_or_else(default_data)
+    }
+
+    /// Where files are looked for, with secrets from the environment.
+    fn options(&self, variables: &Variables) -> Options {
+        Options {
+            stacks_dir: self.stacks.clone(),
+            library_dir: self.library.clone(),
+            vars: variables.vars.iter().cloned().collect::<BTreeMap<_, _>>(),
+            env: Arc::new(|name| std::env::var(name).ok()),
+        }
+    }
+
+    /// Opens the data folder for a command that somebody typed: any program may run, only staging may be touched.
+    async fn open(&self) -> anyhow::Result<App> {
+        self.open_with(vec!["staging".to_owned()], None).await
+    }
+
+    async fn open_with(
+        &self,
+        environments: Vec<String>,
+        programs: Option<BTreeSet<String>>,
+    ) -> anyhow::Result<App> {
+        Ok(App::open(Settings {
+            data: self.data(),
+            environments,
+            programs,
+        })
+        .await?)
+    }
+}
+
+/// Reads the command line, does what it says, and answers with the exit status.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are results; anything else is a wrong command line.
+            let _ = error.print();
+            return if error.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Passed
+            }
+            .into();
+        }
+    };
+    let long_lived = matches!(cli.command, Command::Serve(_) | Command::Toxiproxy(_));
+    crate::telemetry::start(if long_lived { "info" } else { "error" });
+    let terminal = Terminal::detect();
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            terminal.error(&format!("the runtime could not be started: {error}"));
+            return Exit::Errored.into();
+        }
+    };
+    let done = runtime.block_on(dispatch(cli, &terminal));
+    // What could not be undone is in the journal; tasks that still try must not keep the process.
+    runtime.shutdown_background();
+    match done {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            terminal.error(&format!("{error:#}"));
+            Exit::Errored.into()
+        }
+    }
+}
+
+async fn dispatch(cli: Cli, terminal: &Terminal) -> anyhow::Result<Exit> {
+    let Cli { common, command } = cli;
+    match command {
+        Command::Demo(args) => Box::pin(demo::run(args, common, terminal)).await,
+        Command::Serve(args) => Box::pin(serve::run(args, common, terminal)).await,
+        Command::Run(args) => Box::pin(run::run(args, common, terminal)).await,
+        Command::Validate(args) => validate::run(&args, &common, terminal),
+        Command::Explain(args) => explain::run(&args, &common, terminal),
+        Command::Recover(args) => Box::pin(recover::run(args, common, terminal)).await,
+        Command::Report(args) => Box::pin(report::run(args, common, terminal)).await,
+        Command::Schema(args) => schema::run(&args, terminal),
+        Command::Toxiproxy(args) => Box::pin(toxiproxy::run(args, terminal)).await,
+        Command::Wallet(args) => Box::pin(wallet::run(args, terminal)).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+}

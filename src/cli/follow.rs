@@ -1,0 +1,170 @@
+//! Following a run: its events as lines, until it is over, stuck, or a signal stops it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::broadcast;
+
+use super::exit::Exit;
+use super::terminal::Terminal;
+use crate::app::App;
+use crate::engine::event::{Event, Origin, Source, StopCause};
+use crate::lifecycle::Signals;
+use crate::model::ids::RunId;
+use crate::model::time::Stamp;
+use crate::narrative;
+use crate::runtime::{RunHandle, RunStatus};
+use crate::score::Report;
+
+/// Tells a run's events as they come.
+pub(super) struct Follower {
+    feed: broadcast::Receiver<(RunId, Arc<Event>)>,
+    began: Option<Stamp>,
+    names: BTreeMap<String, String>,
+}
+
+impl Follower {
+    /// Follows from now on: make it before the run starts.
+    pub(super) fn new(app: &App) -> Self {
+        Self {
+            feed: app.supervisor.feed().follow(),
+            began: None,
+            names: BTreeMap::new(),
+        }
+    }
+
+    /// Until the run is over or stuck. A first signal stops it; further ones say what is still being undone.
+    pub(super) async fn settled(
+        &mut self,
+        app: &App,
+        mut handle: RunHandle,
+        signals: &mut Signals,
+        terminal: Terminal,
+    ) -> RunStatus {
+        let mut stopping = false;
+        let mut status = handle.clone();
+        let settled = handle.settled();
+        tokio::pin!(settled);
+        let settled = loop {
+            // Every branch is cancel safe: channels, signals and a watch lose nothing.
+            tokio::select! {
+                biased;
+                () = signals.next() => {
+                    if stopping {
+                        self.say_what_is_left(&status, terminal);
+                    } else {
+                        stopping = true;
+                        terminal.note("stopping: everything is being undone (a further signal tells what is left)");
+                        status.stop(StopCause::Signal, Origin::machine(Source::CommandLine)).await;
+                    }
+                }
+                received = self.feed.recv() => match received {
+                    Ok((run, event)) if run == *status.run() => self.tell(app, &status, &event, terminal).await,
+                    Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {}
+                    Err(broadcast::error::RecvError::Closed) => break status.ended().await,
+                },
+                settled = &mut settled => break settled,
+            }
+        };
+        while let Ok((run, event)) = self.feed.try_recv() {
+            if run == *status.run() {
+                self.tell(app, &status, &event, terminal).await;
+            }
+        }
+        settled
+    }
+
+    async fn tell(&mut self, app: &App, handle: &RunHandle, event: &Event, terminal: Terminal) {
+        let began = *self.began.get_or_insert(event.at);
+        if let Some(actor) = &event.origin.actor
+            && !self.names.contains_key(actor)
+        {
+            let known = app.database.names(&[actor]).await.unwrap_or_default();
+            self.names.insert(
+                actor.clone(),
+                known.get(actor).cloned().unwrap_or_else(|| actor.clone()),
+            );
+        }
+        let name = |pseudonym: &str| {
+            self.names
+                .get(pseudonym)
+                .cloned()
+                .unwrap_or_else(|| pseudonym.to_owned())
+        };
+        if let Some((tone, sentence)) = narrative::sentence(event, handle.plan(), name) {
+            terminal.event(&since(&began, &event.at), tone, &sentence);
+        }
+    }
+
+    fn say_what_is_left(&self, handle: &RunHandle, terminal: Terminal) {
+        match handle.status() {
+            RunStatus::Live { phase } => {
+                terminal.note(&format!(
+                    "still in phase {phase:?}: waiting until what was done is read back as undone"
+                ));
+            }
+            RunStatus::Stuck { what } => {
+                for (injection, error) in what {
+                    terminal.note(&format!("still undoing {injection}: {error}"));
+                }
+            }
+            RunStatus::Ended { .. } => {}
+        }
+    }
+}
+
+/// Minutes, seconds and tenths since a run began.
+fn since(began: &Stamp, at: &Stamp) -> String {
+    let tenths = at.since(began).map_or(0, |d| d.as_millis().max(0) / 100);
+    format!(
+        "+{:02}:{:02}.{}",
+        tenths / 600,
+        tenths / 10 % 60,
+        tenths % 10
+    )
+}
+
+/// What a settled run ends a command with, with what must be said about it said.
+pub(super) async fn conclude(
+    app: &App,
+    handle: &RunHandle,
+    status: &RunStatus,
+    terminal: Terminal,
+) -> anyhow::Result<(Exit, Option<Report>)> {
+    let run = handle.run();
+    match status {
+        RunStatus::Ended {
+            verdict,
+            reasons,
+            unrecorded: Some(error),
+        } => {
+            terminal.error(&format!(
+                "the end of run {run} could not be recorded: {error}"
+            ));
+            terminal.note("hint: everything was undone from memory; `firedrill recover` undoes it again once the data folder works");
+            for reason in reasons {
+                terminal.note(reason);
+            }
+            Ok((Exit::Errored.worst((*verdict).into()), None))
+        }
+        RunStatus::Ended { verdict, .. } => {
+            let report = app.report(run).await?;
+            let exit = report
+                .exit_code()
+                .map_or_else(|| (*verdict).into(), Exit::of_code);
+            Ok((exit, Some(report)))
+        }
+        RunStatus::Stuck { what } => {
+            for (injection, error) in what {
+                terminal.error(&format!(
+                    "{injection} of run {run} could not be undone: {error}"
+                ));
+            }
+            terminal.note("hint: put right what the message names, then run `firedrill recover` with the same --data");
+            Ok((Exit::Stuck, app.report(run).await.ok()))
+        }
+        RunStatus::Live { phase } => {
+            anyhow::bail!("run {run} stopped being driven in phase {phase:?}")
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! `firedrill recover`: undoes what runs whose process died have left.
+
+use super::Common;
+use super::exit::Exit;
+use super::terminal::Terminal;
+use crate::engine::event::StopCause;
+use crate::ports::Journal as _;
+use crate::runtime::{RunStatus, recovery};
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  firedrill recover              undo everything that is still open
+  firedrill recover --dry-run    only say what that is")]
+pub(super) struct Args {
+    /// Say what is open; touch nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub(super) async fn run(args: Args, common: Common, terminal: &Terminal) -> anyhow::Result<Exit> {
+    let app = common.open().await?;
+    if args.dry_run {
+        let mut open = 0;
+        for run in app.database.unfinished().await? {
+            for line in recovery::owed(&app.supervisor, &run).await? {
+                open += 1;
+                terminal.result(&format!("run {run}: {line}"));
+            }
+        }
+        if open == 0 {
+            terminal.result("nothing is open");
+        }
+        app.close(StopCause::Signal).await;
+        return Ok(if open == 0 { Exit::Passed } else { Exit::Stuck });
+    }
+    let recovered = recovery::recover(&app.supervisor).await?;
+    let mut exit = Exit::Passed;
+    for run in &recovered.held {
+        terminal.note(&format!(
+            "run {run} is driven by another process, and left to it"
+        ));
+    }
+    for (run, error) in &recovered.failed {
+        terminal.error(&format!("run {run} can't be taken up: {error}"));
+        exit = Exit::Stuck;
+    }
+    for mut handle in recovered.taken {
+        terminal.note(&format!("undoing what run {} left", handle.run()));
+        match handle.settled().await {
+            RunStatus::Ended {
+                unrecorded: None, ..
+            } => {
+                terminal.result(&format!("run {}: everything is undone", handle.run()));
+            }
+            RunStatus::Ended {
+                unrecorded: Some(error),
+                ..
+            } => {
+                terminal.error(&format!(
+                    "run {} is undone, which could not be recorded: {error}",
+                    handle.run()
+                ));
+                exit = Exit::Stuck;
+            }
+            RunStatus::Stuck { what } => {
+                for (injection, error) in what {
+                    terminal.error(&format!(
+                        "{injection} of run {} could not be undone: {error}",
+                        handle.run()
+                    ));
+                }
+                terminal.note(
+                    "hint: put right what the message names, then run `firedrill recover` again",
+                );
+                exit = Exit::Stuck;
+            }
+            RunStatus::Live { phase } => {
+                anyhow::bail!("run {} stopped in phase {phase:?}", handle.run())
+            }
+        }
+    }
+    if exit == Exit::Passed {
+        terminal.result("nothing is open any more");
+        app.close(StopCause::Signal).await;
+    }
+    Ok(exit)
+}

@@ -1,0 +1,44 @@
+//! `firedrill report`: what a run came to, from its log.
+
+use clap::ValueEnum;
+
+use super::Common;
+use super::exit::Exit;
+use super::terminal::Terminal;
+use crate::engine::event::StopCause;
+use crate::model::ids::RunId;
+use crate::score::report::{junit, markdown, text};
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  firedrill report 20261123-101500-4f2a91
+  firedrill report 20261123-101500-4f2a91 --format markdown")]
+pub(super) struct Args {
+    /// The run
+    run: RunId,
+    /// How it is written
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Format {
+    Text,
+    Markdown,
+    Junit,
+    Json,
+}
+
+pub(super) async fn run(args: Args, common: Common, terminal: &Terminal) -> anyhow::Result<Exit> {
+    let app = common.open().await?;
+    let report = app.report(&args.run).await?;
+    terminal.result(&match args.format {
+        Format::Text => text::render(&report),
+        Format::Markdown => markdown::render(&report),
+        Format::Junit => junit::render(&report),
+        Format::Json => serde_json::to_string_pretty(&report)?,
+    });
+    app.close(StopCause::Signal).await;
+    Ok(Exit::Passed)
+}

@@ -1,0 +1,166 @@
+//! `firedrill serve`: web UI, API, hooks and schedule.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+
+use super::exit::Exit;
+use super::site::Site;
+use super::terminal::Terminal;
+use super::{Common, Variables};
+use crate::app::App;
+use crate::engine::event::StopCause;
+use crate::http::shelf::Shelf;
+use crate::lifecycle::Signals;
+use crate::runtime::{RunHandle, RunStatus};
+use crate::spec::{Config, read_config};
+
+/// Where files are when nobody says.
+const SHELVES: [&str; 5] = ["stacks", "experiments", "drills", "runbooks", "teams"];
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  firedrill serve                                   the library in this folder, on http://127.0.0.1:8700
+  firedrill serve --library ops/drills --config firedrill.yaml
+
+A configuration:
+  environments: [staging]
+  programs: [./check-backup]
+  tokens: {alertmanager: \"${env:ALERTMANAGER_TOKEN}\"}")]
+pub(super) struct Args {
+    /// Where to listen; only loopback until there are accounts
+    #[arg(long, default_value = "127.0.0.1:8700", value_name = "ADDRESS")]
+    listen: SocketAddr,
+    /// What the server may do
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    variables: Variables,
+}
+
+pub(super) async fn run(args: Args, common: Common, terminal: &Terminal) -> anyhow::Result<Exit> {
+    let terminal = *terminal;
+    if !args.listen.ip().is_loopback() {
+        terminal.error(&format!(
+            "{} is not loopback, and there are no accounts yet; hint: listen on 127.0.0.1 and put a proxy that \
+             authenticates in front",
+            args.listen
+        ));
+        return Ok(Exit::Usage);
+    }
+    let options = common.options(&args.variables);
+    let config = match args
+        .config
+        .as_ref()
+        .map(|path| read_config(path, &options))
+        .transpose()
+    {
+        Ok(config) => config.unwrap_or_default(),
+        Err(findings) => {
+            terminal.note(&findings.render(terminal.has_colour()));
+            return Ok(Exit::Usage);
+        }
+    };
+    let Config {
+        environments,
+        programs,
+        hook_tokens,
+    } = config;
+    let mut signals = Signals::catch()?;
+    let listener = TcpListener::bind(args.listen).await.with_context(|| {
+        format!(
+            "{} can't be listened on; hint: give another address with `--listen`",
+            args.listen
+        )
+    })?;
+    let app = common.open_with(environments, Some(programs)).await?;
+    let library = Arc::new(Shelf::new(shelves(&common), options));
+    let site = Site {
+        app: app.clone(),
+        listener,
+        library,
+        hook_tokens,
+        local_operator: "local operator".to_owned(),
+    };
+    let (address, _) = site.serve()?;
+    terminal.note(&format!(
+        "firedrill serves http://{address}; Ctrl-C undoes what is on and ends"
+    ));
+    signals.next().await;
+    Ok(end(app, signals, terminal).await)
+}
+
+fn shelves(common: &Common) -> Vec<PathBuf> {
+    let named = common
+        .library
+        .iter()
+        .chain(&common.stacks)
+        .cloned()
+        .collect::<Vec<_>>();
+    if common.library.is_some() {
+        named
+    } else {
+        SHELVES
+            .map(PathBuf::from)
+            .into_iter()
+            .chain(named)
+            .collect()
+    }
+}
+
+/// Undoes what is on, saying what is left at each further signal, and closes.
+pub(super) async fn end(app: App, mut signals: Signals, terminal: Terminal) -> Exit {
+    let live = app.supervisor.live();
+    if !live.is_empty() {
+        terminal.note(&format!(
+            "stopping {} run(s): everything is being undone",
+            live.len()
+        ));
+    }
+    let supervisor = app.supervisor.clone();
+    let closing = app.close(StopCause::Signal);
+    tokio::pin!(closing);
+    let left = loop {
+        // Cancel safe: the closing goes on where it was.
+        tokio::select! {
+            left = &mut closing => break left,
+            () = signals.next() => {
+                for handle in supervisor.live() {
+                    terminal.note(&format!("run {} is still being undone", handle.run()));
+                }
+            }
+            () = tokio::time::sleep(Duration::from_secs(10)) => {
+                for handle in supervisor.live() {
+                    terminal.note(&format!("run {} is still being undone", handle.run()));
+                }
+            }
+        }
+    };
+    for handle in &left {
+        say_stuck(handle, terminal);
+    }
+    if left.is_empty() {
+        Exit::Passed
+    } else {
+        Exit::Stuck
+    }
+}
+
+fn say_stuck(handle: &RunHandle, terminal: Terminal) {
+    if let RunStatus::Stuck { what } = handle.status() {
+        for (injection, error) in what {
+            terminal.error(&format!(
+                "{injection} of run {} could not be undone: {error}",
+                handle.run()
+            ));
+        }
+    }
+    terminal.note(
+        "hint: put right what the message names, then run `firedrill recover` with the same --data",
+    );
+}

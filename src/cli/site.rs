@@ -1,0 +1,199 @@
+//! A running server, as `serve` and `demo` share it: pages and API at once, then recovery, then the schedule.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::net::TcpListener;
+
+use crate::app::App;
+use crate::engine::event::Trigger;
+use crate::http::catalogue::{Catalogue, Kind};
+use crate::http::{self, Planned, Readiness, Services, Upcoming};
+use crate::model::ids::{DrillName, RunId};
+use crate::model::schedule::Schedule;
+use crate::ports::{Answer, Clock as _};
+use crate::runtime::{recovery, scheduler};
+
+/// What a server is made from.
+pub(super) struct Site {
+    pub(super) app: App,
+    pub(super) listener: TcpListener,
+    pub(super) library: Arc<dyn Catalogue>,
+    pub(super) hook_tokens: Vec<String>,
+    pub(super) local_operator: String,
+}
+
+impl Site {
+    /// Serves from now on, until the app is closed. Answers with the address.
+    pub(super) fn serve(self) -> anyhow::Result<(SocketAddr, Readiness)> {
+        let Self {
+            app,
+            listener,
+            library,
+            hook_tokens,
+            local_operator,
+        } = self;
+        let address = listener.local_addr()?;
+        let ready = Readiness::default();
+        let services = Services {
+            supervisor: app.supervisor.clone(),
+            database: app.database.clone(),
+            library: library.clone(),
+            hook_tokens: hook_tokens.into(),
+            local_operator: local_operator.into(),
+            hosts: Arc::new([]),
+            upcoming: upcoming(&app, &library),
+            ready: ready.clone(),
+            started: app.clock.now(),
+            version: env!("CARGO_PKG_VERSION"),
+            shutdown: app.shutdown.clone(),
+        };
+        let shutdown = app.shutdown.clone();
+        app.tracker.spawn(async move {
+            if let Err(error) = http::serve(listener, http::router(services), shutdown).await {
+                tracing::error!(%error, "the server failed");
+            }
+        });
+        app.keep_scores();
+        let readiness = ready.clone();
+        app.tracker.clone().spawn(async move {
+            begin(app, library, readiness).await;
+        });
+        Ok((address, ready))
+    }
+}
+
+/// What must happen before anything may start, then the schedule.
+async fn begin(app: App, library: Arc<dyn Catalogue>, ready: Readiness) {
+    match recovery::recover(&app.supervisor).await {
+        Ok(recovered) => {
+            for handle in &recovered.taken {
+                tracing::warn!(run = %handle.run(), "undoing what a dead process left");
+            }
+        }
+        Err(error) => {
+            tracing::error!(%error, "what dead processes left can't be read: nothing will start");
+            return;
+        }
+    }
+    ready.set();
+    let calendar = Calendar {
+        app: app.clone(),
+        library,
+    };
+    scheduler::keep(&calendar, &app.clock, &app.shutdown).await;
+}
+
+fn upcoming(app: &App, library: &Arc<dyn Catalogue>) -> Upcoming {
+    let (clock, library) = (app.clock, library.clone());
+    Arc::new(move || {
+        let now = clock.now().wall;
+        let mut planned: Vec<Planned> = scheduled(library.as_ref())
+            .into_iter()
+            .filter_map(|(drill, schedule)| {
+                Some(Planned {
+                    drill,
+                    at: scheduler::next_due(&schedule, now)?,
+                })
+            })
+            .collect();
+        planned.sort_by(|one, other| {
+            one.at
+                .cmp(&other.at)
+                .then_with(|| one.drill.cmp(&other.drill))
+        });
+        planned
+    })
+}
+
+fn scheduled(library: &dyn Catalogue) -> Vec<(DrillName, Schedule)> {
+    let contents = library.contents();
+    let plans = contents
+        .entries
+        .iter()
+        .filter_map(|entry| entry.plan.as_ref().ok());
+    plans
+        .filter_map(|plan| {
+            let drill = &plan.drill.as_ref()?.drill;
+            Some((drill.name.clone(), drill.schedule.clone()?))
+        })
+        .collect()
+}
+
+/// The schedule's side of the server.
+struct Calendar {
+    app: App,
+    library: Arc<dyn Catalogue>,
+}
+
+impl scheduler::Agenda for Calendar {
+    fn drills(&self) -> Answer<'_, Vec<(DrillName, Schedule)>> {
+        Box::pin(async {
+            let library = self.library.clone();
+            let read = tokio::task::spawn_blocking(move || scheduled(library.as_ref())).await;
+            read.unwrap_or_default()
+        })
+    }
+
+    fn last_due<'a>(
+        &'a self,
+        drill: &'a DrillName,
+    ) -> Answer<'a, Result<Option<Timestamp>, String>> {
+        Box::pin(async {
+            self.app
+                .database
+                .last_due(drill)
+                .await
+                .map_err(|error| error.to_string())
+        })
+    }
+
+    fn claim<'a>(
+        &'a self,
+        drill: &'a DrillName,
+        due: Timestamp,
+    ) -> Answer<'a, Result<bool, String>> {
+        Box::pin(async move {
+            self.app
+                .database
+                .record_start(drill, due, "claimed")
+                .await
+                .map_err(|error| error.to_string())
+        })
+    }
+
+    fn note<'a>(&'a self, drill: &'a DrillName, due: Timestamp, outcome: String) -> Answer<'a, ()> {
+        Box::pin(async move {
+            if let Err(error) = self.app.database.record_outcome(drill, due, &outcome).await {
+                tracing::error!(%drill, %error, "what came of a scheduled start could not be kept");
+            }
+        })
+    }
+
+    fn start<'a>(&'a self, drill: &'a DrillName) -> Answer<'a, Result<RunId, String>> {
+        Box::pin(async move {
+            if let Ok(Some(halt)) = self.app.database.halt_state().await {
+                return Err(format!("everything is halted: {}", halt.reason));
+            }
+            let (library, name) = (self.library.clone(), drill.to_string());
+            let plan = tokio::task::spawn_blocking(move || {
+                library.plan(Kind::Drill, &name, &BTreeMap::new())
+            })
+            .await
+            .map_err(|error| error.to_string())?
+            .map_err(|_| {
+                "its files have findings; hint: `firedrill validate` shows them".to_owned()
+            })?;
+            let started = self
+                .app
+                .supervisor
+                .start(plan, None, Trigger::Schedule)
+                .await;
+            started
+                .map(|handle| handle.run().clone())
+                .map_err(|error| error.to_string())
+        })
+    }
+}

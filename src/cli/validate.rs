@@ -1,0 +1,51 @@
+//! `firedrill validate`: files and folders, every finding at once.
+
+use std::path::PathBuf;
+
+use super::exit::Exit;
+use super::terminal::Terminal;
+use super::{Common, Variables};
+use crate::spec;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  firedrill validate stacks experiments drills runbooks teams
+  firedrill validate drills/bad-token.yaml --json")]
+pub(super) struct Args {
+    /// Files, or folders with files in them
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Print the findings as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    variables: Variables,
+}
+
+pub(super) fn run(args: &Args, common: &Common, terminal: &Terminal) -> anyhow::Result<Exit> {
+    let report = spec::validate(&args.paths, &common.options(&args.variables));
+    let errors = report.findings.errors();
+    if args.json {
+        terminal.result(&serde_json::to_string_pretty(&report.findings.to_json())?);
+    } else if !report.findings.is_empty() {
+        terminal.note(&report.findings.render(terminal.has_colour()));
+    }
+    if report.files.is_empty() {
+        terminal.error(
+            "there is no .yaml, .yml or .md file; hint: name files, or folders that hold some",
+        );
+        return Ok(Exit::Usage);
+    }
+    if errors > 0 {
+        return Ok(Exit::Usage);
+    }
+    if !args.json {
+        let count = report.files.len();
+        terminal.result(&format!(
+            "{count} file{} in order",
+            if count == 1 { "" } else { "s" }
+        ));
+    }
+    Ok(Exit::Passed)
+}

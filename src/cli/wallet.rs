@@ -1,0 +1,87 @@
+//! `firedrill wallet`: the demo wallet stack with its proxies, or one of its services.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use anyhow::Context as _;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::exit::Exit;
+use super::terminal::Terminal;
+use crate::lifecycle::Signals;
+use crate::toxiproxy::{Options, ProxyConfig, Server};
+use crate::wallet::{self, Addresses, Service};
+
+/// Where Toxiproxy's API listens on the stack's host.
+const TOXIPROXY_PORT: u16 = 8474;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  firedrill wallet                      the whole stack and its proxies, until Ctrl-C
+  firedrill wallet --host 127.0.0.2     a second one beside it
+  firedrill wallet signer-a             one service alone, dialling the others through the proxies")]
+pub(super) struct Args {
+    /// Only this service: wallet-api, signer-a, signer-b, node-a, node-b, prices or ledger
+    service: Option<Service>,
+    /// The address that everything listens on
+    #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    host: IpAddr,
+    /// What keys and prices are made from
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+pub(super) async fn run(args: Args, terminal: &Terminal) -> anyhow::Result<Exit> {
+    let mut signals = Signals::catch()?;
+    let (tracker, shutdown) = (TaskTracker::new(), CancellationToken::new());
+    if let Some(service) = args.service {
+        let addresses = Addresses::on(args.host);
+        wallet::start_one(service, &addresses, args.seed, &tracker, shutdown.clone()).await?;
+        terminal.note(&format!("{service} on {}", addresses.listen(service)));
+    } else {
+        start(args.host, args.seed, &tracker, &shutdown).await?;
+        terminal.note(&format!(
+            "wallet API on http://{}:7000, Toxiproxy's API on http://{}:{TOXIPROXY_PORT}; Ctrl-C ends both",
+            args.host, args.host
+        ));
+    }
+    signals.next().await;
+    shutdown.cancel();
+    tracker.close();
+    tracker.wait().await;
+    Ok(Exit::Passed)
+}
+
+/// Starts every service, and the server that carries the links between them.
+pub(super) async fn start(
+    host: IpAddr,
+    seed: u64,
+    tracker: &TaskTracker,
+    shutdown: &CancellationToken,
+) -> anyhow::Result<()> {
+    let server = Server::bind(Options {
+        host: host.to_string(),
+        port: TOXIPROXY_PORT,
+        seed: Some(seed),
+    })
+    .await
+    .with_context(|| format!("Toxiproxy's API can't listen on {host}:{TOXIPROXY_PORT}"))?;
+    let links = wallet::links(host).into_iter().map(|link| ProxyConfig {
+        name: link.name.to_string(),
+        listen: link.listen.to_string(),
+        upstream: link.upstream.to_string(),
+        enabled: true,
+        ttl: None,
+        owner: None,
+    });
+    server.populate(links.collect()).await?;
+    wallet::start(Addresses::on(host), seed, tracker, shutdown.clone()).await?;
+    let stop = shutdown.clone();
+    tracker.spawn(async move {
+        if let Err(error) = server.run(stop).await {
+            tracing::error!(%error, "the wallet's Toxiproxy failed");
+        }
+    });
+    Ok(())
+}

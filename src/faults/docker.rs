@@ -1,0 +1,435 @@
+//! Faults on containers: killed, stopped, paused, restarted through the Docker API.
+//!
+//! A container is known by its id and its start time, never by its name alone: one that was recreated, or that somebody
+//! else restarted, is not ours to touch, and what became of it is said. Containers can't be labelled once they exist, so
+//! the owner is in the token.
+
+mod daemon;
+mod labels;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use self::daemon::{Daemon, Listed, Seen};
+pub use self::labels::Labels;
+use super::attempts::Attempts;
+use super::{deadline, misdirected, opened, owner, sealed};
+use crate::engine::event::{Token, UndoneBy};
+use crate::engine::undo::Armed;
+use crate::model::fault::{Act, ContainerAction, Injection};
+use crate::model::ids::RunId;
+use crate::model::stack::{ContainerSelector, Stack};
+use crate::ports::{Answer, Applied, Clock, FaultDriver, FaultError, Presence, Removed};
+
+/// How long a state that was asked for may take to show, beyond the answer.
+const SETTLING: Duration = Duration::from_secs(2);
+
+/// From one look at a settling container to the next.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// The most candidates that a hint lists.
+const MOST_CANDIDATES: usize = 12;
+
+/// What the undo needs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Mark {
+    /// The daemon.
+    host: String,
+    /// The container.
+    id: String,
+    /// Its name then.
+    name: String,
+    /// When it was last started then: tells our container from the same one restarted by others.
+    started_at: String,
+    /// Whether it ran then.
+    running: bool,
+    /// Whether it was frozen then.
+    paused: bool,
+    /// Its restart policy, which a kill suppresses until it is started.
+    restart_policy: String,
+    /// The owner tag.
+    owner: String,
+    /// What is done.
+    action: ContainerAction,
+}
+
+impl Mark {
+    /// Whether the container is as the action leaves it.
+    fn shows_in(&self, seen: &Seen) -> bool {
+        match self.action {
+            ContainerAction::Kill | ContainerAction::Stop => !seen.running && !seen.restarting,
+            ContainerAction::Pause => seen.paused && self.same_start(seen),
+            ContainerAction::Restart => seen.running && !self.same_start(seen),
+        }
+    }
+
+    fn same_start(&self, seen: &Seen) -> bool {
+        self.started_at == seen.started_at
+    }
+
+    fn what(&self) -> String {
+        format!("container {} ({})", self.name, short(&self.id))
+    }
+}
+
+/// Drives containers.
+pub struct DockerDriver {
+    clock: Arc<dyn Clock>,
+    attempts: Attempts,
+}
+
+impl DockerDriver {
+    /// A driver without connections; the daemons come from the stacks.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self {
+            clock,
+            attempts: Attempts::default(),
+        }
+    }
+
+    async fn read(
+        &self,
+        run: &RunId,
+        stack: &Stack,
+        injection: &Injection,
+    ) -> Result<Token, FaultError> {
+        let Act::Container {
+            service,
+            selector,
+            action,
+        } = &injection.act
+        else {
+            return Err(misdirected("Docker", injection));
+        };
+        let host = stack.docker.as_ref().ok_or_else(|| FaultError::Missing {
+            what: format!("the Docker host of stack {}", stack.name),
+            hint: Some("name it in the stack: `docker: {host: …}`".to_owned()),
+        })?;
+        let daemon = Daemon::reach(host).await?;
+        let listed = chosen(&daemon.list().await?, selector, service.as_str())?.clone();
+        let seen = daemon
+            .inspect(&listed.id)
+            .await?
+            .ok_or_else(|| FaultError::Missing {
+                what: format!("container {}", listed.name),
+                hint: Some("it was removed just now".to_owned()),
+            })?;
+        judge(&seen, *action)?;
+        sealed(&Mark {
+            host: host.clone(),
+            id: seen.id,
+            name: seen.name,
+            started_at: seen.started_at,
+            running: seen.running,
+            paused: seen.paused,
+            restart_policy: seen.restart_policy,
+            owner: owner::tag(run, &injection.id),
+            action: *action,
+        })
+    }
+
+    async fn act(&self, armed: &Armed, mark: &Mark) -> Result<Applied, FaultError> {
+        deadline::left(armed, &self.clock.now())?;
+        let daemon = Daemon::reach(&mark.host).await?;
+        let before = self.captured(&daemon, mark).await?;
+        let repeated = self.attempts.applied(&mark.owner).is_some();
+        // Only a container that is as it was captured is ours to act on.
+        let as_captured = before.running
+            && !before.restarting
+            && before.paused == mark.paused
+            && mark.same_start(&before);
+        let already_done = repeated && mark.shows_in(&before);
+        if !as_captured && !already_done {
+            return Err(FaultError::Foreign {
+                what: mark.what(),
+                why: format!("it has changed since it was looked at: {}", before.state()),
+            });
+        }
+        let sent = self.attempts.applying(&mark.owner, self.clock.now());
+        let asked = if already_done {
+            Ok(())
+        } else {
+            daemon.act(&mark.id, mark.action).await
+        };
+        // Whatever was answered, what the container shows decides.
+        let seen = self
+            .settled(&daemon, mark, |seen| mark.shows_in(seen))
+            .await?;
+        if !mark.shows_in(&seen) {
+            asked?;
+            return Err(wrong(mark, &seen));
+        }
+        Ok(Applied {
+            sent,
+            effective: self.clock.now(),
+            evidence: format!(
+                "{} reads back {}{}",
+                mark.what(),
+                seen.state(),
+                policy(mark)
+            ),
+        })
+    }
+
+    async fn restore(&self, mark: &Mark) -> Result<Removed, FaultError> {
+        let daemon = Daemon::reach(&mark.host).await?;
+        let Some(seen) = daemon.inspect(&mark.id).await? else {
+            let evidence = self.succession(&daemon, mark).await?;
+            return Ok(self.removed(mark, UndoneBy::Other, evidence));
+        };
+        if seen.restarting {
+            return Err(wrong(mark, &seen));
+        }
+        let ours = self.attempts.undo_sent(&mark.owner);
+        let who = |ours: bool| if ours { UndoneBy::Us } else { UndoneBy::Other };
+        let state = format!("{} is {}", mark.what(), seen.state());
+        match mark.action {
+            ContainerAction::Kill | ContainerAction::Stop if seen.running => {
+                Ok(self.removed(mark, who(ours), state))
+            }
+            ContainerAction::Restart if seen.running => {
+                let restarted = !mark.same_start(&seen);
+                Ok(self.removed(mark, who(restarted), state))
+            }
+            ContainerAction::Kill | ContainerAction::Stop | ContainerAction::Restart => {
+                let started = daemon.start(&mark.id).await;
+                self.finish(&daemon, mark, started, |seen| {
+                    seen.running && !seen.restarting
+                })
+                .await
+            }
+            ContainerAction::Pause if !seen.paused => Ok(self.removed(mark, who(ours), state)),
+            ContainerAction::Pause if !mark.same_start(&seen) => {
+                let evidence = format!("{state}; it was restarted, this pause is not ours");
+                Ok(self.removed(mark, UndoneBy::Other, evidence))
+            }
+            ContainerAction::Pause => {
+                let unpaused = daemon.unpause(&mark.id).await;
+                self.finish(&daemon, mark, unpaused, |seen| seen.running && !seen.paused)
+                    .await
+            }
+        }
+    }
+
+    /// Reads back what an undo has come to.
+    async fn finish(
+        &self,
+        daemon: &Daemon,
+        mark: &Mark,
+        asked: Result<(), FaultError>,
+        done: impl Fn(&Seen) -> bool,
+    ) -> Result<Removed, FaultError> {
+        if !matches!(asked, Err(FaultError::Refused { .. })) {
+            self.attempts.undoing(&mark.owner);
+        }
+        let seen = self.settled(daemon, mark, &done).await?;
+        if !done(&seen) {
+            asked?;
+            return Err(wrong(mark, &seen));
+        }
+        // Somebody who was faster makes our request a refused one.
+        let by = if asked.is_ok() {
+            UndoneBy::Us
+        } else {
+            UndoneBy::Other
+        };
+        let evidence = format!("{} reads back {}", mark.what(), seen.state());
+        Ok(self.removed(mark, by, evidence))
+    }
+
+    async fn see(&self, mark: &Mark) -> Result<Presence, FaultError> {
+        let daemon = Daemon::reach(&mark.host).await?;
+        let Some(seen) = daemon.inspect(&mark.id).await? else {
+            return Ok(Presence::Gone(self.succession(&daemon, mark).await?));
+        };
+        Ok(if mark.shows_in(&seen) {
+            Presence::Present
+        } else {
+            Presence::Gone(format!("{} is {}", mark.what(), seen.state()))
+        })
+    }
+
+    /// What has become of a container that is not there any more.
+    async fn succession(&self, daemon: &Daemon, mark: &Mark) -> Result<String, FaultError> {
+        let what = mark.what();
+        Ok(match daemon.inspect(&mark.name).await? {
+            None => format!("{what} was removed"),
+            Some(other) => format!(
+                "{what} was removed; {} has its name now and is not touched",
+                short(&other.id)
+            ),
+        })
+    }
+
+    async fn captured(&self, daemon: &Daemon, mark: &Mark) -> Result<Seen, FaultError> {
+        daemon
+            .inspect(&mark.id)
+            .await?
+            .ok_or_else(|| FaultError::Missing {
+                what: mark.what(),
+                hint: Some("it was removed since it was looked at".to_owned()),
+            })
+    }
+
+    /// The container once it is as wanted, else as it is when the time to settle is over.
+    async fn settled(
+        &self,
+        daemon: &Daemon,
+        mark: &Mark,
+        wanted: impl Fn(&Seen) -> bool,
+    ) -> Result<Seen, FaultError> {
+        let until = tokio::time::Instant::now() + SETTLING;
+        loop {
+            let seen = self.captured(daemon, mark).await?;
+            if wanted(&seen) || tokio::time::Instant::now() >= until {
+                return Ok(seen);
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    fn removed(&self, mark: &Mark, by: UndoneBy, evidence: String) -> Removed {
+        self.attempts.settled(&mark.owner);
+        Removed {
+            at: self.clock.now(),
+            by,
+            evidence,
+        }
+    }
+}
+
+impl FaultDriver for DockerDriver {
+    fn capture<'a>(
+        &'a self,
+        run: &'a RunId,
+        stack: &'a Stack,
+        injection: &'a Injection,
+    ) -> Answer<'a, Result<Token, FaultError>> {
+        Box::pin(deadline::bounded(
+            "Docker",
+            self.read(run, stack, injection),
+        ))
+    }
+
+    fn apply<'a>(&'a self, armed: &'a Armed) -> Answer<'a, Result<Applied, FaultError>> {
+        Box::pin(deadline::bounded("Docker", async move {
+            self.act(armed, &opened(armed)?).await
+        }))
+    }
+
+    fn undo<'a>(&'a self, armed: &'a Armed) -> Answer<'a, Result<Removed, FaultError>> {
+        Box::pin(deadline::bounded("Docker", async move {
+            self.restore(&opened(armed)?).await
+        }))
+    }
+
+    fn look<'a>(&'a self, armed: &'a Armed) -> Answer<'a, Result<Presence, FaultError>> {
+        Box::pin(deadline::bounded("Docker", async move {
+            self.see(&opened(armed)?).await
+        }))
+    }
+}
+
+/// The one container that is meant. A label may also be on stopped containers; a name is on one at the most.
+fn chosen<'a>(
+    all: &'a [Listed],
+    selector: &ContainerSelector,
+    service: &str,
+) -> Result<&'a Listed, FaultError> {
+    let (what, matching): (String, Vec<&Listed>) = match selector {
+        ContainerSelector::Name(name) => (
+            format!("container {name} of {service}"),
+            all.iter().filter(|one| one.name == *name).collect(),
+        ),
+        ContainerSelector::Label(label) => (
+            format!("a container of {service} labelled {label}"),
+            all.iter().filter(|one| carries(one, label)).collect(),
+        ),
+    };
+    let running: Vec<&Listed> = matching
+        .iter()
+        .copied()
+        .filter(|one| one.is_running())
+        .collect();
+    let hint = match (running.as_slice(), matching.as_slice()) {
+        ([one], _) | ([], [one]) => return Ok(one),
+        ([], []) if all.is_empty() => "there are no containers".to_owned(),
+        ([], []) => format!("the containers there are {}", named(all.iter())),
+        ([], several) => format!("none of {} runs", named(several.iter().copied())),
+        (several, _) => format!(
+            "it must be one, and matches {}",
+            named(several.iter().copied())
+        ),
+    };
+    Err(FaultError::Missing {
+        what,
+        hint: Some(hint),
+    })
+}
+
+/// Whether what is to be done can be done and undone.
+fn judge(seen: &Seen, action: ContainerAction) -> Result<(), FaultError> {
+    let what = format!("container {} ({})", seen.name, short(&seen.id));
+    let refused = |why: String| {
+        Err(FaultError::Refused {
+            what: format!("{} of {what}", action.as_str()),
+            why,
+        })
+    };
+    if !seen.running || seen.paused || seen.restarting {
+        return refused(format!(
+            "it is {}, and only a running one can be disturbed",
+            seen.state()
+        ));
+    }
+    if seen.auto_remove && matches!(action, ContainerAction::Kill | ContainerAction::Stop) {
+        return refused(
+            "it is removed when it ends (`--rm`), so that it could not be started again".to_owned(),
+        );
+    }
+    Ok(())
+}
+
+fn carries(one: &Listed, label: &str) -> bool {
+    match label.split_once('=') {
+        Some((key, value)) => one.labels.get(key).is_some_and(|read| read == value),
+        None => one.labels.contains_key(label),
+    }
+}
+
+fn named<'a>(all: impl Iterator<Item = &'a Listed>) -> String {
+    let names: Vec<String> = all.map(ToString::to_string).collect();
+    let shown = names[..names.len().min(MOST_CANDIDATES)].join(", ");
+    match names.len().checked_sub(MOST_CANDIDATES) {
+        Some(more) if more > 0 => format!("{shown} and {more} more"),
+        _ => shown,
+    }
+}
+
+fn policy(mark: &Mark) -> String {
+    let suppressed = matches!(mark.action, ContainerAction::Kill | ContainerAction::Stop)
+        && !matches!(mark.restart_policy.as_str(), "" | "no");
+    if suppressed {
+        format!(
+            "; its restart policy `{}` is suppressed until it is started",
+            mark.restart_policy
+        )
+    } else {
+        String::new()
+    }
+}
+
+fn wrong(mark: &Mark, seen: &Seen) -> FaultError {
+    FaultError::ReadBack {
+        what: mark.what(),
+        why: format!("{}: it is {}", mark.action.as_str(), seen.state()),
+    }
+}
+
+fn short(id: &str) -> &str {
+    id.get(..12).unwrap_or(id)
+}

@@ -1,0 +1,118 @@
+//! All drivers as one: each act goes to the driver of its kind.
+
+use std::sync::Arc;
+
+use super::docker::DockerDriver;
+use super::hook::HookDriver;
+use super::toxiproxy::ToxiproxyDriver;
+use crate::engine::event::Token;
+use crate::engine::undo::Armed;
+use crate::model::fault::{Act, Injection};
+use crate::model::ids::RunId;
+use crate::model::stack::Stack;
+use crate::outbound::Outbound;
+use crate::ports::{Answer, Applied, Clock, FaultDriver, FaultError, Presence, Removed};
+
+/// Every kind of fault.
+pub struct Drivers {
+    toxiproxy: ToxiproxyDriver,
+    docker: DockerDriver,
+    hook: HookDriver,
+}
+
+impl Drivers {
+    /// Drivers that share a clock and an HTTP client. Servers and daemons come from the stacks.
+    pub fn new(clock: Arc<dyn Clock>, outbound: Arc<Outbound>) -> Self {
+        Self {
+            toxiproxy: ToxiproxyDriver::new(Arc::clone(&clock), Arc::clone(&outbound)),
+            docker: DockerDriver::new(Arc::clone(&clock)),
+            hook: HookDriver::new(clock, outbound),
+        }
+    }
+
+    fn of(&self, act: &Act) -> &dyn FaultDriver {
+        match act {
+            Act::AddToxic { .. } | Act::DisableProxy { .. } => &self.toxiproxy,
+            Act::Container { .. } => &self.docker,
+            Act::Hook(_) => &self.hook,
+        }
+    }
+}
+
+impl FaultDriver for Drivers {
+    fn capture<'a>(
+        &'a self,
+        run: &'a RunId,
+        stack: &'a Stack,
+        injection: &'a Injection,
+    ) -> Answer<'a, Result<Token, FaultError>> {
+        self.of(&injection.act).capture(run, stack, injection)
+    }
+
+    fn apply<'a>(&'a self, armed: &'a Armed) -> Answer<'a, Result<Applied, FaultError>> {
+        self.of(&armed.injection().act).apply(armed)
+    }
+
+    fn undo<'a>(&'a self, armed: &'a Armed) -> Answer<'a, Result<Removed, FaultError>> {
+        self.of(&armed.injection().act).undo(armed)
+    }
+
+    fn look<'a>(&'a self, armed: &'a Armed) -> Answer<'a, Result<Presence, FaultError>> {
+        self.of(&armed.injection().act).look(armed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::proving::{clock, injection, link, run, stack};
+    use super::*;
+    use crate::model::fault::{Call, ContainerAction, Hook};
+    use crate::model::probe::Program;
+    use crate::model::stack::ContainerSelector;
+
+    #[tokio::test]
+    async fn every_act_reaches_the_driver_of_its_kind() {
+        let drivers = Drivers::new(clock(), Arc::new(Outbound::new()));
+        let mut stack = stack("http://127.0.0.1:1", Vec::new());
+        stack.toxiproxy = None;
+        let absent = || {
+            Call::Run(Program {
+                command: vec!["./absent".to_owned()],
+                folder: None,
+            })
+        };
+        for (act, said) in [
+            (
+                Act::DisableProxy {
+                    link: link("127.0.0.1:1", "127.0.0.1:2"),
+                },
+                "the Toxiproxy of stack wallet-staging is not there",
+            ),
+            (
+                Act::Container {
+                    service: "signer".parse().expect("a name"),
+                    selector: ContainerSelector::Name("x".to_owned()),
+                    action: ContainerAction::Kill,
+                },
+                "the Docker host of stack wallet-staging is not there",
+            ),
+            (
+                Act::Hook(Hook {
+                    act: absent(),
+                    verify: None,
+                    undo: Some(absent()),
+                    verify_undone: None,
+                }),
+                "program ./absent is not there",
+            ),
+        ] {
+            let injection = injection("one", act);
+            let (run, answer) = (run(), &drivers);
+            let refused = answer
+                .capture(&run, &stack, &injection)
+                .await
+                .expect_err("nothing is there");
+            assert!(refused.to_string().starts_with(said), "{refused}");
+        }
+    }
+}

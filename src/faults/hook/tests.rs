@@ -1,0 +1,400 @@
+//! Hooks with real programs and a server that says what it is told.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use super::super::proving::{
+    Say, Scripted, Ticking, after_a_crash, arm, clock, injection, run, say, stack,
+};
+use super::*;
+use crate::model::probe::{Expect, HttpRequest, Program};
+use crate::model::time::Millis;
+
+/// A folder of its own, gone when the test is.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        let path = std::env::temp_dir().join(format!("firedrill-hook-{}", run()));
+        std::fs::create_dir(&path).expect("a folder");
+        Self(path)
+    }
+
+    /// Written by another process: a file this one holds open for writing can't be run by a thread that forks just then.
+    fn script(&self, name: &str, text: &str) {
+        let written = std::process::Command::new("sh")
+            .args([
+                "-c",
+                "printf '#!/bin/sh\n%s\n' \"$2\" > \"$1\" && chmod 755 \"$1\"",
+                "sh",
+            ])
+            .arg(self.0.join(name))
+            .arg(text)
+            .status()
+            .expect("a shell");
+        assert!(written.success());
+    }
+
+    fn call(&self, command: &[&str]) -> Call {
+        Call::Run(Program {
+            command: command.iter().map(|&word| word.to_owned()).collect(),
+            folder: Some(self.0.to_string_lossy().into_owned()),
+        })
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.0.join(name).exists()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn driver(clock: &Arc<Ticking>) -> HookDriver {
+    HookDriver::new(Arc::<Ticking>::clone(clock), Arc::new(Outbound::new()))
+}
+
+fn http(method: &str, url: String) -> Call {
+    Call::Http(HttpRequest {
+        method: method.to_owned(),
+        url,
+        headers: std::collections::BTreeMap::new(),
+        body: None,
+    })
+}
+
+fn expect() -> Expect {
+    Expect {
+        status: None,
+        json: std::collections::BTreeMap::new(),
+        body: None,
+        exit: None,
+        below: None,
+        above: None,
+        within: Millis::seconds(1),
+    }
+}
+
+fn hook(act: Call, undo: Call) -> Hook {
+    Hook {
+        act,
+        verify: None,
+        undo: Some(undo),
+        verify_undone: None,
+    }
+}
+
+async fn armed(driver: &HookDriver, clock: &Ticking, hook: Hook) -> Armed {
+    let (run, injection) = (run(), injection("bad-token", Act::Hook(hook)));
+    let stack = stack("http://127.0.0.1:1", Vec::new());
+    let token = driver
+        .capture(&run, &stack, &injection)
+        .await
+        .expect("it is captured");
+    arm(&run, &injection, token, clock)
+}
+
+/// Whether a process of this number runs; one that has died and waits to be reaped does not.
+fn alive(process: &str) -> bool {
+    std::fs::read_to_string(Path::new("/proc").join(process).join("stat")).is_ok_and(|stat| {
+        !stat
+            .rsplit(')')
+            .next()
+            .unwrap_or_default()
+            .starts_with(" Z")
+    })
+}
+
+#[tokio::test]
+async fn programs_do_verify_undo_and_verify_undone_even_after_a_crash() {
+    let folder = Folder::new();
+    folder.script("rollout", "echo once >> log; touch \"$1\"");
+    folder.script("rollback", "rm -f \"$1\"");
+    let clock = clock();
+    let driver = driver(&clock);
+    let armed = armed(
+        &driver,
+        &clock,
+        Hook {
+            verify: Some(Verify {
+                call: folder.call(&["test", "-e", "v42"]),
+                expect: expect(),
+            }),
+            verify_undone: Some(Verify {
+                call: folder.call(&["test", "-e", "v42"]),
+                expect: Expect {
+                    exit: Some(1),
+                    ..expect()
+                },
+            }),
+            ..hook(
+                folder.call(&["./rollout", "v42"]),
+                folder.call(&["./rollback", "v42"]),
+            )
+        },
+    )
+    .await;
+    let applied = driver.apply(&armed).await.expect("it is done");
+    assert_eq!(
+        applied.evidence,
+        "program ./rollout exited with 0; program test exited with 0"
+    );
+    assert!(folder.has("v42"));
+    let again = driver
+        .apply(&armed)
+        .await
+        .expect("a repeat is only looked at");
+    assert_eq!(again.sent, applied.sent);
+    assert_eq!(
+        std::fs::read_to_string(folder.0.join("log")).expect("a log"),
+        "once\n"
+    );
+    assert_eq!(driver.look(&armed).await, Ok(Presence::Present));
+    let recovering =
+        super::HookDriver::new(Arc::<Ticking>::clone(&clock), Arc::new(Outbound::new()));
+    let late = after_a_crash(&armed);
+    for _ in 0..2 {
+        let removed = recovering.undo(&late).await.expect("it is undone");
+        assert_eq!(removed.by, UndoneBy::Us);
+        assert!(!folder.has("v42"));
+    }
+    assert_eq!(
+        recovering.look(&late).await,
+        Ok(Presence::Gone(
+            "program test: exit 1, expected 0".to_owned()
+        ))
+    );
+}
+
+#[tokio::test]
+async fn requests_are_judged_and_a_verification_is_asked_until_it_holds() {
+    let server = Scripted::new(vec![
+        ("POST /rollout?key=s3cret", say(202, "")),
+        ("GET /version", say(200, json!({"v": 41}))),
+        ("GET /version", say(200, json!({"v": 42}))),
+        ("GET /version", say(200, json!({"v": 40}))),
+        ("GET /version", Say::Close),
+        ("POST /rollback", say(500, "")),
+        ("POST /rollback", say(200, "")),
+    ]);
+    let clock = clock();
+    let driver = driver(&clock);
+    let url = |path: &str| format!("{}{path}", server.url);
+    let armed = armed(
+        &driver,
+        &clock,
+        Hook {
+            verify: Some(Verify {
+                call: http("GET", url("/version")),
+                expect: Expect {
+                    json: [("$.v".to_owned(), json!(42))].into(),
+                    ..expect()
+                },
+            }),
+            ..hook(
+                http("POST", url("/rollout?key=s3cret")),
+                http("POST", url("/rollback")),
+            )
+        },
+    )
+    .await;
+    let applied = driver.apply(&armed).await.expect("it is done");
+    assert_eq!(
+        applied.evidence,
+        format!(
+            "POST {0}/rollout answered 202; GET {0}/version answered 200",
+            server.url
+        )
+    );
+    let gone = driver.look(&armed).await;
+    assert_eq!(
+        gone,
+        Ok(Presence::Gone(format!(
+            "GET {}/version: $.v is 40, expected 42",
+            server.url
+        )))
+    );
+    driver
+        .look(&armed)
+        .await
+        .expect_err("no answer says nothing about the fault");
+    let refused = driver.undo(&armed).await.expect_err("the server refuses");
+    assert_eq!(
+        refused.to_string(),
+        format!(
+            "POST {}/rollback refused: status 500, expected 200 to 299",
+            server.url
+        )
+    );
+    let removed = driver.undo(&armed).await.expect("the second try works");
+    assert_eq!(
+        removed.evidence,
+        format!("POST {}/rollback answered 200", server.url)
+    );
+    server.bodies();
+}
+
+#[tokio::test]
+async fn a_failing_program_is_a_refusal_with_the_end_of_what_it_said() {
+    let folder = Folder::new();
+    folder.script(
+        "fail",
+        "head -c 200000 /dev/zero | tr '\\0' x >&2; echo no such token >&2; exit 3",
+    );
+    let clock = clock();
+    let driver = driver(&clock);
+    let armed = armed(
+        &driver,
+        &clock,
+        hook(folder.call(&["./fail"]), folder.call(&["true"])),
+    )
+    .await;
+    match driver.apply(&armed).await {
+        Err(FaultError::Refused { what, why }) => {
+            assert_eq!(what, "program ./fail");
+            assert!(why.starts_with("exit 3, expected 0; it said: xxx"), "{why}");
+            assert!(why.len() < (4 << 10) + 100, "{}", why.len());
+        }
+        other => panic!("{other:?}"),
+    }
+    let quiet = hook(
+        folder.call(&["sh", "-c", "echo no such token >&2; kill -9 $$"]),
+        folder.call(&["true"]),
+    );
+    let armed = self::armed(&driver, &clock, quiet).await;
+    let refused = driver.apply(&armed).await.expect_err("it dies");
+    assert_eq!(
+        refused.to_string(),
+        "program sh refused: ended by a signal, expected exit 0; it said: no such token"
+    );
+}
+
+#[tokio::test]
+async fn a_program_that_hangs_is_killed_with_its_children() {
+    let folder = Folder::new();
+    folder.script("hang", "sleep 60 & echo $! > child; echo $$ > leader; wait");
+    let clock = clock();
+    let driver = driver(&clock);
+    let verify = Verify {
+        call: folder.call(&["./hang"]),
+        expect: Expect {
+            within: Millis::new(500),
+            ..expect()
+        },
+    };
+    let armed = armed(
+        &driver,
+        &clock,
+        Hook {
+            verify: Some(verify),
+            ..hook(folder.call(&["true"]), folder.call(&["true"]))
+        },
+    )
+    .await;
+    let late = driver.look(&armed).await.expect_err("it hangs");
+    assert_eq!(
+        late.to_string(),
+        "program ./hang could not be reached: it was killed with its children after 500 ms"
+    );
+    for name in ["leader", "child"] {
+        let process = std::fs::read_to_string(folder.0.join(name)).expect("a process");
+        let process = process.trim();
+        for _ in 0..100 {
+            if !alive(process) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert!(!alive(process), "{name} {process} still runs");
+    }
+}
+
+#[tokio::test]
+async fn a_child_left_in_the_background_delays_nothing() {
+    let folder = Folder::new();
+    folder.script("start", "sleep 5 & echo started");
+    let clock = clock();
+    let driver = driver(&clock);
+    let armed = armed(
+        &driver,
+        &clock,
+        hook(folder.call(&["./start"]), folder.call(&["true"])),
+    )
+    .await;
+    let began = Instant::now();
+    driver.apply(&armed).await.expect("it is done");
+    assert!(
+        began.elapsed() < Duration::from_secs(3),
+        "{:?}",
+        began.elapsed()
+    );
+}
+
+#[tokio::test]
+async fn what_can_not_be_run_or_undone_is_refused_before_anything_is_touched() {
+    let folder = Folder::new();
+    std::fs::write(folder.0.join("plain"), "text").expect("a file");
+    let driver = driver(&clock());
+    let stack = stack("http://127.0.0.1:1", Vec::new());
+    let good = || folder.call(&["true"]);
+    for bad in [
+        hook(folder.call(&["./absent"]), good()),
+        hook(good(), folder.call(&["./plain"])),
+        hook(good(), folder.call(&["no-such-program-anywhere"])),
+        hook(folder.call(&[]), good()),
+        Hook {
+            verify_undone: Some(Verify {
+                call: folder.call(&["./absent"]),
+                expect: expect(),
+            }),
+            ..hook(good(), good())
+        },
+    ] {
+        let missing = driver
+            .capture(&run(), &stack, &injection("bad-token", Act::Hook(bad)))
+            .await
+            .expect_err("a program is missing");
+        assert!(matches!(missing, FaultError::Missing { .. }), "{missing}");
+    }
+    let without = Hook {
+        undo: None,
+        ..hook(good(), good())
+    };
+    let refused = driver
+        .capture(&run(), &stack, &injection("bad-token", Act::Hook(without)))
+        .await
+        .expect_err("a step must have an undo");
+    assert!(matches!(refused, FaultError::Refused { .. }), "{refused}");
+}
+
+#[tokio::test]
+async fn a_remedy_without_restore_leaves_nothing_to_undo() {
+    let folder = Folder::new();
+    let clock = clock();
+    let driver = driver(&clock);
+    let run = run();
+    let mut remedy = injection(
+        "remedy:restart#1",
+        Act::Hook(Hook {
+            undo: None,
+            ..hook(folder.call(&["true"]), folder.call(&["true"]))
+        }),
+    );
+    remedy.cause = Cause::Remedy("restart".parse().expect("a name"));
+    let stack = stack("http://127.0.0.1:1", Vec::new());
+    let token = driver
+        .capture(&run, &stack, &remedy)
+        .await
+        .expect("a remedy needs no undo");
+    let armed = arm(&run, &remedy, token, &clock);
+    driver.apply(&armed).await.expect("it is done");
+    let removed = driver.undo(&armed).await.expect("there is nothing to undo");
+    assert_eq!(
+        (removed.by, removed.evidence.as_str()),
+        (UndoneBy::Us, "nothing to restore")
+    );
+}

@@ -1,0 +1,385 @@
+//! The forms of a method's steps: one key each, the fault's name.
+
+use crate::spec::check::call::{CALL, VERIFY};
+use crate::spec::form::{
+    DURATION, Field, Form, Object, Rule, SHARE, SOME_DURATION, SOME_SHARE, defaulted,
+    later_variant, optional, required, variant,
+};
+
+/// One step of a method.
+pub(crate) const STEP: Form = Form::Choice(
+    "a step",
+    &[
+        variant("latency", Form::Object(&LATENCY), "Data arrives later."),
+        variant(
+            "bandwidth",
+            Form::Object(&BANDWIDTH),
+            "Data arrives at a limited rate.",
+        ),
+        variant(
+            "slow_close",
+            Form::Object(&SLOW_CLOSE),
+            "The end of a connection arrives later.",
+        ),
+        variant("timeout", Form::Object(&TIMEOUT), "No data passes."),
+        variant(
+            "reset_peer",
+            Form::Object(&RESET_PEER),
+            "Connections are reset.",
+        ),
+        variant(
+            "slicer",
+            Form::Object(&SLICER),
+            "Data arrives in small pieces.",
+        ),
+        variant(
+            "limit_data",
+            Form::Object(&LIMIT_DATA),
+            "A connection closes after so many bytes.",
+        ),
+        variant(
+            "packet_loss",
+            Form::Object(&PACKET_LOSS),
+            "Pieces of data vanish; only newer servers have it.",
+        ),
+        variant(
+            "down",
+            Form::Object(&DOWN),
+            "A link's connections are closed and refused.",
+        ),
+        variant(
+            "partition",
+            Form::Object(&PARTITION),
+            "All links from some services to others are cut.",
+        ),
+        variant(
+            "kill",
+            Form::Object(&CONTAINER),
+            "A container dies at once and stays dead until the step ends.",
+        ),
+        variant(
+            "stop",
+            Form::Object(&CONTAINER),
+            "A container ends in good order until the step ends.",
+        ),
+        variant(
+            "pause",
+            Form::Object(&CONTAINER),
+            "A container freezes until the step ends.",
+        ),
+        variant(
+            "restart",
+            Form::Object(&RESTART),
+            "A container restarts once.",
+        ),
+        variant(
+            "hook",
+            Form::Object(&HOOK),
+            "Calls or programs of your own.",
+        ),
+        later_variant("crash", "A container's process dies as by itself."),
+        later_variant("disconnect", "A container leaves its networks."),
+        later_variant("squeeze", "A container gets less memory or processor time."),
+        later_variant("exec", "A program runs in a container."),
+    ],
+);
+
+static TIMING: &[Field] = &[
+    optional(
+        "id",
+        Form::Name,
+        "Unique in this experiment; the fault's name when absent.",
+    ),
+    optional(
+        "at",
+        DURATION,
+        "When it begins, counted from the start of the method; 0s when absent.",
+    ),
+    optional("after", Form::Name, "The step whose end it waits for."),
+    optional(
+        "wait",
+        DURATION,
+        "How long after that step's end it begins; 0s when absent.",
+    ),
+    optional("for", DURATION, "How long it lasts."),
+    optional(
+        "until",
+        Form::Word(&[("remedied", "Until a responder's remedy ends it.")]),
+        "`remedied`: until a responder ends it, at the latest after `at_most`.",
+    ),
+    optional(
+        "at_most",
+        SOME_DURATION,
+        "With `until: remedied`: the deadline.",
+    ),
+];
+
+static LINKED: &[Field] = &[
+    required(
+        "link",
+        Form::Text,
+        "The link: `from -> to`, or its proxy's name.",
+    ),
+    defaulted(
+        "toxicity",
+        SOME_SHARE,
+        "1",
+        "The share of connections it hits.",
+    ),
+    defaulted(
+        "direction",
+        Form::Word(&[
+            (
+                "downstream",
+                "Bytes from the service called back to the caller.",
+            ),
+            ("upstream", "Bytes from the caller to the service called."),
+            ("both", "Each way."),
+        ]),
+        "downstream",
+        "Towards whom the disturbed bytes flow.",
+    ),
+];
+
+const LASTING: &[Rule] = &[
+    Rule::AtMostOne(&["at", "after"]),
+    Rule::Needs("wait", "after"),
+    Rule::ExactlyOne(&["for", "until"]),
+    Rule::Needs("until", "at_most"),
+    Rule::Needs("at_most", "until"),
+];
+
+const MOMENTARY: &[Rule] = &[
+    Rule::AtMostOne(&["at", "after"]),
+    Rule::Needs("wait", "after"),
+    Rule::AtMostOne(&["for", "until"]),
+    Rule::Needs("until", "at_most"),
+    Rule::Needs("at_most", "until"),
+];
+
+static LATENCY: Object = Object {
+    what: "a latency step",
+    about: "Data arrives later: `latency`, more or less `jitter`.",
+    groups: &[
+        TIMING,
+        LINKED,
+        &[
+            required("latency", DURATION, "The delay."),
+            defaulted("jitter", DURATION, "0s", "How far it varies either way."),
+        ],
+    ],
+    rules: LASTING,
+};
+
+static BANDWIDTH: Object = Object {
+    what: "a bandwidth step",
+    about: "At most `rate` kilobytes (1,000 bytes) a second.",
+    groups: &[
+        TIMING,
+        LINKED,
+        &[required("rate", Form::Integer(1, 1_000_000_000), "KB/s.")],
+    ],
+    rules: LASTING,
+};
+
+static SLOW_CLOSE: Object = Object {
+    what: "a slow_close step",
+    about: "The end of the stream arrives later.",
+    groups: &[TIMING, LINKED, &[required("delay", DURATION, "The delay.")]],
+    rules: LASTING,
+};
+
+static TIMEOUT: Object = Object {
+    what: "a timeout step",
+    about: "No data passes.",
+    groups: &[
+        TIMING,
+        LINKED,
+        &[defaulted(
+            "timeout",
+            DURATION,
+            "0s",
+            "The connection closes after this long without data; never when 0s.",
+        )],
+    ],
+    rules: LASTING,
+};
+
+static RESET_PEER: Object = Object {
+    what: "a reset_peer step",
+    about: "The connection is reset.",
+    groups: &[
+        TIMING,
+        LINKED,
+        &[defaulted(
+            "timeout",
+            DURATION,
+            "0s",
+            "Time until the reset.",
+        )],
+    ],
+    rules: LASTING,
+};
+
+static SLICER: Object = Object {
+    what: "a slicer step",
+    about: "Data arrives in small pieces.",
+    groups: &[
+        TIMING,
+        LINKED,
+        &[
+            required(
+                "average_size",
+                Form::Integer(1, 1_000_000_000),
+                "Bytes in a piece on average.",
+            ),
+            defaulted(
+                "size_variation",
+                Form::Integer(0, 1_000_000_000),
+                "0",
+                "How far a piece's size varies; below `average_size`.",
+            ),
+            defaulted(
+                "delay",
+                Form::FineDuration,
+                "0s",
+                "The pause after each piece, such as `50us` or `1ms`.",
+            ),
+        ],
+    ],
+    rules: LASTING,
+};
+
+static LIMIT_DATA: Object = Object {
+    what: "a limit_data step",
+    about: "The connection closes after this many bytes.",
+    groups: &[
+        TIMING,
+        LINKED,
+        &[required(
+            "bytes",
+            Form::Integer(0, i64::MAX),
+            "How many bytes pass.",
+        )],
+    ],
+    rules: LASTING,
+};
+
+static PACKET_LOSS: Object = Object {
+    what: "a packet_loss step",
+    about: "Pieces of the stream vanish.",
+    groups: &[
+        TIMING,
+        LINKED,
+        &[
+            required("loss_rate", SOME_SHARE, "The share of pieces lost."),
+            defaulted(
+                "correlation",
+                SHARE,
+                "0",
+                "How much a loss makes the next more likely.",
+            ),
+        ],
+    ],
+    rules: LASTING,
+};
+
+static DOWN: Object = Object {
+    what: "a down step",
+    about: "The link's connections are closed and new ones refused.",
+    groups: &[
+        TIMING,
+        &[required(
+            "link",
+            Form::Text,
+            "The link: `from -> to`, or its proxy's name.",
+        )],
+    ],
+    rules: LASTING,
+};
+
+static PARTITION: Object = Object {
+    what: "a partition step",
+    about: "Every link from one group of services to another is cut.",
+    groups: &[
+        TIMING,
+        &[
+            required(
+                "from",
+                Form::List(&Form::Name, 1, 1_000),
+                "The services that call.",
+            ),
+            required(
+                "to",
+                Form::List(&Form::Name, 1, 1_000),
+                "The services called.",
+            ),
+            defaulted(
+                "mode",
+                Form::Word(&[
+                    ("drop", "Data vanishes either way."),
+                    ("refuse", "Connections are closed and refused."),
+                    ("reset", "Connections are reset."),
+                ]),
+                "drop",
+                "How connections fare.",
+            ),
+        ],
+    ],
+    rules: LASTING,
+};
+
+static CONTAINER: Object = Object {
+    what: "a container step",
+    about: "Something done to a service's container, undone when the step ends.",
+    groups: &[
+        TIMING,
+        &[required(
+            "service",
+            Form::Name,
+            "The service whose container it is.",
+        )],
+    ],
+    rules: LASTING,
+};
+
+static RESTART: Object = Object {
+    what: "a restart step",
+    about: "A service's container restarted once; nothing to undo but to see that it runs.",
+    groups: &[
+        TIMING,
+        &[required(
+            "service",
+            Form::Name,
+            "The service whose container it is.",
+        )],
+    ],
+    rules: MOMENTARY,
+};
+
+static HOOK: Object = Object {
+    what: "a hook step",
+    about: "A disturbance of your own making, with what undoes it.",
+    groups: &[
+        TIMING,
+        &[
+            required("do", Form::Object(&CALL), "What is done."),
+            optional(
+                "verify",
+                Form::Object(&VERIFY),
+                "What shows that it was done; without it the call's own status does.",
+            ),
+            required(
+                "undo",
+                Form::Object(&CALL),
+                "What undoes it. It may be called more than once.",
+            ),
+            optional(
+                "verify_undone",
+                Form::Object(&VERIFY),
+                "What shows that it was undone; without it the undo's own status does.",
+            ),
+        ],
+    ],
+    rules: LASTING,
+};

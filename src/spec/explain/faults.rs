@@ -1,0 +1,177 @@
+//! Faults in words: when each begins, what it does to which target, and how it is undone.
+
+use super::{Page, call, expected};
+use crate::model::fault::{Act, Cause, ContainerAction, Injection, Lasts, Start, Stream, Toxic};
+use crate::model::plan::Plan;
+use crate::model::stack::{ContainerSelector, Link};
+
+pub(super) fn timeline(page: &mut Page, plan: &Plan) {
+    page.section("Timeline");
+    for step in &plan.experiment.method {
+        page.line(
+            2,
+            &format!("{} {}, {}", step.id, begins(&step.start), lasts(step.lasts)),
+        );
+        let own = plan
+            .injections
+            .iter()
+            .filter(|one| one.cause == Cause::Step(step.id.clone()));
+        for injection in own {
+            target(page, injection);
+        }
+    }
+}
+
+fn begins(start: &Start) -> String {
+    match start {
+        Start::At(at) => format!("at {at}"),
+        Start::After { step, wait } if wait.get() == 0 => format!("after {step}"),
+        Start::After { step, wait } => format!("{wait} after {step}"),
+    }
+}
+
+fn lasts(lasts: Lasts) -> String {
+    match lasts {
+        Lasts::For(length) if length.get() == 0 => "once".to_owned(),
+        Lasts::For(length) => format!("for {length}"),
+        Lasts::UntilRemedied { at_most } => format!("until it is remedied, at most {at_most}"),
+    }
+}
+
+fn target(page: &mut Page, injection: &Injection) {
+    let mut rows: Vec<(&str, String)> = Vec::new();
+    let undo = match &injection.act {
+        Act::AddToxic {
+            link,
+            stream,
+            toxicity,
+            toxic,
+        } => {
+            let share = if (*toxicity - 1.0).abs() < f64::EPSILON {
+                "every connection".to_owned()
+            } else {
+                format!("{}% of connections", toxicity * 100.0)
+            };
+            let way = match stream {
+                Stream::Downstream => format!("{} to {}", link.to, link.from),
+                Stream::Upstream => format!("{} to {}", link.from, link.to),
+            };
+            rows.push((
+                "does",
+                format!("{}, from {way}, on {share}", toxic_words(toxic)),
+            ));
+            rows.push(("link", wire(link)));
+            format!(
+                "the {} toxic is deleted from the {} of {}",
+                toxic.kind(),
+                stream.as_str(),
+                link.proxy
+            )
+        }
+        Act::DisableProxy { link } => {
+            rows.push(("does", "closes connections and refuses new ones".to_owned()));
+            rows.push(("link", wire(link)));
+            format!("the proxy {} is enabled", link.proxy)
+        }
+        Act::Container {
+            service,
+            selector,
+            action,
+        } => {
+            let (does, undo) = match action {
+                ContainerAction::Kill => (
+                    "kills its container; no restart policy acts until the step ends",
+                    "the container is started",
+                ),
+                ContainerAction::Stop => (
+                    "stops its container in good order",
+                    "the container is started",
+                ),
+                ContainerAction::Pause => ("freezes its container", "the container is unpaused"),
+                ContainerAction::Restart => (
+                    "restarts its container once",
+                    "nothing, once the container is seen to run",
+                ),
+            };
+            rows.push(("does", format!("{service}: {does}")));
+            rows.push((
+                "target",
+                match selector {
+                    ContainerSelector::Name(name) => format!("the container named {name}"),
+                    ContainerSelector::Label(label) => {
+                        format!("the one running container with the label {label}")
+                    }
+                },
+            ));
+            undo.to_owned()
+        }
+        Act::Hook(hook) => {
+            rows.push(("does", call(&hook.act)));
+            if let Some(verify) = &hook.verify {
+                rows.push((
+                    "verify",
+                    format!("{}: {}", call(&verify.call), expected(&verify.expect)),
+                ));
+            }
+            let undo = hook
+                .undo
+                .as_ref()
+                .map_or_else(|| "nothing".to_owned(), call);
+            match &hook.verify_undone {
+                Some(verify) => format!(
+                    "{undo}, then {}: {}",
+                    call(&verify.call),
+                    expected(&verify.expect)
+                ),
+                None => undo,
+            }
+        }
+    };
+    rows.push(("undo", undo));
+    for (name, text) in rows {
+        page.entry(4, 8, name, &text);
+    }
+}
+
+fn wire(link: &Link) -> String {
+    format!(
+        "{} -> {}, proxy {}: {} -> {}",
+        link.from, link.to, link.proxy, link.listen, link.upstream
+    )
+}
+
+fn toxic_words(toxic: &Toxic) -> String {
+    match toxic {
+        Toxic::Latency { latency, jitter } if jitter.get() == 0 => {
+            format!("data arrives {latency} later")
+        }
+        Toxic::Latency { latency, jitter } => format!("data arrives {latency} later, ± {jitter}"),
+        Toxic::Bandwidth { rate } => format!("at most {rate} KB/s"),
+        Toxic::SlowClose { delay } => format!("connections close {delay} later"),
+        Toxic::Timeout { timeout } if timeout.get() == 0 => "no data passes".to_owned(),
+        Toxic::Timeout { timeout } => format!("no data passes, closed after {timeout}"),
+        Toxic::ResetPeer { timeout } if timeout.get() == 0 => {
+            "connections are reset at once".to_owned()
+        }
+        Toxic::ResetPeer { timeout } => format!("connections are reset after {timeout}"),
+        Toxic::Slicer {
+            average_size,
+            size_variation,
+            delay_us,
+        } => {
+            format!(
+                "data arrives in pieces of {average_size} ± {size_variation} bytes, {delay_us} µs apart"
+            )
+        }
+        Toxic::LimitData { bytes } => format!("connections close after {bytes} bytes"),
+        Toxic::PacketLoss {
+            loss_rate,
+            correlation,
+        } => {
+            format!(
+                "{}% of pieces are lost, correlation {correlation}",
+                loss_rate * 100.0
+            )
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! One direction of one connection: bytes from `source` through the toxics to `sink`.
+//!
+//! While no toxic strikes it, a link copies from socket to socket; otherwise the bytes go through a [`Chain`]. It changes
+//! from one to the other at any time: whatever it has read and not yet written is in the chain's queues by then.
+//!
+//! The server answers a change of toxics without waiting for the links. What a client sends after that answer still meets
+//! the new toxics, because a link looks for changes after each read, before it hands on what it read.
+
+use std::{
+    io::{self, ErrorKind},
+    sync::Arc,
+};
+
+use bytes::{Bytes, BytesMut};
+use tokio::{net::TcpStream, sync::watch, task::yield_now, time::Instant};
+
+use super::{
+    alarm::Alarm,
+    chain::{Chain, Effect},
+    queue::{Chunk, Ending},
+};
+
+pub(crate) type Effects = watch::Receiver<Arc<[Effect]>>;
+
+/// Why a link ends the whole connection, rather than only its own direction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hangup {
+    Close,
+    Reset,
+}
+
+/// The copy buffer's first size, enough for a request, and the size it gets once a read fills it.
+const SMALL: usize = 8 * 1024;
+const LARGE: usize = 64 * 1024;
+/// Room for one read into the chain. What is read in pieces smaller than `WORTH_SHARING` is copied out, so that a queue of
+/// tiny chunks doesn't keep a whole buffer alive for each.
+const READ: usize = 32 * 1024;
+const WORTH_SHARING: usize = 4 * 1024;
+/// After so many turns without waiting, other connections get theirs.
+const TURNS: u32 = 16;
+
+pub(crate) struct Link<'a> {
+    source: &'a TcpStream,
+    sink: &'a TcpStream,
+    effects: Effects,
+    chain: Chain,
+    alarm: Alarm,
+    intake: BytesMut,
+    turns: u32,
+}
+
+impl<'a> Link<'a> {
+    pub(crate) fn new(
+        source: &'a TcpStream,
+        sink: &'a TcpStream,
+        effects: Effects,
+        chain: Chain,
+        alarm: Alarm,
+    ) -> Self {
+        Self {
+            source,
+            sink,
+            effects,
+            chain,
+            alarm,
+            intake: BytesMut::new(),
+            turns: 0,
+        }
+    }
+
+    /// Runs until the stream has ended and all of it is written; the sink then still wants to hear that.
+    pub(crate) async fn run(mut self) -> Result<(), Hangup> {
+        self.reconcile();
+        loop {
+            self.turns += 1;
+            if self.turns.is_multiple_of(TURNS) {
+                yield_now().await;
+            }
+            if self.chain.is_transparent() {
+                self.copy().await?;
+            } else if self.relay().await? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Copies until the toxics change or the source ends; what is then not yet written is in the chain.
+    async fn copy(&mut self) -> Result<(), Hangup> {
+        self.alarm.rest();
+        self.intake = BytesMut::new();
+        let mut buffer = Vec::new();
+        let mut size = SMALL;
+        loop {
+            buffer.clear();
+            buffer.reserve(size);
+            match self.source.try_read_buf(&mut buffer) {
+                Ok(0) => {
+                    self.follow_changes();
+                    self.chain.end(Ending::Eof);
+                    return Ok(());
+                }
+                Ok(read) => {
+                    if self.follow_changes() {
+                        self.chain.push(
+                            Chunk::new(Bytes::from(buffer), Instant::now()),
+                            Instant::now(),
+                        );
+                        return Ok(());
+                    }
+                    if read >= size {
+                        size = LARGE;
+                    }
+                }
+                Err(error) if is_passing(&error) => {
+                    // An idle connection holds no buffer.
+                    buffer = Vec::new();
+                    size = SMALL;
+                    // Both are cancel safe: neither takes anything from the socket or marks a change as seen.
+                    tokio::select! {
+                        changed = self.effects.changed() => {
+                            changed.map_err(|_| Hangup::Close)?;
+                            self.reconcile();
+                            return Ok(());
+                        }
+                        ready = self.source.readable() => ready.map_err(|_| Hangup::Reset)?,
+                    }
+                    continue;
+                }
+                Err(_) => {
+                    self.chain.end(Ending::Broken);
+                    return Ok(());
+                }
+            }
+            let mut written = 0;
+            while written < buffer.len() {
+                match self.sink.try_write(&buffer[written..]) {
+                    Ok(count) => written += count,
+                    Err(error) if is_passing(&error) => tokio::select! {
+                        changed = self.effects.changed() => {
+                            changed.map_err(|_| Hangup::Close)?;
+                            // These bytes came before the change: into the queue behind the toxics, then let those in.
+                            let rest = Bytes::from(buffer).slice(written..);
+                            self.chain.push(Chunk::new(rest, Instant::now()), Instant::now());
+                            self.reconcile();
+                            return Ok(());
+                        }
+                        ready = self.sink.writable() => ready.map_err(|_| Hangup::Reset)?,
+                    },
+                    Err(_) => return Err(Hangup::Reset),
+                }
+            }
+            self.turns += 1;
+            if self.turns.is_multiple_of(TURNS) {
+                yield_now().await;
+            }
+        }
+    }
+
+    /// One turn of the chain. True once the stream has ended and everything is written.
+    async fn relay(&mut self) -> Result<bool, Hangup> {
+        let next_at = self.chain.pump(Instant::now());
+        let wrote = self.flush()?;
+        match self.chain.outbox().ending() {
+            Some(Ending::Reset) => return Err(Hangup::Reset),
+            Some(ending) if self.chain.outbox().is_empty() => {
+                return match ending {
+                    Ending::Eof => Ok(true),
+                    Ending::Close => Err(Hangup::Close),
+                    Ending::Broken | Ending::Reset => Err(Hangup::Reset),
+                };
+            }
+            _ => {}
+        }
+        if wrote {
+            // There is room now for what the toxics held back.
+            return Ok(false);
+        }
+        let blocked = !self.chain.outbox().is_empty();
+        let wants_input = self.chain.wants_input();
+        // All are cancel safe: none takes anything from a socket, and the alarm is set anew each time.
+        tokio::select! {
+            changed = self.effects.changed() => {
+                changed.map_err(|_| Hangup::Close)?;
+                self.reconcile();
+            }
+            ready = self.sink.writable(), if blocked => ready.map_err(|_| Hangup::Reset)?,
+            ready = self.source.readable(), if wants_input => {
+                ready.map_err(|_| Hangup::Reset)?;
+                self.read();
+            }
+            () = self.alarm.until(next_at.unwrap_or_else(Instant::now)), if next_at.is_some() => {}
+        }
+        Ok(false)
+    }
+
+    fn read(&mut self) {
+        self.intake.reserve(READ);
+        let result = self.source.try_read_buf(&mut self.intake);
+        let now = Instant::now();
+        match result {
+            Ok(0) => {
+                self.follow_changes();
+                self.chain.end(Ending::Eof);
+            }
+            Ok(read) => {
+                self.follow_changes();
+                let data = if read < WORTH_SHARING {
+                    let copy = Bytes::copy_from_slice(&self.intake);
+                    self.intake.clear();
+                    copy
+                } else {
+                    self.intake.split().freeze()
+                };
+                self.chain.push(Chunk::new(data, now), now);
+            }
+            Err(error) if is_passing(&error) => self.intake = BytesMut::new(),
+            Err(_) => self.chain.end(Ending::Broken),
+        }
+    }
+
+    /// Writes what may be written now, each chunk by itself so that sliced ones stay apart. True if anything went out.
+    fn flush(&mut self) -> Result<bool, Hangup> {
+        let mut wrote = false;
+        let outbox = self.chain.outbox();
+        while let Some(chunk) = outbox.front() {
+            match self.sink.try_write(&chunk.data) {
+                Ok(count) => {
+                    outbox.pop_up_to(count);
+                    wrote = true;
+                }
+                Err(error) if is_passing(&error) => break,
+                Err(_) => return Err(Hangup::Reset),
+            }
+        }
+        Ok(wrote)
+    }
+
+    fn follow_changes(&mut self) -> bool {
+        let changed = self.effects.has_changed().unwrap_or(false);
+        if changed {
+            self.reconcile();
+        }
+        changed
+    }
+
+    fn reconcile(&mut self) {
+        let effects = Arc::clone(&self.effects.borrow_and_update());
+        self.chain.reconcile(&effects, Instant::now());
+    }
+}
+
+/// Whether a socket only asks for patience.
+fn is_passing(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
+}

@@ -1,0 +1,7 @@
+//! Real sockets on loopback. Bounds on time are wide where a busy machine could only be late, and tight where being early
+//! would be wrong.
+
+pub(super) mod fixture;
+mod lifecycle;
+mod live;
+mod toxics;
