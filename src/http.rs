@@ -116,7 +116,7 @@ pub struct Planned {
     pub at: Timestamp,
 }
 
-/// Asks the schedule, soonest first.
+/// Asks the schedule, soonest first. It may read files: it is called on a blocking thread.
 pub type Upcoming = Arc<dyn Fn() -> Vec<Planned> + Send + Sync>;
 
 /// Serves until `shutdown`, then ends streams, finishes the requests under way, and returns.

@@ -53,12 +53,17 @@ pub(super) async fn explain(
 
 /// Nothing is at this address.
 pub(super) async fn missing(uri: Uri) -> Problem {
-    Problem::missing("no-such-address", format!("there is nothing at `{}`", uri.path()))
+    Problem::missing(
+        "no-such-address",
+        format!("there is nothing at `{}`", uri.path()),
+    )
 }
 
 /// The page that the reader came from, where it is one of ours.
 fn back(headers: &HeaderMap) -> String {
-    let from = headers.get(header::REFERER).and_then(|value| value.to_str().ok());
+    let from = headers
+        .get(header::REFERER)
+        .and_then(|value| value.to_str().ok());
     let path = from
         .and_then(|from| from.split_once("://"))
         .and_then(|(_, rest)| rest.find('/').map(|at| &rest[at..]));
@@ -69,7 +74,9 @@ fn back(headers: &HeaderMap) -> String {
 fn own_path(path: &str) -> Option<&str> {
     let own = path.starts_with('/')
         && !path.starts_with("//")
-        && path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+        && path
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && byte != b'\\');
     own.then_some(path)
 }
 
@@ -80,7 +87,14 @@ mod tests {
     #[test]
     fn redirects_stay_on_this_server() {
         assert_eq!(own_path("/runs/r1?staff=1"), Some("/runs/r1?staff=1"));
-        for elsewhere in ["", "runs", "//evil.example", "/\\evil.example", "https://evil.example", "/a\r\nb"] {
+        for elsewhere in [
+            "",
+            "runs",
+            "//evil.example",
+            "/\\evil.example",
+            "https://evil.example",
+            "/a\r\nb",
+        ] {
             assert_eq!(own_path(elsewhere), None, "{elsewhere:?}");
         }
     }

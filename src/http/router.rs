@@ -9,7 +9,9 @@ use axum::routing::{get, post};
 use super::api::{health, library, log, metrics, runs, scorecard, start};
 use super::guard::{LARGEST_BODY, guard};
 use super::hook::alertmanager;
-use super::page::{act, explain, halt, identity, overview, room, scorecard as card, start as begin};
+use super::page::{
+    act, explain, halt, identity, overview, room, scorecard as card, start as begin,
+};
 use super::problem::Problem;
 use super::{Services, assets, page};
 

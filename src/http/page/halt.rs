@@ -59,7 +59,14 @@ pub(in crate::http) async fn everything(
     }
     // Runs are stopped whether or not the halt can be kept: undoing never waits for the database.
     for handle in services.supervisor.live() {
-        stop(&services, handle.run().as_str(), reason, Source::Room, &actor.0).await?;
+        stop(
+            &services,
+            handle.run().as_str(),
+            reason,
+            Source::Room,
+            &actor.0,
+        )
+        .await?;
     }
     let by = actor::person(&services, Source::Room, &actor.0).await?;
     let halt = Halt {
@@ -70,7 +77,14 @@ pub(in crate::http) async fn everything(
     services.database.set_halt(Some(&halt)).await?;
     // A run may have started between the two.
     for handle in services.supervisor.live() {
-        stop(&services, handle.run().as_str(), reason, Source::Room, &actor.0).await?;
+        stop(
+            &services,
+            handle.run().as_str(),
+            reason,
+            Source::Room,
+            &actor.0,
+        )
+        .await?;
     }
     Ok(Redirect::to("/"))
 }

@@ -27,5 +27,8 @@ pub(in crate::http) async fn post(
 ) -> Result<impl IntoResponse, Problem> {
     let Form(form) = form.map_err(|error| bad_form(&error))?;
     let name = checked(&form.name)?;
-    Ok(([(header::SET_COOKIE, cookie(&name))], Redirect::to(&back(&headers))))
+    Ok((
+        [(header::SET_COOKIE, cookie(&name))],
+        Redirect::to(&back(&headers)),
+    ))
 }

@@ -36,11 +36,16 @@ pub(in crate::http) async fn get(
         .map(RunLine::from)
         .filter(|run| run.score.is_some())
         .collect();
+    // The schedule is read from files.
+    let upcoming = services.upcoming.clone();
+    let upcoming = tokio::task::spawn_blocking(move || upcoming())
+        .await
+        .map_err(|error| Problem::internal(&error))?;
     let unmatched = services.database.unmatched_signals(5).await?;
     render(&Overview {
         layout: Layout::new(&services, "Overview", "overview", &actor.0).await?,
         live,
-        upcoming: (services.upcoming)().iter().take(SHOWN).map(Next::from).collect(),
+        upcoming: upcoming.iter().take(SHOWN).map(Next::from).collect(),
         drills: Startable::all(&contents, Kind::Drill, &scored),
         experiments: Startable::all(&contents, Kind::Experiment, &scored),
         scorecards: scored.into_iter().take(SHOWN).collect(),

@@ -32,7 +32,10 @@ pub(in crate::http) async fn get(
 ) -> Result<Html<String>, Problem> {
     let Query(part) = part.map_err(|error| bad_query(&error))?;
     let before = part.before.as_deref().map(run_id).transpose()?;
-    let mut rows = services.database.recent_runs(PART + 1, before.as_ref()).await?;
+    let mut rows = services
+        .database
+        .recent_runs(PART + 1, before.as_ref())
+        .await?;
     let more = rows.len() > PART as usize;
     rows.truncate(PART as usize);
     render(&RunList {

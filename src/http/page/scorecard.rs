@@ -23,7 +23,10 @@ pub(in crate::http) async fn get(
 ) -> Result<Html<String>, Problem> {
     let reading = Reading::of(&services, &run_id(&run)?).await?;
     let report = reading.report.as_ref().ok_or_else(|| {
-        Problem::missing("no-scorecard", "the run's log can't be judged: its first event was erased")
+        Problem::missing(
+            "no-scorecard",
+            "the run's log can't be judged: its first event was erased",
+        )
     })?;
     let drill = report.scorecard.is_some();
     if reading.is_live() && drill && wish.staff.as_deref() != Some("1") {
@@ -34,9 +37,23 @@ pub(in crate::http) async fn get(
         ));
     }
     let names = actor::names(&services, &reading.events).await?;
-    let name = |pseudonym: &str| names.get(pseudonym).cloned().unwrap_or_else(|| pseudonym.to_owned());
-    let layout = Layout::new(&services, format!("Scorecard of {}", report.name()), "runs", &actor.0).await?;
-    let all = Shown { faults: true, probes: true };
+    let name = |pseudonym: &str| {
+        names
+            .get(pseudonym)
+            .cloned()
+            .unwrap_or_else(|| pseudonym.to_owned())
+    };
+    let layout = Layout::new(
+        &services,
+        format!("Scorecard of {}", report.name()),
+        "runs",
+        &actor.0,
+    )
+    .await?;
+    let all = Shown {
+        faults: true,
+        probes: true,
+    };
     let drawing = chart(&reading, all, services.now().wall, &name);
     render(&Card::new(layout, &reading, report, drawing))
 }

@@ -27,7 +27,12 @@ pub(in crate::http) async fn post(
     let kind = match choice.kind.as_str() {
         "drill" => Kind::Drill,
         "experiment" => Kind::Experiment,
-        _ => return Err(Problem::bad("nothing-to-start", "only drills and experiments can be started")),
+        _ => {
+            return Err(Problem::bad(
+                "nothing-to-start",
+                "only drills and experiments can be started",
+            ));
+        }
     };
     let handle = start(&services, Wanted::named(kind, choice.name)).await?;
     Ok(Redirect::to(&format!("/runs/{}", handle.run())))

@@ -11,7 +11,11 @@ use crate::http::view::time::Moment;
 use crate::http::view::trouble::Trouble;
 
 fn moment() -> Moment {
-    Moment::from("2026-03-01T10:00:00Z".parse::<jiff::Timestamp>().expect("an instant"))
+    Moment::from(
+        "2026-03-01T10:00:00Z"
+            .parse::<jiff::Timestamp>()
+            .expect("an instant"),
+    )
 }
 
 fn layout(full: bool) -> Layout {
@@ -35,7 +39,10 @@ fn layout(full: bool) -> Layout {
             })
             .into_iter()
             .collect(),
-        halted: full.then(|| Halted { reason: "storm".into(), at: moment() }),
+        halted: full.then(|| Halted {
+            reason: "storm".into(),
+            at: moment(),
+        }),
     }
 }
 
@@ -70,7 +77,11 @@ fn startable(full: bool) -> Startable {
         path: "drills/outage.yaml".into(),
         stack: Some("tiny".into()),
         summary: "SEV2, team crew".into(),
-        findings: if full { Vec::new() } else { vec!["outage.yaml:3: `x` is unknown".into()] },
+        findings: if full {
+            Vec::new()
+        } else {
+            vec!["outage.yaml:3: `x` is unknown".into()]
+        },
         last: full.then(score),
         last_run: full.then(|| "r1".into()),
     }
@@ -96,13 +107,30 @@ fn the_overview_shows_all_it_has_and_says_what_there_is_not() {
     let full = sample(&Overview {
         layout: layout(true),
         live: vec![live(true, false), live(false, true)],
-        upcoming: vec![Next { drill: "outage".into(), at: moment() }],
+        upcoming: vec![Next {
+            drill: "outage".into(),
+            at: moment(),
+        }],
         scorecards: vec![line(true)],
         drills: vec![startable(true)],
         experiments: vec![startable(false)],
-        unmatched: vec![Unmatched { source: "alertmanager".into(), received: moment(), repeats: 2, body: "{}".into() }],
+        unmatched: vec![Unmatched {
+            source: "alertmanager".into(),
+            received: moment(),
+            repeats: 2,
+            body: "{}".into(),
+        }],
     });
-    for part in ["Stuck: not everything could be undone", "refused &lt;why&gt;", "Everything is halted", "Recovering.", "kill of api&#x27;s container", "driven by another process", "again 2×", "1 finding"] {
+    for part in [
+        "Stuck: not everything could be undone",
+        "refused &lt;why&gt;",
+        "Everything is halted",
+        "Recovering.",
+        "kill of api&#x27;s container",
+        "driven by another process",
+        "again 2×",
+        "1 finding",
+    ] {
         assert!(full.contains(part), "no `{part}` in {full}");
     }
     let empty = sample(&Overview {
@@ -114,16 +142,33 @@ fn the_overview_shows_all_it_has_and_says_what_there_is_not() {
         experiments: vec![],
         unmatched: vec![],
     });
-    for part in ["Nothing runs.", "No drill has been scored yet.", "Nothing is scheduled.", "No drills in the library.", "A &lt;title&gt;"] {
+    for part in [
+        "Nothing runs.",
+        "No drill has been scored yet.",
+        "Nothing is scheduled.",
+        "No drills in the library.",
+        "A &lt;title&gt;",
+    ] {
         assert!(empty.contains(part), "no `{part}` in {empty}");
     }
 }
 
 #[test]
 fn lists_of_runs_lead_on_and_back() {
-    let page = |runs, further, next| sample(&RunList { layout: layout(false), runs, further, next });
+    let page = |runs, further, next| {
+        sample(&RunList {
+            layout: layout(false),
+            runs,
+            further,
+            next,
+        })
+    };
     let middle = page(vec![line(true), line(false)], true, Some("r9".into()));
-    assert!(middle.contains("/runs?before=r9") && middle.contains("Latest runs") && middle.contains("1m12s"));
+    assert!(
+        middle.contains("/runs?before=r9")
+            && middle.contains("Latest runs")
+            && middle.contains("1m12s")
+    );
     assert!(page(vec![], false, None).contains("Nothing has run yet."));
     assert!(page(vec![], true, None).contains("No earlier runs."));
 }
@@ -131,9 +176,17 @@ fn lists_of_runs_lead_on_and_back() {
 #[test]
 fn a_trouble_says_what_to_do() {
     let finding = serde_json::json!({"file": "a.yaml", "line": 3, "message": "`x` is unknown", "hint": "did you mean `y`?"});
-    let problem = Problem::conflict("stack-busy", "stack `tiny` is in use; hint: wait <for> it").with_findings(vec![finding]);
+    let problem = Problem::conflict("stack-busy", "stack `tiny` is in use; hint: wait <for> it")
+        .with_findings(vec![finding]);
     let page = sample(&Trouble::new(layout(true), problem, "/runs/r1".into()));
-    for part in ["<h1>Conflict</h1>", "</strong> wait &lt;for&gt; it", "a.yaml:3", "did you mean `y`?", "href=\"&#x2f;runs&#x2f;r1\"", "stack-busy"] {
+    for part in [
+        "<h1>Conflict</h1>",
+        "</strong> wait &lt;for&gt; it",
+        "a.yaml:3",
+        "did you mean `y`?",
+        "href=\"&#x2f;runs&#x2f;r1\"",
+        "stack-busy",
+    ] {
         assert!(page.contains(part), "no `{part}` in {page}");
     }
 }

@@ -29,7 +29,8 @@ use crate::model::plan::Plan;
 use crate::model::probe::Probe;
 use crate::model::stack::Stack;
 use crate::ports::{
-    Answer, Applied, Claim, Claims, Clock, FaultDriver, FaultError, Inspector, Presence, Prober, Removed,
+    Answer, Applied, Claim, Claims, Clock, FaultDriver, FaultError, Inspector, Presence, Prober,
+    Removed,
 };
 use crate::runtime::{Ports, Supervisor};
 use crate::spec::Options;
@@ -46,7 +47,12 @@ struct World {
 }
 
 impl FaultDriver for World {
-    fn capture<'a>(&'a self, _: &'a RunId, _: &'a Stack, _: &'a Injection) -> Answer<'a, Result<Token, FaultError>> {
+    fn capture<'a>(
+        &'a self,
+        _: &'a RunId,
+        _: &'a Stack,
+        _: &'a Injection,
+    ) -> Answer<'a, Result<Token, FaultError>> {
         Box::pin(async { Ok(Token(Value::Null)) })
     }
 
@@ -54,14 +60,22 @@ impl FaultDriver for World {
         Box::pin(async {
             let sent = self.clock.now();
             self.broken.store(true, Ordering::SeqCst);
-            Ok(Applied { sent, effective: self.clock.now(), evidence: "it is cut".into() })
+            Ok(Applied {
+                sent,
+                effective: self.clock.now(),
+                evidence: "it is cut".into(),
+            })
         })
     }
 
     fn undo<'a>(&'a self, _: &'a Armed) -> Answer<'a, Result<Removed, FaultError>> {
         Box::pin(async {
             self.broken.store(false, Ordering::SeqCst);
-            Ok(Removed { at: self.clock.now(), by: UndoneBy::Us, evidence: "it is whole".into() })
+            Ok(Removed {
+                at: self.clock.now(),
+                by: UndoneBy::Us,
+                evidence: "it is whole".into(),
+            })
         })
     }
 
@@ -79,7 +93,11 @@ impl Prober for World {
             } else {
                 SampleResult::Passed
             };
-            Sample { sent, took: Duration::from_millis(1), result }
+            Sample {
+                sent,
+                took: Duration::from_millis(1),
+                result,
+            }
         })
     }
 }
@@ -114,7 +132,9 @@ impl Reply {
     }
 
     pub(super) fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().expect("text"))
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().expect("text"))
     }
 
     /// The problem's code, of an answer with this status.
@@ -153,8 +173,13 @@ impl Server {
         let library = folder.join("library");
         write_library(&library);
         let clock = SystemClock::start();
-        let database = Database::open(&folder.join("data")).await.expect("a database");
-        let world = Arc::new(World { clock, broken: AtomicBool::new(false) });
+        let database = Database::open(&folder.join("data"))
+            .await
+            .expect("a database");
+        let world = Arc::new(World {
+            clock,
+            broken: AtomicBool::new(false),
+        });
         let tracker = TaskTracker::new();
         let ports = Ports {
             clock: Arc::new(clock),
@@ -165,7 +190,12 @@ impl Server {
             inspector: world.clone(),
             claims: world,
         };
-        let options = Options { library_dir: Some(library.clone()), stacks_dir: Some(library.clone()), env: Arc::new(|_| Some("s3cret".to_owned())), ..Options::default() };
+        let options = Options {
+            library_dir: Some(library.clone()),
+            stacks_dir: Some(library.clone()),
+            env: Arc::new(|_| Some("s3cret".to_owned())),
+            ..Options::default()
+        };
         let ready = Readiness::default();
         ready.set();
         let planned = Planned {
@@ -188,7 +218,11 @@ impl Server {
         adapt(&mut services);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address").to_string();
-        tracker.spawn(serve(listener, router(services.clone()), services.shutdown.clone()));
+        tracker.spawn(serve(
+            listener,
+            router(services.clone()),
+            services.shutdown.clone(),
+        ));
         Self {
             services,
             address,
@@ -198,16 +232,25 @@ impl Server {
         }
     }
 
-    pub(super) fn address(&self) -> &str { &self.address }
     pub(super) fn request(&self, method: Method, path: &str) -> hyper::http::request::Builder {
-        Request::builder().method(method).uri(format!("http://{}{path}", self.address)).header(HOST, &self.address)
+        Request::builder()
+            .method(method)
+            .uri(format!("http://{}{path}", self.address))
+            .header(HOST, &self.address)
     }
 
-    pub(super) async fn open(&self, request: Request<Full<Bytes>>) -> hyper::Response<hyper::body::Incoming> {
+    pub(super) async fn open(
+        &self,
+        request: Request<Full<Bytes>>,
+    ) -> hyper::Response<hyper::body::Incoming> {
         self.client.request(request).await.expect("an answer")
     }
 
-    pub(super) async fn send(&self, request: hyper::http::request::Builder, body: impl Into<Bytes>) -> Reply {
+    pub(super) async fn send(
+        &self,
+        request: hyper::http::request::Builder,
+        body: impl Into<Bytes>,
+    ) -> Reply {
         let request = request.body(Full::new(body.into())).expect("a request");
         let (head, body) = self.open(request).await.into_parts();
         let body = body.collect().await.expect("a body").to_bytes();
@@ -223,21 +266,30 @@ impl Server {
     }
 
     pub(super) async fn post(&self, path: &str, body: Value) -> Reply {
-        let request = self.request(Method::POST, path).header(CONTENT_TYPE, "application/json");
+        let request = self
+            .request(Method::POST, path)
+            .header(CONTENT_TYPE, "application/json");
         self.send(request, body.to_string()).await
     }
 
     pub(super) async fn form(&self, path: &str, body: &str) -> Reply {
-        let request = self.request(Method::POST, path).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let request = self
+            .request(Method::POST, path)
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded");
         self.send(request, body.to_owned()).await
     }
 
     /// Starts the drill and waits until users are hurt. Answers with the run's id.
     pub(super) async fn drill(&self) -> String {
-        let reply = self.post("/api/v1/runs", serde_json::json!({"drill": "outage"})).await;
+        let reply = self
+            .post("/api/v1/runs", serde_json::json!({"drill": "outage"}))
+            .await;
         assert_eq!(reply.status, 201, "{}", reply.body);
         let run = reply.json()["id"].as_str().expect("an id").to_owned();
-        self.until(&run, "probe_changed", |event| event["fact"]["standing"] == "failing").await;
+        self.until(&run, "probe_changed", |event| {
+            event["fact"]["standing"] == "failing"
+        })
+        .await;
         run
     }
 
@@ -246,7 +298,10 @@ impl Server {
         for _ in 0..400 {
             let reply = self.get(&format!("/api/v1/runs/{run}/events")).await.json();
             let events = reply["events"].as_array().expect("events").clone();
-            if let Some(event) = events.into_iter().find(|event| event["type"] == kind && is(event)) {
+            if let Some(event) = events
+                .into_iter()
+                .find(|event| event["type"] == kind && is(event))
+            {
                 return event;
             }
             tokio::time::sleep(Duration::from_millis(25)).await;
@@ -256,11 +311,21 @@ impl Server {
 
     /// Halts a run and waits for its end.
     pub(super) async fn halt(&self, run: &str) {
-        let reply = self.post(&format!("/api/v1/runs/{run}/halt"), serde_json::json!({"reason": "enough"})).await;
+        let reply = self
+            .post(
+                &format!("/api/v1/runs/{run}/halt"),
+                serde_json::json!({"reason": "enough"}),
+            )
+            .await;
         assert_eq!(reply.status, 202, "{}", reply.body);
         self.until(run, "run_ended", |_| true).await;
         // The run's row goes with its last event; its place in the supervisor a moment later.
-        while self.services.supervisor.get(&run.parse().expect("an id")).is_some() {
+        while self
+            .services
+            .supervisor
+            .get(&run.parse().expect("an id"))
+            .is_some()
+        {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }

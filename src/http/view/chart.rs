@@ -21,7 +21,9 @@ const HEAD: f64 = 12.0;
 const FOOT: f64 = 30.0;
 
 /// Distances between ticks, in seconds; the first that gives at most eight is taken.
-const STEPS: [u64; 14] = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200];
+const STEPS: [u64; 14] = [
+    1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200,
+];
 
 /// What may be drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,14 +43,26 @@ struct Lane {
 
 #[derive(Debug, PartialEq)]
 enum Mark {
-    Bar { look: &'static str, from: Timestamp, to: Option<Timestamp>, title: String },
-    Point { look: &'static str, at: Timestamp, title: String },
+    Bar {
+        look: &'static str,
+        from: Timestamp,
+        to: Option<Timestamp>,
+        title: String,
+    },
+    Point {
+        look: &'static str,
+        at: Timestamp,
+        title: String,
+    },
 }
 
 impl Lane {
     /// Points need room to step aside.
     fn height(&self) -> f64 {
-        let points = self.marks.iter().any(|mark| matches!(mark, Mark::Point { .. }));
+        let points = self
+            .marks
+            .iter()
+            .any(|mark| matches!(mark, Mark::Point { .. }));
         if points { LANE * 1.3 } else { LANE }
     }
 }
@@ -62,9 +76,16 @@ pub(in crate::http) fn chart(
 ) -> Option<String> {
     let start = reading.state.running_since()?.wall;
     let lanes = lanes(reading, shown, name);
-    let ended = reading.events.iter().find(|event| matches!(event.fact, Fact::RunEnded { .. }));
+    let ended = reading
+        .events
+        .iter()
+        .find(|event| matches!(event.fact, Fact::RunEnded { .. }));
     let end = ended.map_or(now, |event| event.at.wall);
-    let hurt = shown.probes.then(|| hurt(reading)).unwrap_or_default();
+    let hurt = if shown.probes {
+        hurt(reading)
+    } else {
+        Vec::new()
+    };
     Some(Drawing::new(start, end).draw(&lanes, &hurt, ended.is_none()))
 }
 
@@ -76,22 +97,35 @@ fn lanes(reading: &Reading, shown: Shown, name: &dyn Fn(&str) -> String) -> Vec<
     if shown.probes {
         lanes.extend(probes(reading));
     }
-    lanes.push(people(reading, name, "alerts", |fact| matches!(fact, Fact::AlertReceived { .. })));
-    lanes.push(people(reading, name, "team", |fact| {
-        !matches!(fact, Fact::AlertReceived { .. } | Fact::InjectDelivered { .. })
+    lanes.push(people(reading, name, "alerts", |fact| {
+        matches!(fact, Fact::AlertReceived { .. })
     }));
-    lanes.push(people(reading, name, "messages", |fact| matches!(fact, Fact::InjectDelivered { .. })));
+    lanes.push(people(reading, name, "team", |fact| {
+        !matches!(
+            fact,
+            Fact::AlertReceived { .. } | Fact::InjectDelivered { .. }
+        )
+    }));
+    lanes.push(people(reading, name, "messages", |fact| {
+        matches!(fact, Fact::InjectDelivered { .. })
+    }));
     lanes.retain(|lane| !lane.marks.is_empty() || lane.label == "team");
     lanes
 }
 
 fn faults(reading: &Reading) -> Vec<Lane> {
-    let steps = reading.state.ledger().obligations().filter(|o| matches!(o.injection.cause, Cause::Step(_)));
+    let steps = reading
+        .state
+        .ledger()
+        .obligations()
+        .filter(|o| matches!(o.injection.cause, Cause::Step(_)));
     let mut lanes: Vec<(u64, Lane)> = steps
         .filter_map(|obligation| {
             let id = &obligation.injection.id;
             let sent = reading.events.iter().find_map(|event| match &event.fact {
-                Fact::Active { injection, sent, .. } if injection == id => Some(sent.wall),
+                Fact::Active {
+                    injection, sent, ..
+                } if injection == id => Some(sent.wall),
                 _ => None,
             })?;
             let undone = reading.events.iter().find_map(|event| match &event.fact {
@@ -99,8 +133,19 @@ fn faults(reading: &Reading) -> Vec<Lane> {
                 _ => None,
             });
             let what = crate::narrative::disturbance(&obligation.injection);
-            let bar = Mark::Bar { look: "fault", from: sent, to: undone, title: format!("{id}: {what}") };
-            Some((obligation.order, Lane { label: id.to_string(), marks: vec![bar] }))
+            let bar = Mark::Bar {
+                look: "fault",
+                from: sent,
+                to: undone,
+                title: format!("{id}: {what}"),
+            };
+            Some((
+                obligation.order,
+                Lane {
+                    label: id.to_string(),
+                    marks: vec![bar],
+                },
+            ))
         })
         .collect();
     lanes.sort_by_key(|(order, _)| *order);
@@ -108,7 +153,9 @@ fn faults(reading: &Reading) -> Vec<Lane> {
 }
 
 fn probes(reading: &Reading) -> Vec<Lane> {
-    let Some(plan) = reading.state.plan() else { return Vec::new() };
+    let Some(plan) = reading.state.plan() else {
+        return Vec::new();
+    };
     let asked = crate::engine::phase::tolerances(&reading.state);
     asked
         .iter()
@@ -116,7 +163,16 @@ fn probes(reading: &Reading) -> Vec<Lane> {
             let probe = &tolerance.probe;
             let mut marks: Vec<Mark> = Vec::new();
             for event in &reading.events {
-                let Fact::ProbeChanged { probe: changed, standing, first, reason, .. } = &event.fact else { continue };
+                let Fact::ProbeChanged {
+                    probe: changed,
+                    standing,
+                    first,
+                    reason,
+                    ..
+                } = &event.fact
+                else {
+                    continue;
+                };
                 if changed != probe {
                     continue;
                 }
@@ -125,12 +181,34 @@ fn probes(reading: &Reading) -> Vec<Lane> {
                 }
                 let (look, title) = match standing {
                     Standing::Passing => ("well", format!("{probe} passes")),
-                    Standing::Failing => ("unwell", format!("{probe} fails{}", reason.as_ref().map(|why| format!(": {why}")).unwrap_or_default())),
+                    Standing::Failing => (
+                        "unwell",
+                        format!(
+                            "{probe} fails{}",
+                            reason
+                                .as_ref()
+                                .map(|why| format!(": {why}"))
+                                .unwrap_or_default()
+                        ),
+                    ),
                 };
-                marks.push(Mark::Bar { look, from: first.wall, to: None, title });
+                marks.push(Mark::Bar {
+                    look,
+                    from: first.wall,
+                    to: None,
+                    title,
+                });
             }
-            let impact = plan.stack.probes.get(probe).is_some_and(|probe| probe.impact);
-            let label = if impact { format!("{probe} ◆") } else { probe.to_string() };
+            let impact = plan
+                .stack
+                .probes
+                .get(probe)
+                .is_some_and(|probe| probe.impact);
+            let label = if impact {
+                format!("{probe} ◆")
+            } else {
+                probe.to_string()
+            };
             Lane { label, marks }
         })
         .collect()
@@ -142,11 +220,22 @@ fn people(
     label: &str,
     is_of: impl Fn(&Fact) -> bool,
 ) -> Lane {
-    let points = reading.events.iter().filter(|event| is_of(&event.fact)).filter_map(|event| {
-        let (tone, title) = sentence(event, reading.state.plan()?, name)?;
-        (tone == Tone::People).then(|| Mark::Point { look: look(&event.fact), at: event.at.wall, title })
-    });
-    Lane { label: label.to_owned(), marks: points.collect() }
+    let points = reading
+        .events
+        .iter()
+        .filter(|event| is_of(&event.fact))
+        .filter_map(|event| {
+            let (tone, title) = sentence(event, reading.state.plan()?, name)?;
+            (tone == Tone::People).then(|| Mark::Point {
+                look: look(&event.fact),
+                at: event.at.wall,
+                title,
+            })
+        });
+    Lane {
+        label: label.to_owned(),
+        marks: points.collect(),
+    }
 }
 
 fn look(fact: &Fact) -> &'static str {
@@ -161,7 +250,10 @@ fn look(fact: &Fact) -> &'static str {
 
 /// Stretches in which users were hurt.
 fn hurt(reading: &Reading) -> Vec<(Timestamp, Option<Timestamp>)> {
-    let intervals = reading.report.as_ref().map(|report| report.measures.impact_intervals.as_slice());
+    let intervals = reading
+        .report
+        .as_ref()
+        .map(|report| report.measures.impact_intervals.as_slice());
     intervals
         .unwrap_or_default()
         .iter()
@@ -190,7 +282,12 @@ impl Drawing {
         LEFT + share.clamp(0.0, 1.0) * (WIDTH - LEFT - RIGHT)
     }
 
-    fn draw(mut self, lanes: &[Lane], hurt: &[(Timestamp, Option<Timestamp>)], live: bool) -> String {
+    fn draw(
+        mut self,
+        lanes: &[Lane],
+        hurt: &[(Timestamp, Option<Timestamp>)],
+        live: bool,
+    ) -> String {
         let bottom = lanes.iter().fold(HEAD, |y, lane| y + lane.height());
         let height = bottom + FOOT;
         let right = WIDTH - RIGHT;
@@ -216,7 +313,9 @@ impl Drawing {
             y += lane.height();
         }
         if live {
-            self.put(format_args!("<line class=\"now\" x1=\"{right}\" y1=\"{HEAD}\" x2=\"{right}\" y2=\"{bottom}\"/>"));
+            self.put(format_args!(
+                "<line class=\"now\" x1=\"{right}\" y1=\"{HEAD}\" x2=\"{right}\" y2=\"{bottom}\"/>"
+            ));
         }
         self.svg.push_str("</svg>");
         self.svg
@@ -224,7 +323,10 @@ impl Drawing {
 
     fn axis(&mut self, bottom: f64) {
         let seconds = self.length_ms / 1000.0;
-        let step = STEPS.into_iter().find(|step| seconds / float(*step) <= 8.0).unwrap_or(14_400);
+        let step = STEPS
+            .into_iter()
+            .find(|step| seconds / float(*step) <= 8.0)
+            .unwrap_or(14_400);
         let mut at = 0;
         while float(at) <= seconds {
             let x = LEFT + float(at) / seconds * (WIDTH - LEFT - RIGHT);
@@ -259,7 +361,12 @@ impl Drawing {
         let (mut last, mut row) = (f64::MIN, 0);
         for mark in &lane.marks {
             match mark {
-                Mark::Bar { look, from, to, title } => self.bar(look, *from, *to, title, middle),
+                Mark::Bar {
+                    look,
+                    from,
+                    to,
+                    title,
+                } => self.bar(look, *from, *to, title, middle),
                 Mark::Point { look, at, title } => {
                     let x = self.x(*at);
                     row = if x - last < 13.0 { (row + 1) % 3 } else { 0 };
@@ -271,10 +378,22 @@ impl Drawing {
         }
     }
 
-    fn bar(&mut self, look: &str, from: Timestamp, to: Option<Timestamp>, title: &str, middle: f64) {
+    fn bar(
+        &mut self,
+        look: &str,
+        from: Timestamp,
+        to: Option<Timestamp>,
+        title: &str,
+        middle: f64,
+    ) {
         let thick = if look == "well" { 4.0 } else { 14.0 };
         let (left, right) = (self.x(from), to.map_or(WIDTH - RIGHT, |to| self.x(to)));
-        let length = to.map(|to| format!(", {}", span(u64::try_from(offset_ms(to, from)).unwrap_or(0))));
+        let length = to.map(|to| {
+            format!(
+                ", {}",
+                span(u64::try_from(offset_ms(to, from)).unwrap_or(0))
+            )
+        });
         self.put(format_args!(
             "<rect class=\"{look}\" x=\"{left:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{thick}\" rx=\"2\"><title>{}{}</title></rect>",
             middle - thick / 2.0,
@@ -287,20 +406,18 @@ impl Drawing {
     fn point(&mut self, look: &str, at: Timestamp, title: &str, y: f64) {
         let x = self.x(at);
         let when = relative(offset_ms(at, self.start));
-        let (u, d, l, r) = (y - 7.0, y + 7.0, x - 7.0, x + 7.0);
+        // Each kind has a shape of its own, so that it is told without colour.
         let shape = match look {
-            "alert" => format!("<path d=\"M{x:.1} {u:.1}L{r:.1} {d:.1}H{l:.1}Z\""),
-            "update" => format!("<path d=\"M{x:.1} {u:.1}L{r:.1} {y:.1}L{x:.1} {d:.1}L{l:.1} {y:.1}Z\""),
-            "remedy" => format!("<rect x=\"{:.1}\" y=\"{:.1}\" width=\"12\" height=\"12\"", x - 6.0, y - 6.0),
-            "inject" => format!("<path d=\"M{l:.1} {u:.1}H{r:.1}L{x:.1} {d:.1}Z\""),
-            _ => format!("<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"6\""),
+            "alert" => "M0-7L7 6H-7Z",
+            "update" => "M0-7L7 0L0 7L-7 0Z",
+            "remedy" => "M-6-6H6V6H-6Z",
+            "inject" => "M-7-6H7L0 7Z",
+            _ => "M-6 0a6 6 0 1 0 12 0a6 6 0 1 0-12 0Z",
         };
-        self.put(format_args!("{shape} class=\"point {look}\"><title>{when} {}</title>", escape(title)));
-        self.svg.push_str(match look {
-            "remedy" => "</rect>",
-            "alert" | "update" | "inject" => "</path>",
-            _ => "</circle>",
-        });
+        self.put(format_args!(
+            "<path class=\"point {look}\" transform=\"translate({x:.1} {y:.1})\" d=\"{shape}\"><title>{when} {}</title></path>",
+            escape(title)
+        ));
     }
 
     fn put(&mut self, text: std::fmt::Arguments<'_>) {
@@ -318,7 +435,10 @@ fn describe(lanes: &[Lane]) -> String {
             count => format!("{}: {count} marks", lane.label),
         })
         .collect();
-    format!("Rows over time, each listed in words below. {}", rows.join("; "))
+    format!(
+        "Rows over time, each listed in words below. {}",
+        rows.join("; ")
+    )
 }
 
 /// Text inside an element or an attribute.
@@ -329,12 +449,18 @@ fn escape(text: &str) -> String {
         .replace('"', "&quot;")
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a drawing needs no more than 52 bits of milliseconds")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a drawing needs no more than 52 bits of milliseconds"
+)]
 fn millis(value: i64) -> f64 {
     value as f64
 }
 
-#[expect(clippy::cast_precision_loss, reason = "seconds on an axis stay far below 2^52")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "seconds on an axis stay far below 2^52"
+)]
 fn float(value: u64) -> f64 {
     value as f64
 }
@@ -343,8 +469,17 @@ fn float(value: u64) -> f64 {
 pub(in crate::http) fn is_told(event: &Event, tone: Tone, shown: Shown) -> bool {
     match tone {
         Tone::People | Tone::Alarm => true,
-        Tone::Run => !matches!(event.fact, Fact::PhaseBegan { phase: Phase::Closing | Phase::After }) || shown.faults,
+        Tone::Run => {
+            !matches!(
+                event.fact,
+                Fact::PhaseBegan {
+                    phase: Phase::Closing | Phase::After
+                }
+            ) || shown.faults
+        }
         Tone::Fault => shown.faults,
-        Tone::Well | Tone::Unwell => shown.probes || matches!(event.fact, Fact::PreflightPassed { .. }),
+        Tone::Well | Tone::Unwell => {
+            shown.probes || matches!(event.fact, Fact::PreflightPassed { .. })
+        }
     }
 }

@@ -182,7 +182,10 @@ struct Sight {
 
 impl Sight {
     fn of(reading: &Reading, staff: bool) -> Self {
-        let drill = reading.state.plan().is_some_and(|plan| plan.drill.is_some());
+        let drill = reading
+            .state
+            .plan()
+            .is_some_and(|plan| plan.drill.is_some());
         let all = staff || !drill || !reading.is_live();
         let detected = reading.events.iter().any(|event| match &event.fact {
             Fact::Detected { .. } => true,
@@ -202,7 +205,9 @@ impl Sight {
         match (self.shown.faults, self.shown.probes) {
             (true, _) => None,
             (false, true) => Some("Faults are hidden until the end."),
-            (false, false) => Some("Faults are hidden until the end, probes until somebody detects something."),
+            (false, false) => {
+                Some("Faults are hidden until the end, probes until somebody detects something.")
+            }
         }
     }
 }
@@ -214,7 +219,13 @@ impl Room {
         let plan = state.plan();
         let exercise = plan.and_then(|plan| plan.drill.as_ref());
         let sight = Sight::of(reading, around.staff);
-        let name = |pseudonym: &str| around.names.get(pseudonym).cloned().unwrap_or_else(|| pseudonym.to_owned());
+        let name = |pseudonym: &str| {
+            around
+                .names
+                .get(pseudonym)
+                .cloned()
+                .unwrap_or_else(|| pseudonym.to_owned())
+        };
         let timeline = timeline(reading, sight.shown, &name);
         let (timers, withheld) = timers(reading, sight);
         let live = reading.is_live();
@@ -231,25 +242,46 @@ impl Room {
             stack: reading.row.stack.to_string(),
             drill: exercise.is_some(),
             team: exercise.map(|exercise| exercise.team.name.to_string()),
-            brief: exercise.filter(|_| sight.all).map(|exercise| exercise.drill.brief.clone()),
-            hypothesis: plan.filter(|_| sight.all).map(|plan| plan.experiment.hypothesis.clone()),
+            brief: exercise
+                .filter(|_| sight.all)
+                .map(|exercise| exercise.drill.brief.clone()),
+            hypothesis: plan
+                .filter(|_| sight.all)
+                .map(|plan| plan.experiment.hypothesis.clone()),
             live,
             staff: around.staff,
             hidden: sight.hidden(),
-            status: if reading.row.stuck > 0 { Badge::new("stuck", '!', "bad") } else { Badge::of(state.verdict().map(|(verdict, _)| verdict)) },
+            status: if reading.row.stuck > 0 {
+                Badge::new("stuck", '!', "bad")
+            } else {
+                Badge::of(state.verdict().map(|(verdict, _)| verdict))
+            },
             phase: overview::phase(state.phase()).to_owned(),
-            reasons: state.verdict().map(|(_, reasons)| reasons.to_vec()).unwrap_or_default(),
+            reasons: state
+                .verdict()
+                .map(|(_, reasons)| reasons.to_vec())
+                .unwrap_or_default(),
             since: state.running_since().map(Into::into),
             created: reading.row.created.into(),
             ended: reading.row.ended.map(Into::into),
-            lasted: reading.row.ended.map(|ended| span(u64::try_from(offset_ms(ended, reading.row.created)).unwrap_or(0))),
+            lasted: reading.row.ended.map(|ended| {
+                span(u64::try_from(offset_ms(ended, reading.row.created)).unwrap_or(0))
+            }),
             seq: reading.events.last().map_or(0, |event| event.seq),
             chart: chart::chart(reading, sight.shown, around.now, &name),
             timeline,
             timers,
             withheld,
-            times: reading.report.as_ref().filter(|_| sight.all).map(|report| Times::new(&report.measures)),
-            probes: if sight.shown.probes { probes(reading) } else { Vec::new() },
+            times: reading
+                .report
+                .as_ref()
+                .filter(|_| sight.all)
+                .map(|report| Times::new(&report.measures)),
+            probes: if sight.shown.probes {
+                probes(reading)
+            } else {
+                Vec::new()
+            },
             roles: exercise.map(|_| roles(reading, &name)).unwrap_or_default(),
             messages,
             acts: live.then(|| acts(reading, around.contents)),
@@ -259,7 +291,9 @@ impl Room {
 }
 
 fn timeline(reading: &Reading, shown: Shown, name: &dyn Fn(&str) -> String) -> Vec<Entry> {
-    let Some(plan) = reading.state.plan() else { return Vec::new() };
+    let Some(plan) = reading.state.plan() else {
+        return Vec::new();
+    };
     let start = reading.state.running_since();
     let entries = reading.events.iter().filter_map(|event| {
         let (tone, text) = narrative::sentence(event, plan, name)?;
@@ -272,10 +306,15 @@ fn timeline(reading: &Reading, shown: Shown, name: &dyn Fn(&str) -> String) -> V
             seq: event.seq,
             at: event.at.into(),
             relative: start.map(|start| relative(offset_ms(event.at.wall, start.wall))),
-            tone: if message { "message".to_owned() } else { word(&tone) },
+            tone: if message {
+                "message".to_owned()
+            } else {
+                word(&tone)
+            },
             mark: tone.mark(),
             text,
-            source: (!matches!(source.as_str(), "engine" | "probe" | "fault" | "room")).then_some(source),
+            source: (!matches!(source.as_str(), "engine" | "probe" | "fault" | "room"))
+                .then_some(source),
         })
     });
     entries.collect()
@@ -288,8 +327,13 @@ fn timers(reading: &Reading, sight: Sight) -> (Vec<Timer>, usize) {
     let Some(exercise) = plan.and_then(|plan| plan.drill.as_ref()) else {
         return (Vec::new(), 0);
     };
-    let lines = reading.report.as_ref().and_then(|report| report.scorecard.as_ref());
-    let lines = lines.map(|scorecard| scorecard.lines.as_slice()).unwrap_or_default();
+    let lines = reading
+        .report
+        .as_ref()
+        .and_then(|report| report.scorecard.as_ref());
+    let lines = lines
+        .map(|scorecard| scorecard.lines.as_slice())
+        .unwrap_or_default();
     let mut withheld = 0;
     let mut timers = Vec::new();
     for line in lines {
@@ -303,17 +347,33 @@ fn timers(reading: &Reading, sight: Sight) -> (Vec<Timer>, usize) {
             id: line.id.to_string(),
             target: line.target.clone(),
             critical: line.critical,
-            verdict: if quiet { standing(Verdict::Pending) } else { standing(line.verdict) },
-            due: line.due.filter(|_| !quiet && line.verdict == Verdict::Pending).map(Into::into),
+            verdict: if quiet {
+                standing(Verdict::Pending)
+            } else {
+                standing(line.verdict)
+            },
+            due: line
+                .due
+                .filter(|_| !quiet && line.verdict == Verdict::Pending)
+                .map(Into::into),
             took: line.took_ms.filter(|_| !quiet).map(span),
-            reason: if quiet { String::new() } else { line.reason.clone() },
+            reason: if quiet {
+                String::new()
+            } else {
+                line.reason.clone()
+            },
         });
     }
     (timers, withheld)
 }
 
 fn expected<'a>(exercise: &'a Exercise, line: &Line) -> Option<&'a Expected> {
-    exercise.runbook.expect.iter().find(|known| known.id == line.id).map(|known| &known.what)
+    exercise
+        .runbook
+        .expect
+        .iter()
+        .find(|known| known.id == line.id)
+        .map(|known| &known.what)
 }
 
 fn tells_the_answer(what: &Expected) -> bool {
@@ -324,7 +384,9 @@ fn tells_the_answer(what: &Expected) -> bool {
         }
         Expected::Forbid { target } => matches!(target, Target::Remedy(_)),
         Expected::Probe { .. } => true,
-        Expected::Cadence { .. } | Expected::MessageContains { .. } | Expected::Manual { .. } => false,
+        Expected::Cadence { .. } | Expected::MessageContains { .. } | Expected::Manual { .. } => {
+            false
+        }
     }
 }
 
@@ -332,7 +394,10 @@ fn counts_from_the_fault(what: &Expected) -> bool {
     match what {
         Expected::Event { event, from, .. } => {
             matches!(event, Milestone::Mitigated | Milestone::Recovered)
-                || matches!(from, None | Some(Anchor::FaultEffective | Anchor::ImpactObserved))
+                || matches!(
+                    from,
+                    None | Some(Anchor::FaultEffective | Anchor::ImpactObserved)
+                )
         }
         _ => false,
     }
@@ -364,8 +429,16 @@ fn roles(reading: &Reading, name: &dyn Fn(&str) -> String) -> Vec<RoleLine> {
     Role::ALL
         .into_iter()
         .map(|role| {
-            let taken = reading.events.iter().rev().find(|event| matches!(&event.fact, Fact::RoleTaken { role: taken } if *taken == role));
-            let who = taken.map(|event| event.origin.actor.as_deref().map_or_else(|| "somebody".to_owned(), name));
+            let taken = reading.events.iter().rev().find(
+                |event| matches!(&event.fact, Fact::RoleTaken { role: taken } if *taken == role),
+            );
+            let who = taken.map(|event| {
+                event
+                    .origin
+                    .actor
+                    .as_deref()
+                    .map_or_else(|| "somebody".to_owned(), name)
+            });
             RoleLine {
                 value: role.as_str(),
                 label: narrative::role_name(role),
@@ -394,12 +467,25 @@ fn acts(reading: &Reading, contents: &Contents) -> Acts {
             None
         },
         team: exercise.is_some(),
-        services: plan.map(|plan| plan.stack.services.keys().map(ToString::to_string).collect()).unwrap_or_default(),
-        severities: Severity::ALL.iter().map(|severity| severity.as_str()).collect(),
+        services: plan
+            .map(|plan| {
+                plan.stack
+                    .services
+                    .keys()
+                    .map(ToString::to_string)
+                    .collect()
+            })
+            .unwrap_or_default(),
+        severities: Severity::ALL
+            .iter()
+            .map(|severity| severity.as_str())
+            .collect(),
         causes,
         channels: channels(exercise),
         snippets: SNIPPETS.to_vec(),
-        remedies: exercise.map(|exercise| remedies(reading, exercise)).unwrap_or_default(),
+        remedies: exercise
+            .map(|exercise| remedies(reading, exercise))
+            .unwrap_or_default(),
         acknowledged: has(|fact| matches!(fact, Fact::Acknowledged)),
         resolved: has(|fact| matches!(fact, Fact::Resolved)),
     }
@@ -407,9 +493,20 @@ fn acts(reading: &Reading, contents: &Contents) -> Acts {
 
 /// The usual channels, and those the runbook names.
 fn channels(exercise: Option<&Exercise>) -> Vec<String> {
-    let mut channels: Vec<String> = ["status_page", "telegram", "x", "email", "chat"].map(str::to_owned).to_vec();
-    for line in exercise.map(|exercise| exercise.runbook.expect.as_slice()).unwrap_or_default() {
-        if let Expected::Event { event: Milestone::Update { channels: named, .. }, .. } = &line.what {
+    let mut channels: Vec<String> = ["status_page", "telegram", "x", "email", "chat"]
+        .map(str::to_owned)
+        .to_vec();
+    for line in exercise
+        .map(|exercise| exercise.runbook.expect.as_slice())
+        .unwrap_or_default()
+    {
+        if let Expected::Event {
+            event: Milestone::Update {
+                channels: named, ..
+            },
+            ..
+        } = &line.what
+        {
             for channel in named {
                 if !channels.contains(channel) {
                     channels.push(channel.clone());
@@ -426,7 +523,12 @@ fn remedies(reading: &Reading, exercise: &Exercise) -> Vec<RemedyLine> {
         .remedies
         .iter()
         .map(|remedy| {
-            let used = reading.state.remedies().iter().rev().find(|used| used.remedy == remedy.id);
+            let used = reading
+                .state
+                .remedies()
+                .iter()
+                .rev()
+                .find(|used| used.remedy == remedy.id);
             RemedyLine {
                 id: remedy.id.to_string(),
                 label: remedy.label.clone(),

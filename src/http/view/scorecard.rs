@@ -11,7 +11,7 @@ use crate::score::expectations::{Line, Verdict};
 use crate::score::measures::{Censoring, Endpoint, Measure, Measures, Reading as Value};
 use crate::score::recovery::{Ended, Ender};
 use crate::score::report::{Check, CheckKind, CheckResult};
-use crate::score::rubric::{Score, TeamVerdict};
+use crate::score::rubric::{Rating, Score, TeamVerdict};
 use crate::score::{Report, Scorecard as Judged};
 
 /// The page of a run's scorecard.
@@ -141,7 +141,12 @@ pub(in crate::http) struct EndedBy {
 
 impl Card {
     /// The scorecard of a run.
-    pub(in crate::http) fn new(layout: Layout, reading: &Reading, report: &Report, chart: Option<String>) -> Self {
+    pub(in crate::http) fn new(
+        layout: Layout,
+        reading: &Reading,
+        report: &Report,
+        chart: Option<String>,
+    ) -> Self {
         let row = &reading.row;
         let live = reading.is_live();
         Self {
@@ -152,10 +157,15 @@ impl Card {
             experiment: report.experiment.to_string(),
             hypothesis: report.hypothesis.clone(),
             created: report.created.into(),
-            lasted: row.ended.map(|ended| span(u64::try_from(offset_ms(ended, row.created)).unwrap_or(0))),
+            lasted: row
+                .ended
+                .map(|ended| span(u64::try_from(offset_ms(ended, row.created)).unwrap_or(0))),
             provisional: live,
             overall: Badge::of(report.overall.as_ref().map(|overall| overall.verdict)),
-            reason: report.overall.as_ref().map_or_else(|| "the run goes on".to_owned(), |overall| overall.reason.clone()),
+            reason: report.overall.as_ref().map_or_else(
+                || "the run goes on".to_owned(),
+                |overall| overall.reason.clone(),
+            ),
             stack_verdict: Badge::of(report.stack_verdict),
             stack_reasons: report.stack_reasons.clone(),
             checks: report.checks.iter().map(check).collect(),
@@ -198,8 +208,8 @@ impl TeamSide {
                 TeamVerdict::Pending => Badge::new("pending", '…', "live"),
             },
             verdict_reason: score.verdict_reason.clone(),
-            rating: score.rating.map(|rating| rating.as_str()),
-            meaning: score.rating.map(|rating| rating.meaning()),
+            rating: score.rating.map(Rating::as_str),
+            meaning: score.rating.map(Rating::meaning),
             rating_reason: score.rating_reason.clone(),
             outcome: score.outcome.map(figure),
             outcome_reason: score.outcome_reason.clone(),
@@ -213,7 +223,10 @@ impl TeamSide {
 }
 
 fn line(line: &Line) -> LineRow {
-    let scored = matches!(line.verdict, Verdict::Met | Verdict::Late | Verdict::Missed | Verdict::Violated);
+    let scored = matches!(
+        line.verdict,
+        Verdict::Met | Verdict::Late | Verdict::Missed | Verdict::Violated
+    );
     LineRow {
         id: line.id.to_string(),
         target: line.target.clone(),
@@ -250,7 +263,10 @@ fn check(check: &Check) -> CheckLine {
     let (result, reason) = match &check.result {
         CheckResult::Held => (Badge::new("held", '✓', "good"), None),
         CheckResult::Failed(reason) => (Badge::new("failed", '✗', "bad"), Some(reason.clone())),
-        CheckResult::Unusable(reason) => (Badge::new("could not be asked", '?', "warn"), Some(reason.clone())),
+        CheckResult::Unusable(reason) => (
+            Badge::new("could not be asked", '?', "warn"),
+            Some(reason.clone()),
+        ),
         CheckResult::NotReached => (Badge::new("not reached", '–', "plain"), None),
     };
     CheckLine {
@@ -270,13 +286,19 @@ impl Times {
         let rows = [
             ("TTD", "to detect", &measures.time_to_detect),
             ("TTD", "to detect, people", &measures.time_to_detect_human),
-            ("TTD", "to detect, machines", &measures.time_to_detect_machine),
+            (
+                "TTD",
+                "to detect, machines",
+                &measures.time_to_detect_machine,
+            ),
             ("TTA", "to acknowledge", &measures.time_to_acknowledge),
             ("TTM", "to mitigate", &measures.time_to_mitigate),
             ("TTR", "to recover", &measures.time_to_recover),
         ];
         Self {
-            rows: rows.map(|(short, label, measure)| TimeRow::new(short, label, measure)).into(),
+            rows: rows
+                .map(|(short, label, measure)| TimeRow::new(short, label, measure))
+                .into(),
             mitigation: measures.mitigation.as_ref().map(ended),
             recovery: measures.recovery.as_ref().map(ended),
             remissions: measures.remissions.len(),
@@ -288,13 +310,21 @@ impl TimeRow {
     fn new(short: &'static str, label: &'static str, measure: &Measure) -> Self {
         let (value, look) = match measure.reading {
             Value::Measured { value_ms } => (span(value_ms), "measured"),
-            Value::Censored { at_least_ms, because } => {
-                (format!("at least {} ({})", span(at_least_ms), censoring(because)), "censored")
-            }
+            Value::Censored {
+                at_least_ms,
+                because,
+            } => (
+                format!("at least {} ({})", span(at_least_ms), censoring(because)),
+                "censored",
+            ),
             Value::Pending => ("not yet".to_owned(), "pending"),
             Value::NotApplicable => ("–".to_owned(), "absent"),
         };
-        let bounded = measure.error_bound_ms > 0 && matches!(measure.reading, Value::Measured { .. } | Value::Censored { .. });
+        let bounded = measure.error_bound_ms > 0
+            && matches!(
+                measure.reading,
+                Value::Measured { .. } | Value::Censored { .. }
+            );
         Self {
             short,
             label,

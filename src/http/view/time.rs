@@ -47,7 +47,12 @@ pub(in crate::http) fn relative(milliseconds: i64) -> String {
     if seconds < 3600 {
         format!("{sign}{}:{:02}", seconds / 60, seconds % 60)
     } else {
-        format!("{sign}{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+        format!(
+            "{sign}{}:{:02}:{:02}",
+            seconds / 3600,
+            seconds / 60 % 60,
+            seconds % 60
+        )
     }
 }
 
@@ -57,7 +62,12 @@ mod tests {
 
     #[test]
     fn relative_times_read_well() {
-        for (ms, text) in [(0, "+0:00"), (72_000, "+1:12"), (-5_000, "−0:05"), (3_661_000, "+1:01:01")] {
+        for (ms, text) in [
+            (0, "+0:00"),
+            (72_000, "+1:12"),
+            (-5_000, "−0:05"),
+            (3_661_000, "+1:01:01"),
+        ] {
             assert_eq!(relative(ms), text);
         }
     }
