@@ -20,4 +20,5 @@ mod stand_in;
 mod stuck;
 mod verdicts;
 mod wallet;
+mod wallet_containers;
 mod xml;
