@@ -14,6 +14,7 @@ mod journals;
 mod outputs;
 mod proxies;
 mod refusals;
+mod serving;
 mod shipped;
 mod shop;
 mod stand_in;
