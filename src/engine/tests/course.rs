@@ -371,3 +371,45 @@ fn a_probe_that_cannot_be_asked_leaves_the_run_blind_and_ends_it() {
     );
     assert!(world.on.is_empty());
 }
+
+#[test]
+fn a_remedy_on_its_way_when_the_run_is_halted_does_nothing_more_to_the_stack() {
+    // Captured or armed, but not applied: while the faults are undone it must not begin.
+    for armed in [false, true] {
+        let mut world = until_running(drill());
+        until_on(&mut world, "bad-token");
+        let failover: InjectionId = name("remedy:failover#1");
+        assert!(world.team(TeamAct::RemedyChosen {
+            remedy: name("failover")
+        }));
+        let capture = world.effects();
+        assert!(
+            matches!(&capture[..], [effect] if effect.kind == EffectKind::Capture(failover.clone()))
+        );
+        if armed {
+            world.perform(&capture[0], Answer::Does);
+        }
+        world.halt();
+        if !armed {
+            world.perform(&capture[0], Answer::Does);
+        }
+        let applies = |effect: &crate::engine::effect::Effect| {
+            matches!(effect.kind, EffectKind::Apply(_) | EffectKind::Capture(_))
+        };
+        assert!(
+            !world.effects().iter().any(applies),
+            "{:?}",
+            world.effects()
+        );
+        world.settle(SECOND * 60);
+        assert_eq!(verdict(&world), Some(Verdict::Aborted));
+        assert!(world.on.is_empty());
+        let undone = world
+            .facts()
+            .any(|fact| matches!(fact, Fact::Undone { injection, .. } if *injection == failover));
+        assert_eq!(
+            undone, armed,
+            "what was armed may have been applied, and is restored"
+        );
+    }
+}
