@@ -141,11 +141,7 @@ fn outcome_facts(state: &State, key: EffectKey, outcome: Outcome, now: Stamp) ->
             Err(findings) => vec![Draft::engine(now, Fact::PreflightFailed { findings })],
         };
     }
-    let Some(obligation) = state
-        .ledger()
-        .open()
-        .find(|o| requested(&o.entry) == Some(key.0))
-    else {
+    let Some(obligation) = state.ledger().awaiting(key.0) else {
         return Vec::new();
     };
     match (undo_view(&obligation.entry), outcome) {
@@ -183,16 +179,6 @@ fn outcome_facts(state: &State, key: EffectKey, outcome: Outcome, now: Stamp) ->
             undo_failed(obligation, error, now)
         }
         _ => Vec::new(),
-    }
-}
-
-/// The event that asked for what an entry now waits for.
-fn requested(entry: &Entry) -> Option<u64> {
-    match undo_view(entry) {
-        Entry::Planned { requested }
-        | Entry::Arming { requested }
-        | Entry::Undoing { requested, .. } => Some(*requested),
-        _ => None,
     }
 }
 
