@@ -105,15 +105,10 @@ fn watched(state: &State, fact: Fact, now: Stamp) -> Vec<Draft> {
 
 /// A dead process's run: nothing is resumed. What may be on is undone under this process's clock.
 fn take_over(state: &State, now: Stamp) -> Vec<Draft> {
-    let Some(last) = state.phase_at().filter(|_| !state.is_ended()) else {
-        // Created, and nothing more: there is nothing to undo, but it must end.
-        return if state.plan().is_some() && !state.is_ended() {
-            vec![Draft::engine(now, Fact::Interrupted { epoch: now.epoch })]
-        } else {
-            Vec::new()
-        };
+    let Some(epoch) = state.epoch().filter(|_| !state.is_ended()) else {
+        return Vec::new();
     };
-    let mut facts = vec![Draft::engine(now, Fact::Interrupted { epoch: last.epoch })];
+    let mut facts = vec![Draft::engine(now, Fact::Interrupted { epoch })];
     for obligation in state.ledger().open() {
         let injection = obligation.injection.id.clone();
         facts.push(Draft::engine(

@@ -8,13 +8,14 @@ use crate::model::drill::Remedy;
 use crate::model::fault::{Cause, Injection, Step};
 use crate::model::ids::{InjectionId, ProbeName, RemedyId, RunId, StepId};
 use crate::model::plan::Plan;
-use crate::model::time::Stamp;
+use crate::model::time::{Epoch, Stamp};
 
 /// Where a run stands.
 #[derive(Debug, Clone, PartialEq)]
 pub struct State {
     run: RunId,
     seq: u64,
+    epoch: Option<Epoch>,
     plan: Option<Box<Plan>>,
     /// Where each step's injections stand in the plan.
     by_step: BTreeMap<StepId, Vec<usize>>,
@@ -85,6 +86,7 @@ impl State {
             ledger: Ledger::new(run.clone()),
             run,
             seq: 0,
+            epoch: None,
             plan: None,
             by_step: BTreeMap::new(),
             to_begin: BTreeSet::new(),
@@ -126,6 +128,11 @@ impl State {
     /// The last event's sequence.
     pub fn seq(&self) -> u64 {
         self.seq
+    }
+
+    /// Whose clock the last event is stamped by.
+    pub fn epoch(&self) -> Option<Epoch> {
+        self.epoch
     }
 
     /// What the run does; absent only before its first event.
@@ -285,6 +292,7 @@ impl State {
     /// Folds one event in.
     pub fn apply(&mut self, event: &Event) {
         self.seq = event.seq;
+        self.epoch = Some(event.at.epoch);
         if let Some(id) = &event.origin.source_id {
             self.seen.insert((event.origin.source as u8, id.clone()));
         }
