@@ -15,7 +15,7 @@ use crate::narrative::{Tone, sentence};
 
 const WIDTH: f64 = 960.0;
 const LEFT: f64 = 150.0;
-const RIGHT: f64 = 14.0;
+const RIGHT: f64 = 26.0;
 const LANE: f64 = 26.0;
 const HEAD: f64 = 12.0;
 const FOOT: f64 = 30.0;

@@ -44,6 +44,8 @@ pub(in crate::http) struct Room {
     pub(in crate::http) hidden: Option<&'static str>,
     pub(in crate::http) status: Badge,
     pub(in crate::http) phase: String,
+    /// Both sides in a sentence, once it is over.
+    pub(in crate::http) reason: Option<String>,
     pub(in crate::http) reasons: Vec<String>,
     /// When the method began.
     pub(in crate::http) since: Option<Moment>,
@@ -229,6 +231,10 @@ impl Room {
         let timeline = timeline(reading, sight.shown, &name);
         let (timers, withheld) = timers(reading, sight);
         let live = reading.is_live();
+        let overall = reading
+            .report
+            .as_ref()
+            .and_then(|report| report.overall.as_ref());
         let mut messages: Vec<Entry> = timeline
             .iter()
             .filter(|entry| entry.tone == "message")
@@ -254,8 +260,9 @@ impl Room {
             status: if reading.row.stuck > 0 {
                 Badge::new("stuck", '!', "bad")
             } else {
-                Badge::of(state.verdict().map(|(verdict, _)| verdict))
+                Badge::of(overall.map(|overall| overall.verdict))
             },
+            reason: overall.map(|overall| overall.reason.clone()),
             phase: overview::phase(state.phase()).to_owned(),
             reasons: state
                 .verdict()
