@@ -26,7 +26,7 @@ pub use effect::outstanding;
 
 use crate::model::ids::RunId;
 use crate::model::time::Stamp;
-use event::{Event, Fact, Origin};
+use event::{Event, Fact, Origin, StopCause};
 use input::{Input, Rejection};
 use state::State;
 
@@ -66,6 +66,17 @@ impl Draft {
             origin: Origin::engine(),
             fact,
         }
+    }
+
+    /// firedrill could not do its work: the run stops.
+    fn error(at: Stamp, reason: impl Into<String>) -> Vec<Self> {
+        let reason = reason.into();
+        vec![Self::engine(
+            at,
+            Fact::StopRequested {
+                cause: StopCause::Error { reason },
+            },
+        )]
     }
 }
 

@@ -38,8 +38,9 @@ pub(super) async fn run(args: Args, common: Common, terminal: &Terminal) -> anyh
     let mut exit = Exit::Passed;
     for run in &recovered.held {
         terminal.note(&format!(
-            "run {run} is driven by another process, and left to it"
+            "run {run} is still open: another process drives it, and it is left to that"
         ));
+        exit = Exit::Stuck;
     }
     for (run, error) in &recovered.failed {
         terminal.error(&format!("run {run} can't be taken up: {error}"));

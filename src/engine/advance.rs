@@ -1,7 +1,7 @@
 //! What follows: the facts that a state implies at an instant. Each, once folded in, is implied no more.
 
 use super::Draft;
-use super::event::{Fact, Phase, StopCause, UndoCause};
+use super::event::{Fact, Phase, UndoCause};
 use super::phase::{after, before, closing, running};
 use super::state::State;
 use super::undo::Entry;
@@ -33,7 +33,7 @@ pub(super) fn advance(state: &State, now: Stamp) -> Vec<Draft> {
         Some(Phase::Preflight) => match state.preflight() {
             None => Vec::new(),
             Some(true) => begin(Phase::Before),
-            Some(false) => stop(now, "preflight found what must be put right first"),
+            Some(false) => Draft::error(now, "preflight found what must be put right first"),
         },
         Some(Phase::Before) => before::advance(state, now),
         Some(Phase::Running) => running::advance(state, now),
@@ -41,18 +41,6 @@ pub(super) fn advance(state: &State, now: Stamp) -> Vec<Draft> {
         Some(Phase::After) => after::advance(state, now),
         Some(Phase::Ended) => Vec::new(),
     }
-}
-
-/// firedrill could not do its work.
-pub(super) fn stop(now: Stamp, reason: impl Into<String>) -> Vec<Draft> {
-    vec![Draft::engine(
-        now,
-        Fact::StopRequested {
-            cause: StopCause::Error {
-                reason: reason.into(),
-            },
-        },
-    )]
 }
 
 /// Injections whose deadline has come are undone in whatever phase.
@@ -92,7 +80,7 @@ fn lost(state: &State, now: Stamp) -> Option<Vec<Draft>> {
         };
         *cause == UndoCause::Lost && matches!(o.injection.cause, Cause::Step(_))
     })?;
-    Some(stop(
+    Some(Draft::error(
         now,
         format!(
             "`{}` was removed by somebody else while it should have been on",

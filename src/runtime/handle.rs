@@ -4,11 +4,17 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::runner::Command;
 use crate::engine::event::{Alert, Origin, Phase, StopCause, Verdict};
 use crate::engine::input::{Input, Rejection, TeamAct};
 use crate::model::ids::{InjectionId, RunId};
 use crate::model::plan::Plan;
+
+/// An input, and who waits for it to be on disk.
+#[derive(Debug)]
+pub(super) struct Command {
+    pub(super) input: Input,
+    pub(super) reply: Option<oneshot::Sender<Result<u64, ActError>>>,
+}
 
 /// A run that this process drives.
 #[derive(Debug, Clone)]

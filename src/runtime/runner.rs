@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::feed::Feed;
-use super::handle::{ActError, RunStatus};
+use super::handle::{ActError, Command, RunStatus};
 use super::perform::{self, Task};
 use super::writer::{Written, write};
 use super::{Ports, asking};
@@ -37,13 +37,6 @@ const JOURNAL_PATIENCE: Duration = Duration::from_secs(20);
 
 /// Outcomes and looks that may wait to be heard.
 const REPORTS: usize = 256;
-
-/// An input, and who waits for it to be on disk.
-#[derive(Debug)]
-pub(super) struct Command {
-    pub(super) input: Input,
-    pub(super) reply: Option<oneshot::Sender<Result<u64, ActError>>>,
-}
 
 /// What effects and looks send back.
 #[derive(Debug)]

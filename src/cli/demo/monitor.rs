@@ -96,9 +96,9 @@ pub(super) async fn watch(desk: Desk, log: Log, over: CancellationToken) {
 )]
 async fn fire(desk: &Desk, log: &Log, alert: &str, series: &mut Series) {
     let began = Timestamp::now();
+    log.note(&format!("{alert} firing"));
     if desk.alert(&message(alert, "firing", began)).await {
         series.firing = Some(began);
-        log.note(&format!("{alert} firing"));
         desk.pager.send_replace(Some(alert.to_owned()));
     }
 }

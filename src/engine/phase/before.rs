@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use super::{failing, is_confirmed, tolerances, unconfirmed};
 use crate::engine::Draft;
-use crate::engine::advance::stop;
 use crate::engine::event::{Fact, Phase};
 use crate::engine::state::State;
 use crate::model::time::Stamp;
@@ -14,7 +13,7 @@ const SLACK: Duration = Duration::from_secs(5);
 
 pub(in crate::engine) fn advance(state: &State, now: Stamp) -> Vec<Draft> {
     if let Some(failing) = failing(state) {
-        return stop(now, format!("steady state does not hold before: {failing}"));
+        return Draft::error(now, format!("steady state does not hold before: {failing}"));
     }
     if is_confirmed(state) {
         return vec![Draft::engine(
@@ -26,7 +25,7 @@ pub(in crate::engine) fn advance(state: &State, now: Stamp) -> Vec<Draft> {
     }
     if deadline(state).is_some_and(|deadline| now.reached(&deadline)) {
         let waiting = unconfirmed(state);
-        return stop(
+        return Draft::error(
             now,
             format!(
                 "steady state does not settle before: {waiting} neither passes nor fails for long enough"

@@ -2,7 +2,6 @@
 
 use super::{holds_since, is_confirmed};
 use crate::engine::Draft;
-use crate::engine::advance::stop;
 use crate::engine::event::{Fact, Phase, UndoCause};
 use crate::engine::guard;
 use crate::engine::state::{RemedyProgress, RemedyUse, State};
@@ -48,7 +47,7 @@ fn begin_steps(state: &State, now: Stamp) -> Vec<Draft> {
         if let Some(reason) = guard::exceeds_services(state, &step.id, services.len()) {
             // Those before it begin first, as the method says; the stop follows from that.
             return if facts.is_empty() {
-                stop(now, reason)
+                Draft::error(now, reason)
             } else {
                 facts
             };
