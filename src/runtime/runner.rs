@@ -136,8 +136,10 @@ impl Runner {
         }
     }
 
-    /// Drives the run from `first` until it is over and on disk, or the disk has failed for too long.
-    pub(super) async fn drive(mut self, first: Input) {
+    /// Drives the run from `first` until it is over and on disk, or the disk has failed for too long. Answers with how
+    /// it ended and where to say so: whoever hears it may at once start the next run on the stack, so the supervisor
+    /// must have let go of this one.
+    pub(super) async fn drive(mut self, first: Input) -> (watch::Sender<RunStatus>, RunStatus) {
         self.take(first, None);
         let mut look = tokio::time::interval(LOOK_EVERY);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -186,11 +188,12 @@ impl Runner {
             .expect("the loop ends only with a verdict");
         let unrecorded = (self.on_disk < self.course.state().seq())
             .then(|| self.journal_error.unwrap_or_default());
-        self.status.send_replace(RunStatus::Ended {
+        let ended = RunStatus::Ended {
             verdict,
             reasons: reasons.to_vec(),
             unrecorded,
-        });
+        };
+        (self.status, ended)
     }
 
     fn is_finished(&self) -> bool {

@@ -183,8 +183,9 @@ impl Supervisor {
         };
         let supervisor = self.clone();
         self.shared.tracker.spawn(async move {
-            Box::pin(Runner::new(start).drive(first)).await;
+            let (status, ended) = Box::pin(Runner::new(start).drive(first)).await;
             supervisor.lock().runs.remove(&run);
+            status.send_replace(ended);
         });
         Ok(handle)
     }
