@@ -537,11 +537,16 @@ fn kinds_are_named_in_capitals_or_not() {
 #[test]
 fn a_step_that_no_remedy_can_end_is_a_warning() {
     let remedies = DRILL.find("\nremedies:").expect("remedies");
-    let rest = DRILL[remedies + 1..].find("\npass:").expect("what follows them");
+    let rest = DRILL[remedies + 1..]
+        .find("\npass:")
+        .expect("what follows them");
     let without = format!("{}{}", &DRILL[..remedies], &DRILL[remedies + 1 + rest..]);
     let runbook = RUNBOOK.replace("before: {remedy: rollback}", "within: 5m");
     let found = with(&without, &runbook);
-    assert!(found.contains("warning[unremedied]: no remedy can end the step `bad-token`"), "{found}");
+    assert!(
+        found.contains("warning[unremedied]: no remedy can end the step `bad-token`"),
+        "{found}"
+    );
     let acting = DRILL.replace("ends: [bad-token], takes: 20s", "run: [\"./x\"]");
     assert!(!with(&acting, RUNBOOK).contains("unremedied"));
 }
