@@ -3,10 +3,12 @@
 mod architecture;
 mod containers;
 mod crashes;
+mod demo;
 mod faults;
 mod firedrill;
 mod ground;
 mod http;
+mod idle_team;
 mod interruptions;
 mod journals;
 mod outputs;
