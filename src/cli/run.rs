@@ -119,10 +119,16 @@ async fn run_all(
     let mut reports = Vec::new();
     for plan in plans {
         let mut follower = Follower::new(app);
-        let handle = app
-            .supervisor
-            .start(plan, seed, Trigger::CommandLine)
-            .await?;
+        let name = plan.name().to_owned();
+        let handle = match app.supervisor.start(plan, seed, Trigger::CommandLine).await {
+            Ok(handle) => handle,
+            // What ran before keeps its reports.
+            Err(error) => {
+                terminal.error(&format!("{name} was not begun: {error}"));
+                exit = exit.worst(Exit::Errored);
+                break;
+            }
+        };
         let status = follower
             .settled(app, handle.clone(), signals, terminal)
             .await;

@@ -6,6 +6,7 @@ mod paths;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use crate::ground::project;
 use paths::Source;
@@ -88,7 +89,9 @@ const CONFINED: [(&str, &[&str]); 4] = [
     ),
 ];
 
-/// Everything in `src` that is no test.
+/// Everything in `src` that is no test, read once.
+static SOURCES: LazyLock<Vec<Source>> = LazyLock::new(sources);
+
 fn sources() -> Vec<Source> {
     let root = project().join("src");
     let mut found = Vec::new();
@@ -158,7 +161,7 @@ fn is_under(path: &[String], place: &str) -> bool {
 #[test]
 fn parts_name_only_what_is_further_in() {
     let allowed: BTreeMap<_, _> = MAY_NAME.into_iter().collect();
-    let found = breaches(&sources(), |_, part, path| {
+    let found = breaches(&SOURCES, |_, part, path| {
         let Some(named) = part_of(path) else {
             return false;
         };
@@ -171,7 +174,7 @@ fn parts_name_only_what_is_further_in() {
 
 #[test]
 fn adapters_never_name_each_other() {
-    let found = breaches(&sources(), |_, part, path| {
+    let found = breaches(&SOURCES, |_, part, path| {
         let other = part_of(path).filter(|named| *named != part);
         ADAPTERS.contains(&part) && other.is_some_and(|named| ADAPTERS.contains(&named))
     });
@@ -181,7 +184,7 @@ fn adapters_never_name_each_other() {
 #[test]
 fn edges_name_no_adapter_that_the_composition_root_hides() {
     let hidden: BTreeMap<_, _> = HIDDEN_FROM_EDGES.into_iter().collect();
-    let found = breaches(&sources(), |_, part, path| {
+    let found = breaches(&SOURCES, |_, part, path| {
         let Some(named) = part_of(path) else {
             return false;
         };
@@ -194,7 +197,7 @@ fn edges_name_no_adapter_that_the_composition_root_hides() {
 
 #[test]
 fn the_core_is_pure() {
-    let found = breaches(&sources(), |source, part, path| {
+    let found = breaches(&SOURCES, |source, part, path| {
         let reads = is_under(path, "std::fs") && !READERS.contains(&source.file.as_str());
         PURE.contains(&part) && (reads || WORLD.iter().any(|place| is_under(path, place)))
     });
@@ -203,7 +206,7 @@ fn the_core_is_pure() {
 
 #[test]
 fn databases_containers_and_servers_have_their_places() {
-    let found = breaches(&sources(), |_, part, path| {
+    let found = breaches(&SOURCES, |_, part, path| {
         CONFINED
             .iter()
             .any(|(name, places)| is_under(path, name) && !places.contains(&part))
@@ -213,7 +216,7 @@ fn databases_containers_and_servers_have_their_places() {
 
 #[test]
 fn the_reading_of_sources_sees_what_there_is() {
-    let sources = sources();
+    let sources = &SOURCES;
     let parts: BTreeSet<&str> = sources
         .iter()
         .filter_map(|s| s.module.first())

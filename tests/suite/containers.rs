@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
+use std::thread;
 use std::time::Duration;
 
 use bollard::models::{ContainerCreateBody, HostConfig, RestartPolicy, RestartPolicyNameEnum};
@@ -92,13 +93,14 @@ impl Drop for Site {
             force: true,
             ..RemoveContainerOptions::default()
         };
-        // A test that fails has already said why; the daemon says here what it could not remove.
-        if let Err(error) = self
+        let removed = self
             .runtime
-            .block_on(self.docker.remove_container(&self.container, Some(options)))
-        {
-            println!("{} is left: {error}", self.container);
-        }
+            .block_on(self.docker.remove_container(&self.container, Some(options)));
+        assert!(
+            removed.is_ok() || thread::panicking(),
+            "{} is left: {removed:?}",
+            self.container
+        );
     }
 }
 
@@ -222,7 +224,7 @@ fn containers_run_again_whenever_the_process_died() {
     for (fault, delay) in [("kill", 300), ("kill", 450), ("pause", 300), ("pause", 450)] {
         let file = site.shop.experiment(&hit(fault, "60s"));
         let run = site.shop.firedrill.start(["run", &file]);
-        std::thread::sleep(Duration::from_millis(delay));
+        thread::sleep(Duration::from_millis(delay));
         run.crash();
         site.shop.firedrill.run(["recover"]).exits(0);
         assert_eq!(site.state(), before, "{fault} after {delay} ms");

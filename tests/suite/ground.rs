@@ -3,8 +3,10 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use std::{env, fs, process, thread};
+
+use tokio::time::Instant;
 
 static ADDRESSES: AtomicU32 = AtomicU32::new(1);
 static FOLDERS: AtomicU32 = AtomicU32::new(1);
@@ -83,6 +85,10 @@ pub(crate) fn until<T>(what: &str, limit: Duration, mut ask: impl FnMut() -> Opt
 }
 
 /// Says that a test did not run, and why; a failure where `CI` promises that nothing is missing.
+#[expect(
+    clippy::print_stdout,
+    reason = "people who run the tests must see what did not run"
+)]
 pub(crate) fn not_run(why: &str) {
     assert!(
         env::var_os("CI").is_none(),

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::shop::{Experiment, Shop};
+use crate::shop::{Experiment, IS_ON, Shop};
+use crate::xml;
 
 #[test]
 fn a_second_run_on_a_stack_is_refused_and_the_first_one_named() {
@@ -64,4 +65,47 @@ fn a_report_of_a_run_that_never_was_is_an_error() {
         .run(["report", "20261123-101500-4f2a91"])
         .exits(4)
         .tells("there is no run 20261123-101500-4f2a91");
+}
+
+#[test]
+fn runs_before_one_that_can_not_begin_keep_their_reports() {
+    let shop = Shop::open();
+    let stack = shop
+        .folder
+        .read("stacks/shop.yaml")
+        .replace("name: shop\n", "name: mall\n");
+    shop.folder.write("stacks/mall.yaml", &stack);
+    let elsewhere = Experiment {
+        name: "elsewhere",
+        ..Experiment::slow("60s")
+    };
+    shop.folder.write(
+        "elsewhere.yaml",
+        &elsewhere.yaml().replace("stack: shop", "stack: mall"),
+    );
+    let mut mall = shop.firedrill.start(["run", "elsewhere.yaml"]);
+    mall.wait_for(IS_ON);
+
+    let trial = shop.experiment(&Experiment::slow("500ms"));
+    let line = [
+        "run",
+        &trial,
+        &trial,
+        "elsewhere.yaml",
+        &trial,
+        "--junit",
+        "results.xml",
+    ];
+    shop.firedrill
+        .run(line)
+        .exits(4)
+        .tells("elsewhere was not begun: stack `mall` is in use by run");
+    let suites = xml::elements(&shop.folder.read("results.xml"));
+    assert_eq!(
+        suites
+            .iter()
+            .filter(|element| element.name == "testsuite")
+            .count(),
+        2
+    );
 }
