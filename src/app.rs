@@ -59,7 +59,7 @@ pub struct App {
     pub tracker: TaskTracker,
     /// Ends every task that does not end by itself.
     pub shutdown: CancellationToken,
-    carrier: Arc<Carrier>,
+    preflight: Arc<Preflight>,
 }
 
 impl App {
@@ -78,17 +78,20 @@ impl App {
         });
         let containers = Arc::new(docker::Labels);
         let inspection = Inspection::new(settings.environments, outbound.clone(), containers);
+        let drivers = Arc::new(Drivers::new(Arc::new(clock), outbound.clone()));
+        let preflight = Arc::new(Preflight {
+            carrier,
+            inspection,
+            programs: settings.programs,
+            drivers: drivers.clone(),
+        });
         let ports = Ports {
             clock: Arc::new(clock),
             ids: Arc::new(SystemIds::new(clock)),
             journal: Arc::new(database.clone()),
-            driver: Arc::new(Drivers::new(Arc::new(clock), outbound.clone())),
+            driver: drivers,
             prober: Arc::new(Probes::new(Arc::new(clock), outbound.clone())),
-            inspector: Arc::new(Preflight {
-                carrier: carrier.clone(),
-                inspection,
-                programs: settings.programs,
-            }),
+            inspector: preflight.clone(),
             claims: Arc::new(Locks {
                 data: settings.data,
             }),
@@ -101,13 +104,18 @@ impl App {
             outbound,
             tracker,
             shutdown,
-            carrier,
+            preflight,
         })
     }
 
     /// Serves the proxies of a stack that firedrill itself carries; nothing for any other.
     pub async fn carry(&self, stack: &Stack) -> Result<(), String> {
-        self.carrier.carry(stack).await
+        self.preflight.carrier.carry(stack).await
+    }
+
+    /// Looks at every target of a plan as a run would, and touches nothing.
+    pub async fn rehearse(&self, plan: &Plan) -> Result<Vec<String>, Vec<String>> {
+        self.preflight.look(plan).await
     }
 
     /// Keeps each run's scorecard beside it once it is over, until shutdown.
@@ -273,28 +281,23 @@ impl Carrier {
     }
 }
 
-/// Before a run: programs allowed, embedded proxies up, staging proven.
+/// Before a run: programs allowed, embedded proxies up, staging proven, and only then missing proxies created.
 struct Preflight {
     carrier: Arc<Carrier>,
     inspection: Inspection,
     programs: Option<BTreeSet<String>>,
+    drivers: Arc<Drivers>,
 }
 
 impl Inspector for Preflight {
     fn inspect<'a>(&'a self, plan: &'a Plan) -> Answer<'a, Result<Vec<String>, Vec<String>>> {
         Box::pin(async move {
-            let mut findings = self.refused_programs(plan);
-            if let Err(finding) = self.carrier.carry(&plan.stack).await {
-                findings.push(finding);
-            }
-            match self.inspection.inspect(plan).await {
-                Ok(proof) if findings.is_empty() => Ok(proof),
-                Ok(_) => Err(findings),
-                Err(more) => {
-                    findings.extend(more);
-                    Err(findings)
-                }
-            }
+            let proof = self.look(plan).await?;
+            self.drivers
+                .prepare(&plan.stack)
+                .await
+                .map_err(|error| vec![error.to_string()])?;
+            Ok(proof)
         })
     }
 
@@ -304,6 +307,21 @@ impl Inspector for Preflight {
 }
 
 impl Preflight {
+    async fn look(&self, plan: &Plan) -> Result<Vec<String>, Vec<String>> {
+        let mut findings = self.refused_programs(plan);
+        if let Err(finding) = self.carrier.carry(&plan.stack).await {
+            findings.push(finding);
+        }
+        match self.inspection.inspect(plan).await {
+            Ok(proof) if findings.is_empty() => Ok(proof),
+            Ok(_) => Err(findings),
+            Err(more) => {
+                findings.extend(more);
+                Err(findings)
+            }
+        }
+    }
+
     /// Programs of the plan that the server's configuration does not list.
     fn refused_programs(&self, plan: &Plan) -> Vec<String> {
         let Some(allowed) = &self.programs else {

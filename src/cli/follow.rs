@@ -154,17 +154,26 @@ pub(super) async fn conclude(
                 .map_or_else(|| (*verdict).into(), Exit::of_code);
             Ok((exit, Some(report)))
         }
-        RunStatus::Stuck { what } => {
-            for (injection, error) in what {
-                terminal.error(&format!(
-                    "{injection} of run {run} could not be undone: {error}"
-                ));
-            }
-            terminal.note("hint: put right what the message names, then run `firedrill recover` with the same --data");
+        RunStatus::Stuck { .. } => {
+            say_stuck(run, status, terminal);
             Ok((Exit::Stuck, app.report(run).await.ok()))
         }
         RunStatus::Live { phase } => {
             anyhow::bail!("run {run} stopped being driven in phase {phase:?}")
         }
     }
+}
+
+/// Names what of a run could not be undone, and the command that tries again.
+pub(super) fn say_stuck(run: &RunId, status: &RunStatus, terminal: Terminal) {
+    if let RunStatus::Stuck { what } = status {
+        for (injection, error) in what {
+            terminal.error(&format!(
+                "{injection} of run {run} could not be undone: {error}"
+            ));
+        }
+    }
+    terminal.note(
+        "hint: put right what the message names, then run `firedrill recover` with the same --data",
+    );
 }

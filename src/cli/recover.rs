@@ -2,6 +2,7 @@
 
 use super::Common;
 use super::exit::Exit;
+use super::follow::say_stuck;
 use super::terminal::Terminal;
 use crate::engine::event::StopCause;
 use crate::ports::Journal as _;
@@ -64,16 +65,8 @@ pub(super) async fn run(args: Args, common: Common, terminal: &Terminal) -> anyh
                 ));
                 exit = Exit::Stuck;
             }
-            RunStatus::Stuck { what } => {
-                for (injection, error) in what {
-                    terminal.error(&format!(
-                        "{injection} of run {} could not be undone: {error}",
-                        handle.run()
-                    ));
-                }
-                terminal.note(
-                    "hint: put right what the message names, then run `firedrill recover` again",
-                );
+            status @ RunStatus::Stuck { .. } => {
+                say_stuck(handle.run(), &status, *terminal);
                 exit = Exit::Stuck;
             }
             RunStatus::Live { phase } => {

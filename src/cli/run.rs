@@ -5,14 +5,14 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 
 use super::exit::Exit;
-use super::follow::{Follower, conclude};
+use super::follow::{Follower, conclude, say_stuck};
 use super::terminal::Terminal;
 use super::{Common, Variables};
 use crate::app::App;
 use crate::engine::event::{StopCause, Trigger};
 use crate::lifecycle::Signals;
 use crate::model::plan::Plan;
-use crate::runtime::recovery;
+use crate::runtime::{RunStatus, recovery};
 use crate::score::Report;
 use crate::score::report::{junit, markdown, text};
 use crate::spec;
@@ -88,7 +88,7 @@ async fn rehearse(app: &App, plans: &[Plan], terminal: Terminal) -> Exit {
     let mut exit = Exit::Passed;
     for plan in plans {
         terminal.result(&spec::explain::explain(plan));
-        match app.supervisor.ports().inspector.inspect(plan).await {
+        match app.rehearse(plan).await {
             Ok(proof) => {
                 for line in proof {
                     terminal.note(&format!("✓ {line}"));
@@ -114,7 +114,9 @@ async fn run_all(
     terminal: Terminal,
 ) -> anyhow::Result<(Exit, Vec<Report>)> {
     app.keep_scores();
-    settle_leftovers(app, terminal).await?;
+    if !settle_leftovers(app, terminal).await? {
+        return Ok((Exit::Stuck, Vec::new()));
+    }
     let mut exit = Exit::Passed;
     let mut reports = Vec::new();
     for plan in plans {
@@ -155,16 +157,20 @@ fn was_signal(reports: &[Report]) -> bool {
     })
 }
 
-/// What a dead process left on these stacks is undone first.
-async fn settle_leftovers(app: &App, terminal: Terminal) -> anyhow::Result<()> {
+/// What dead processes left is undone first. Answers whether it could be: if not, nothing is begun.
+async fn settle_leftovers(app: &App, terminal: Terminal) -> anyhow::Result<bool> {
+    let mut settled = true;
     for mut left in recovery::recover(&app.supervisor).await?.taken {
         terminal.note(&format!(
             "undoing what run {} of a dead process left",
             left.run()
         ));
-        left.settled().await;
+        if let status @ RunStatus::Stuck { .. } = left.settled().await {
+            say_stuck(left.run(), &status, terminal);
+            settled = false;
+        }
     }
-    Ok(())
+    Ok(settled)
 }
 
 fn write_reports(args: &Args, reports: &[Report]) -> anyhow::Result<()> {

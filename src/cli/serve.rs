@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use tokio::net::TcpListener;
 
 use super::exit::Exit;
+use super::follow::say_stuck;
 use super::site::Site;
 use super::terminal::Terminal;
 use super::{Common, Variables};
@@ -16,7 +17,6 @@ use crate::app::App;
 use crate::engine::event::StopCause;
 use crate::http::shelf::Shelf;
 use crate::lifecycle::Signals;
-use crate::runtime::{RunHandle, RunStatus};
 use crate::spec::{Config, read_config};
 
 /// Where files are when nobody says.
@@ -142,25 +142,11 @@ pub(super) async fn end(app: App, mut signals: Signals, terminal: Terminal) -> E
         }
     };
     for handle in &left {
-        say_stuck(handle, terminal);
+        say_stuck(handle.run(), &handle.status(), terminal);
     }
     if left.is_empty() {
         Exit::Passed
     } else {
         Exit::Stuck
     }
-}
-
-fn say_stuck(handle: &RunHandle, terminal: Terminal) {
-    if let RunStatus::Stuck { what } = handle.status() {
-        for (injection, error) in what {
-            terminal.error(&format!(
-                "{injection} of run {} could not be undone: {error}",
-                handle.run()
-            ));
-        }
-    }
-    terminal.note(
-        "hint: put right what the message names, then run `firedrill recover` with the same --data",
-    );
 }

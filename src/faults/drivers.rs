@@ -30,6 +30,11 @@ impl Drivers {
         }
     }
 
+    /// What must be there before anything is measured or disturbed: proxies that a stack leaves to be created.
+    pub async fn prepare(&self, stack: &Stack) -> Result<(), FaultError> {
+        self.toxiproxy.create_missing(stack).await
+    }
+
     fn of(&self, act: &Act) -> &dyn FaultDriver {
         match act {
             Act::AddToxic { .. } | Act::DisableProxy { .. } => &self.toxiproxy,

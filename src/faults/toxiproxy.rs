@@ -89,6 +89,23 @@ impl ToxiproxyDriver {
         }
     }
 
+    /// Creates the proxies of a stack that are missing, where the stack asks for that: creating one is no fault, and
+    /// probes that go through it must find it before the first fault does.
+    pub async fn create_missing(&self, stack: &Stack) -> Result<(), FaultError> {
+        let Some(server) = stack
+            .toxiproxy
+            .as_ref()
+            .filter(|server| server.create_proxies)
+        else {
+            return Ok(());
+        };
+        let client = Client::new(&self.outbound, &server.url);
+        for link in &stack.links {
+            found(&client, server, link).await?;
+        }
+        Ok(())
+    }
+
     async fn read(
         &self,
         run: &RunId,
