@@ -190,3 +190,26 @@ pub(crate) fn http_hook(shop: &Shop, lasts: &str) -> String {
       verify_undone: {{http: {{url: "{url}"}}, expect: {{json: {{"$.version": 41}}}}}}}}"#
     )
 }
+
+#[test]
+fn a_missing_proxy_is_created_before_any_probe_needs_it_and_not_by_a_dry_run() {
+    let shop = Shop::open();
+    let path = format!("/proxies/{}", crate::shop::PROXY);
+    let gone = crate::http::send(shop.proxies.0, "DELETE", &path, "").expect("Toxiproxy answers");
+    assert_eq!(gone.status(), 204);
+    let server = format!(
+        "{{url: \"http://{}:8474\", create_proxies: true}}",
+        shop.host
+    );
+    shop.folder
+        .write("stacks/shop.yaml", &crate::shop::stack(shop.host, &server));
+    let file = shop.experiment(&Experiment::slow("1s"));
+    shop.firedrill.run(["run", &file, "--dry-run"]).exits(0);
+    assert_eq!(
+        shop.proxies.snapshot(),
+        serde_json::json!({}),
+        "a dry run touched something"
+    );
+    shop.firedrill.run(["run", &file]).exits(0);
+    assert!(shop.proxies.toxics().is_empty());
+}
