@@ -1,5 +1,6 @@
 //! firedrill: drills and experiments on staging wallet stacks, timed, scored and undone.
 
+pub(crate) mod address;
 pub mod app;
 pub mod cli;
 pub mod clock;
@@ -14,6 +15,7 @@ pub mod ports;
 pub mod probes;
 pub mod runtime;
 pub mod score;
+pub mod secret;
 pub mod shipped;
 pub mod spec;
 pub mod store;

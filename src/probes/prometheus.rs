@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::difference::bounded;
-use super::network::shown;
+use crate::address::shown;
 use crate::engine::watch::SampleResult;
 use crate::model::probe::{Expect, HttpRequest};
 use crate::outbound::Outbound;
@@ -57,7 +57,10 @@ pub(super) async fn ask(
     let silent = |why: &dyn std::fmt::Display| {
         SampleResult::Unknown(format!("Prometheus at {}: {why}", shown(url)))
     };
-    let reply = match outbound.send(&request, expect.within.duration()).await {
+    let reply = match outbound
+        .send_with_secrets(&request, expect.within.duration())
+        .await
+    {
         Ok(reply) => reply,
         Err(error) => return silent(&error),
     };

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::program::{self, RunError};
+use crate::address::shown;
 use crate::model::fault::Call;
 use crate::model::probe::{Expect, Program};
 use crate::model::time::Millis;
@@ -68,7 +69,7 @@ pub(super) async fn perform(
     match call {
         Call::Http(request) => {
             let reply = outbound
-                .send(request, limit)
+                .send_with_secrets(request, limit)
                 .await
                 .map_err(|error| unasked(what.clone(), error.to_string()))?;
             let status = reply.status.as_u16();
@@ -111,7 +112,7 @@ pub(super) async fn perform(
 /// A call by its address or program, without what may be a secret: a query, a password, arguments.
 fn described(call: &Call) -> String {
     match call {
-        Call::Http(request) => format!("{} {}", request.method, public(&request.url)),
+        Call::Http(request) => format!("{} {}", request.method, shown(&request.url)),
         Call::Run(program) => name(program),
     }
 }
@@ -121,18 +122,6 @@ pub(super) fn name(program: &Program) -> String {
     match program.command.first() {
         Some(name) => format!("program {name}"),
         None => "a program without a name".to_owned(),
-    }
-}
-
-fn public(url: &str) -> String {
-    let url = url.split(['?', '#']).next().unwrap_or_default();
-    match url.split_once("://") {
-        Some((scheme, rest)) => {
-            let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-            let host = authority.rsplit('@').next().unwrap_or(authority);
-            format!("{scheme}://{host}{path}")
-        }
-        None => url.to_owned(),
     }
 }
 

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::wire::{Proxy, Toxic};
+use crate::address::shown;
 use crate::model::fault::Stream;
 use crate::model::probe::HttpRequest;
 use crate::model::stack::Link;
@@ -210,7 +211,7 @@ impl<'a> Client<'a> {
             body: body.map(ToString::to_string),
         };
         self.outbound
-            .send(&request, LONGEST_REQUEST)
+            .send_with_secrets(&request, LONGEST_REQUEST)
             .await
             .map_err(|error| Failure {
                 unsure: !matches!(
@@ -218,7 +219,7 @@ impl<'a> Client<'a> {
                     SendError::Request(_) | SendError::Tls(_) | SendError::Connect(_)
                 ),
                 error: FaultError::Unreachable {
-                    what: format!("Toxiproxy at {}", self.url),
+                    what: format!("Toxiproxy at {}", shown(self.url)),
                     why: format!("{method} {path}: {error}"),
                 },
             })
@@ -227,7 +228,7 @@ impl<'a> Client<'a> {
     fn read<T: DeserializeOwned>(&self, path: &str, reply: &Reply) -> Result<T, Failure> {
         serde_json::from_slice(&reply.body).map_err(|error| Failure {
             error: FaultError::ReadBack {
-                what: format!("GET {}{path}", self.url),
+                what: format!("GET {}{path}", shown(self.url)),
                 why: format!("{error}, in {:?}", excerpt(&reply.text())),
             },
             unsure: false,
@@ -246,7 +247,7 @@ impl<'a> Client<'a> {
     fn conflict(&self, method: &str, path: &str, why: &str) -> Failure {
         Failure {
             error: FaultError::Refused {
-                what: format!("{method} {}{path}", self.url),
+                what: format!("{method} {}{path}", shown(self.url)),
                 why: why.to_owned(),
             },
             unsure: false,
