@@ -13,6 +13,7 @@ pub mod narrative;
 pub mod outbound;
 pub mod ports;
 pub mod probes;
+pub(crate) mod program;
 pub mod runtime;
 pub mod score;
 pub mod secret;
