@@ -1,6 +1,6 @@
 //! Addresses: `host:port` taken apart and compared, names resolved, URLs as they may be shown.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 
@@ -137,6 +137,19 @@ pub(crate) fn shown(url: &str) -> String {
     format!("{scheme}{host}{path}")
 }
 
+/// A text as one segment of a path, or one value of a query: all but the unreserved characters of RFC 3986 encoded.
+pub(crate) fn encoded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            out.push(char::from(byte));
+        } else {
+            write!(out, "%{byte:02X}").expect("writing to a String never fails");
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -213,5 +226,11 @@ mod tests {
         assert_eq!(shown("http://127.0.0.1:7003/"), "http://127.0.0.1:7003/");
         assert_eq!(shown("user:secret@node?key=secret"), "node");
         assert_eq!(shown("node/v1?to=http://secret"), "node/v1");
+    }
+
+    #[test]
+    fn an_encoded_text_keeps_nothing_that_means_something_in_a_url() {
+        assert_eq!(encoded("a-Z.0_~"), "a-Z.0_~");
+        assert_eq!(encoded("a b/#?&=é:"), "a%20b%2F%23%3F%26%3D%C3%A9%3A");
     }
 }

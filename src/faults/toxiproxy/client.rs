@@ -3,14 +3,13 @@
 //! A 404 means that something is absent only where Toxiproxy says so by name. A 404 of anything else at that address is
 //! a refusal: an undo must never succeed because it asked the wrong server.
 
-use std::fmt::Write;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::wire::{Proxy, Toxic};
-use crate::address::shown;
+use crate::address::{encoded, shown};
 use crate::model::fault::Stream;
 use crate::model::probe::HttpRequest;
 use crate::model::stack::Link;
@@ -276,22 +275,9 @@ fn excerpt(text: &str) -> String {
 }
 
 fn proxy_path(proxy: &str) -> String {
-    format!("/proxies/{}", segment(proxy))
+    format!("/proxies/{}", encoded(proxy))
 }
 
 fn toxic_path(proxy: &str, toxic: &str) -> String {
-    format!("{}/toxics/{}", proxy_path(proxy), segment(toxic))
-}
-
-/// One segment of a path: names may hold `#` and `:`.
-fn segment(name: &str) -> String {
-    let mut path = String::with_capacity(name.len());
-    for byte in name.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-            path.push(char::from(byte));
-        } else {
-            write!(path, "%{byte:02X}").expect("writing to a String never fails");
-        }
-    }
-    path
+    format!("{}/toxics/{}", proxy_path(proxy), encoded(toxic))
 }
