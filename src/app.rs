@@ -1,5 +1,8 @@
 //! The composition root: the only place that names every adapter, and puts them behind the runtime's ports.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -25,6 +28,7 @@ use crate::probes::Probes;
 use crate::probes::identity::Inspection;
 use crate::runtime::{Ports, RunHandle, Supervisor};
 use crate::score::{self, Report};
+use crate::secret::{self, Environment};
 use crate::store::database::{Database, OpenError};
 use crate::store::lock::RunLock;
 use crate::store::runs::ScorecardSummary;
@@ -65,9 +69,13 @@ pub struct App {
 impl App {
     /// Opens the data folder and puts everything together. Nothing is recovered or started yet.
     pub async fn open(settings: Settings) -> Result<Self, OpenError> {
+        Self::assemble(settings, secret::environment()).await
+    }
+
+    async fn assemble(settings: Settings, environment: Environment) -> Result<Self, OpenError> {
         let clock = SystemClock::start();
         let database = Database::open(&settings.data).await?;
-        let outbound = Arc::new(Outbound::new());
+        let outbound = Arc::new(Outbound::with_environment(environment));
         let tracker = TaskTracker::new();
         let shutdown = CancellationToken::new();
         let carrier = Arc::new(Carrier {

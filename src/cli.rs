@@ -18,7 +18,6 @@ mod wallet;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -104,13 +103,13 @@ impl Common {
         self.data.clone().unwrap_or_else(default_data)
     }
 
-    /// Where files are looked for, with secrets from the environment.
+    /// Where files are looked for, and what they may refer to.
     fn options(&self, variables: &Variables) -> Options {
         Options {
             stacks_dir: self.stacks.clone(),
             library_dir: self.library.clone(),
             vars: variables.vars.iter().cloned().collect::<BTreeMap<_, _>>(),
-            env: Arc::new(|name| std::env::var(name).ok()),
+            env: crate::secret::environment(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! firedrill: drills and experiments on staging wallet stacks, timed, scored and undone.
 
+pub(crate) mod address;
 pub mod app;
 pub mod cli;
 pub mod clock;
@@ -12,8 +13,10 @@ pub mod narrative;
 pub mod outbound;
 pub mod ports;
 pub mod probes;
+pub(crate) mod program;
 pub mod runtime;
 pub mod score;
+pub mod secret;
 pub mod shipped;
 pub mod spec;
 pub mod store;

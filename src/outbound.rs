@@ -4,6 +4,8 @@
 //! driver never talks into a connection its own fault has broken. Proxies named in the environment are never used:
 //! a request for loopback must stay there. The TLS side is built when the first `https` address is met.
 
+use std::borrow::Cow;
+use std::fmt;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -16,16 +18,24 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 
+use crate::address;
 use crate::model::probe::HttpRequest;
+use crate::secret::{self, Environment};
 
 /// The most bytes of an answer that are read.
 pub const LARGEST_ANSWER: usize = 4 << 20;
 
 /// An HTTP client. Cheap to make, cheap to share.
-#[derive(Debug)]
 pub struct Outbound {
     plain: Client<HttpConnector, Full<Bytes>>,
     secure: OnceLock<Result<SecureClient, String>>,
+    environment: Environment,
+}
+
+impl fmt::Debug for Outbound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outbound").finish_non_exhaustive()
+    }
 }
 
 type SecureClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
@@ -83,8 +93,13 @@ impl Default for Outbound {
 }
 
 impl Outbound {
-    /// A client without connections.
+    /// A client without connections, which finds secrets in this process's environment.
     pub fn new() -> Self {
+        Self::with_environment(secret::environment())
+    }
+
+    /// A client that finds secrets there.
+    pub fn with_environment(environment: Environment) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         let plain = Client::builder(TokioExecutor::new())
@@ -93,16 +108,65 @@ impl Outbound {
         Self {
             plain,
             secure: OnceLock::new(),
+            environment,
         }
     }
 
-    /// Sends one request and reads its whole answer, all within `deadline`. Any status is an answer.
+    /// Where secrets are found.
+    pub(crate) fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
+    /// Sends one request as it is and reads its whole answer, all within `deadline`. Any status is an answer.
     pub async fn send(
         &self,
         request: &HttpRequest,
         deadline: Duration,
     ) -> Result<Reply, SendError> {
-        let request = build(request)?;
+        self.deliver(build(request, &request.url)?, deadline).await
+    }
+
+    /// Sends a request of a user's file, with the values of the secrets that its URL, headers and body refer to.
+    pub async fn send_with_secrets(
+        &self,
+        request: &HttpRequest,
+        deadline: Duration,
+    ) -> Result<Reply, SendError> {
+        let built = build(&self.revealed(request)?, &request.url)?;
+        self.deliver(built, deadline).await
+    }
+
+    /// The request as it is sent, with the values of its secrets: for a look, never to be kept or shown. Where it goes
+    /// was checked before, and can't be a secret.
+    pub(crate) fn revealed(&self, request: &HttpRequest) -> Result<HttpRequest, SendError> {
+        let reveal = |text: &str| {
+            secret::revealed(text, &self.environment)
+                .map(Cow::into_owned)
+                .map_err(|unset| SendError::Request(unset.to_string()))
+        };
+        let (place, rest) = address::split(&request.url);
+        if secret::is_in(place) {
+            return Err(SendError::Request(
+                "the scheme, host and port of a URL can't be a secret".to_owned(),
+            ));
+        }
+        Ok(HttpRequest {
+            method: request.method.clone(),
+            url: format!("{place}{}", reveal(rest)?),
+            headers: request
+                .headers
+                .iter()
+                .map(|(name, value)| Ok((name.clone(), reveal(value)?)))
+                .collect::<Result<_, _>>()?,
+            body: request.body.as_deref().map(reveal).transpose()?,
+        })
+    }
+
+    async fn deliver(
+        &self,
+        request: Request<Full<Bytes>>,
+        deadline: Duration,
+    ) -> Result<Reply, SendError> {
         tokio::time::timeout(deadline, self.exchange(request))
             .await
             .unwrap_or(Err(SendError::Late(deadline)))
@@ -158,18 +222,13 @@ impl Outbound {
     }
 }
 
-fn build(request: &HttpRequest) -> Result<Request<Full<Bytes>>, SendError> {
-    let wrong =
-        |what: &str, why: &dyn std::fmt::Display| SendError::Request(format!("{what}: {why}"));
-    let uri: Uri = request
-        .url
-        .parse()
-        .map_err(|error| wrong(&request.url, &error))?;
+/// The request as it goes over the wire; errors show `url` instead of its own, which may hold secrets.
+fn build(request: &HttpRequest, url: &str) -> Result<Request<Full<Bytes>>, SendError> {
+    let wrong = |what: &str, why: &dyn fmt::Display| SendError::Request(format!("{what}: {why}"));
+    let wrong_url = |why: &dyn fmt::Display| wrong(&address::shown(url), why);
+    let uri: Uri = request.url.parse().map_err(|error| wrong_url(&error))?;
     if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.host().is_none() {
-        return Err(wrong(
-            &request.url,
-            &"not an http or https address with a host",
-        ));
+        return Err(wrong_url(&"not an http or https address with a host"));
     }
     let method: Method = request
         .method
@@ -192,7 +251,9 @@ fn build(request: &HttpRequest) -> Result<Request<Full<Bytes>>, SendError> {
     for (name, value) in &request.headers {
         let name: HeaderName = name.parse().map_err(|error| wrong(name, &error))?;
         // The value may be a secret: it is not shown.
-        let value = HeaderValue::from_str(value).map_err(|error| wrong(name.as_str(), &error))?;
+        let mut value =
+            HeaderValue::from_str(value).map_err(|error| wrong(name.as_str(), &error))?;
+        value.set_sensitive(true);
         headers.insert(name, value);
     }
     Ok(built)

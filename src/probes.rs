@@ -44,7 +44,7 @@ impl Probes {
         match &probe.ask {
             Ask::Http(request) => http::ask(outbound, request, expect).await,
             Ask::Tcp { address } => tcp::ask(address, expect).await,
-            Ask::Process(program) => process::ask(program, expect).await,
+            Ask::Process(program) => process::ask(program, outbound.environment(), expect).await,
             Ask::Difference { sides } => difference::ask(outbound, sides, expect).await,
             Ask::Prometheus { url, query } => prometheus::ask(outbound, url, query, expect).await,
         }

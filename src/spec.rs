@@ -25,7 +25,7 @@ pub use diagnostic::{Diagnostic, Severity, Source, Span};
 pub use document::Kind;
 pub use explain::explain;
 pub use findings::Findings;
-pub use library::{Environment, Item, Library, Options};
+pub use library::{Item, Library, Options};
 pub use load::{Report, load_plan, validate};
 pub use schema::schema;
 

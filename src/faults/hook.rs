@@ -5,7 +5,6 @@
 //! for the configuration to say, before a plan gets here.
 
 mod call;
-mod program;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +24,7 @@ use crate::model::ids::RunId;
 use crate::model::stack::Stack;
 use crate::outbound::Outbound;
 use crate::ports::{Answer, Applied, Clock, FaultDriver, FaultError, Presence, Removed};
+use crate::program;
 
 /// How long a verification may take to hold.
 const SETTLING: Duration = Duration::from_secs(5);
@@ -56,6 +56,43 @@ impl HookDriver {
             outbound,
             attempts: Attempts::default(),
         }
+    }
+
+    /// Everything that is refused before anything is touched, and what the undo needs.
+    fn read(&self, run: &RunId, injection: &Injection) -> Result<Token, FaultError> {
+        let Act::Hook(hook) = &injection.act else {
+            return Err(misdirected("hook", injection));
+        };
+        if hook.undo.is_none() && matches!(injection.cause, Cause::Step(_)) {
+            return Err(FaultError::Refused {
+                what: format!("hook {}", injection.id),
+                why: "it has no undo, and only a remedy may leave something behind".to_owned(),
+            });
+        }
+        let anchored = |call: &Call| {
+            call::askable(call, self.outbound.environment())?;
+            anchored(call)
+        };
+        let anchored_verify = |verify: &Verify| -> Result<Verify, FaultError> {
+            Ok(Verify {
+                call: anchored(&verify.call)?,
+                expect: verify.expect.clone(),
+            })
+        };
+        let hook = Hook {
+            act: anchored(&hook.act)?,
+            verify: hook.verify.as_ref().map(anchored_verify).transpose()?,
+            undo: hook.undo.as_ref().map(anchored).transpose()?,
+            verify_undone: hook
+                .verify_undone
+                .as_ref()
+                .map(anchored_verify)
+                .transpose()?,
+        };
+        sealed(&Mark {
+            owner: owner::tag(run, &injection.id),
+            hook,
+        })
     }
 
     async fn act(&self, armed: &Armed) -> Result<Applied, FaultError> {
@@ -150,7 +187,7 @@ impl FaultDriver for HookDriver {
         _stack: &'a Stack,
         injection: &'a Injection,
     ) -> Answer<'a, Result<Token, FaultError>> {
-        Box::pin(std::future::ready(read(run, injection)))
+        Box::pin(std::future::ready(self.read(run, injection)))
     }
 
     fn apply<'a>(&'a self, armed: &'a Armed) -> Answer<'a, Result<Applied, FaultError>> {
@@ -164,32 +201,6 @@ impl FaultDriver for HookDriver {
     fn look<'a>(&'a self, armed: &'a Armed) -> Answer<'a, Result<Presence, FaultError>> {
         Box::pin(self.see(armed))
     }
-}
-
-fn read(run: &RunId, injection: &Injection) -> Result<Token, FaultError> {
-    let Act::Hook(hook) = &injection.act else {
-        return Err(misdirected("hook", injection));
-    };
-    if hook.undo.is_none() && matches!(injection.cause, Cause::Step(_)) {
-        return Err(FaultError::Refused {
-            what: format!("hook {}", injection.id),
-            why: "it has no undo, and only a remedy may leave something behind".to_owned(),
-        });
-    }
-    let hook = Hook {
-        act: anchored(&hook.act)?,
-        verify: hook.verify.as_ref().map(anchored_verify).transpose()?,
-        undo: hook.undo.as_ref().map(anchored).transpose()?,
-        verify_undone: hook
-            .verify_undone
-            .as_ref()
-            .map(anchored_verify)
-            .transpose()?,
-    };
-    sealed(&Mark {
-        owner: owner::tag(run, &injection.id),
-        hook,
-    })
 }
 
 /// The call as it can be made from any folder; a program that is not there is found out before anything is touched.
@@ -209,13 +220,6 @@ fn anchored(call: &Call) -> Result<Call, FaultError> {
         )));
     }
     Ok(Call::Run(anchored))
-}
-
-fn anchored_verify(verify: &Verify) -> Result<Verify, FaultError> {
-    Ok(Verify {
-        call: anchored(&verify.call)?,
-        expect: verify.expect.clone(),
-    })
 }
 
 fn left(until: Instant) -> Duration {

@@ -21,6 +21,7 @@ use self::client::{Client, Outcome};
 use self::wire::{Proxy, Wanted, difference};
 use super::attempts::Attempts;
 use super::{deadline, misdirected, opened, owner, sealed};
+use crate::address::shown;
 use crate::engine::event::{Token, UndoneBy};
 use crate::engine::undo::Armed;
 use crate::model::fault::{Act, Injection, Stream, Toxic};
@@ -408,7 +409,7 @@ impl FaultDriver for ToxiproxyDriver {
             if mark.embedded && refuses(&mark.url).await {
                 let evidence = format!(
                     "nothing serves {} any more: {} went with it",
-                    mark.url,
+                    shown(&mark.url),
                     described(&mark)
                 );
                 return Ok(self.removed(&mark, UndoneBy::Other, evidence));
@@ -442,7 +443,7 @@ async fn found(client: &Client<'_>, server: &Toxiproxy, link: &Link) -> Result<P
         return Ok(proxy);
     }
     let missing = |hint: String| FaultError::Missing {
-        what: format!("proxy {name} at {}", server.url),
+        what: format!("proxy {name} at {}", shown(&server.url)),
         hint: Some(hint),
     };
     if !server.create_proxies {
@@ -523,7 +524,7 @@ fn described(mark: &Mark) -> String {
 
 fn vanished(mark: &Mark) -> FaultError {
     FaultError::Missing {
-        what: format!("proxy {} at {}", mark.proxy, mark.url),
+        what: format!("proxy {} at {}", mark.proxy, shown(&mark.url)),
         hint: Some("it was there when the run looked".to_owned()),
     }
 }

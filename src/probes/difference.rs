@@ -6,8 +6,8 @@ use serde_json::Value;
 use serde_json_path::JsonPath;
 
 use super::http::unanswered;
-use super::network::shown;
 use super::{judged, late};
+use crate::address::shown;
 use crate::engine::watch::SampleResult;
 use crate::model::probe::{Expect, Reading};
 use crate::outbound::{Outbound, SendError};
@@ -59,7 +59,7 @@ async fn read(
     let url = shown(&reading.http.url);
     let within = expect.within.duration();
     let reply = outbound
-        .send(&reading.http, within)
+        .send_with_secrets(&reading.http, within)
         .await
         .map_err(|error| match error {
             SendError::Late(_) => SampleResult::Failed(format!("{url}: {}", late(within))),

@@ -16,7 +16,10 @@ pub(super) async fn ask(
     if let Err(why) = askable(expect) {
         return SampleResult::Unknown(why);
     }
-    match outbound.send(request, expect.within.duration()).await {
+    match outbound
+        .send_with_secrets(request, expect.within.duration())
+        .await
+    {
         Ok(reply) => judged(expect.judge_http(reply.status.as_u16(), &reply.body)),
         Err(error) => unanswered(&error),
     }

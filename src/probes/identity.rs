@@ -13,8 +13,9 @@ use std::time::Duration;
 use futures_util::future::{BoxFuture, FutureExt, join_all};
 
 use super::locality::{self, Target};
-use super::network::{Network, Place, shown};
+use super::network::Network;
 use super::{late, mainnet, targets};
+use crate::address::{Place, shown};
 use crate::model::plan::Plan;
 use crate::model::probe::{Expect, HttpRequest};
 use crate::model::stack::{ContainerSelector, Identity, Link, Stack};
@@ -88,11 +89,15 @@ impl Inspection {
     async fn http(&self, request: &HttpRequest, expect: &Expect) -> Lines {
         let place = shown(&request.url);
         let patience = expect.within.duration().min(PATIENCE);
-        let reply = match self.outbound.send(request, patience).await {
+        let reply = match self.outbound.send_with_secrets(request, patience).await {
             Ok(reply) => reply,
             Err(error) => return vec![Err(format!("identity at {place}: {error}"))],
         };
-        let chains = mainnet::is_asked_for(request).then(|| mainnet::answered(&reply.body));
+        // What is asked for may itself be in a secret.
+        let sent = self.outbound.revealed(request);
+        let chains = sent
+            .is_ok_and(|sent| mainnet::is_asked_for(&sent))
+            .then(|| mainnet::answered(&reply.body));
         if let Some((id, name)) = chains
             .iter()
             .flatten()

@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use futures_util::future::join_all;
 
 use super::identity::{Lines, in_time};
-use super::network::{Place, shown};
+use crate::address::{Place, shown};
 use crate::model::fault::{Act, Call, Verify};
 use crate::model::plan::Plan;
 use crate::model::probe::Ask;

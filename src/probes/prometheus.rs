@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::difference::bounded;
-use super::network::shown;
+use crate::address::{encoded, shown};
 use crate::engine::watch::SampleResult;
 use crate::model::probe::{Expect, HttpRequest};
 use crate::outbound::Outbound;
@@ -49,7 +49,7 @@ pub(super) async fn ask(
         url: format!(
             "{}/api/v1/query?query={}",
             url.trim_end_matches('/'),
-            percent_encoded(query)
+            encoded(query)
         ),
         headers: std::collections::BTreeMap::new(),
         body: None,
@@ -57,7 +57,10 @@ pub(super) async fn ask(
     let silent = |why: &dyn std::fmt::Display| {
         SampleResult::Unknown(format!("Prometheus at {}: {why}", shown(url)))
     };
-    let reply = match outbound.send(&request, expect.within.duration()).await {
+    let reply = match outbound
+        .send_with_secrets(&request, expect.within.duration())
+        .await
+    {
         Ok(reply) => reply,
         Err(error) => return silent(&error),
     };
@@ -138,20 +141,6 @@ fn named(metric: &std::collections::BTreeMap<String, String>) -> String {
         (name, true) => name.to_owned(),
         (name, false) => format!("{name}{{{}}}", labels.join(",")),
     }
-}
-
-/// RFC 3986: everything but unreserved characters.
-fn percent_encoded(text: &str) -> String {
-    use std::fmt::Write as _;
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-            encoded.push(char::from(byte));
-        } else {
-            write!(encoded, "%{byte:02X}").expect("a String takes every write");
-        }
-    }
-    encoded
 }
 
 #[cfg(test)]
@@ -272,7 +261,7 @@ unknown: the expectation has neither `below` nor `above`
     #[test]
     fn a_query_survives_its_way_through_the_url() {
         assert_eq!(
-            percent_encoded(r#"rate(errors{job="ü"}[1m]) + 1"#),
+            encoded(r#"rate(errors{job="ü"}[1m]) + 1"#),
             "rate%28errors%7Bjob%3D%22%C3%BC%22%7D%5B1m%5D%29%20%2B%201"
         );
     }

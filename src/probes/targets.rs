@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use serde::Deserialize;
 
 use super::identity::{Inspection, Lines, PATIENCE, container_name};
-use super::network::{Place, shown};
+use crate::address::{Place, shown};
 use crate::model::fault::Act;
 use crate::model::ids::{ProbeName, ServiceName};
 use crate::model::plan::Plan;
@@ -104,7 +104,7 @@ impl Inspection {
         let at = || format!("Toxiproxy at {}", shown(&toxiproxy.url));
         let reply = self
             .outbound
-            .send(&request, PATIENCE)
+            .send_with_secrets(&request, PATIENCE)
             .await
             .map_err(|error| format!("{}: {error}", at()))?;
         if reply.status.is_success() {

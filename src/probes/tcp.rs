@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 
 use super::http::unanswered;
-use super::network::Place;
+use crate::address::Place;
 use crate::engine::watch::SampleResult;
 use crate::model::probe::Expect;
 use crate::outbound::SendError;

@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
+use crate::secret;
+
 /// The parts of an address that matter here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Place {
@@ -24,6 +26,10 @@ impl Place {
     }
 }
 
+/// Where a URL leads is checked before anything is sent there, so that it must be seen.
+const SECRET_PLACE: &str = "its scheme, host and port can't be a secret: write them here, or use a variable, `${name}`, \
+     with `--var name=…`";
+
 /// Parses an absolute `http` or `https` URL.
 pub(crate) fn url(text: &str) -> Result<Place, &'static str> {
     let scheme = ["http://", "https://"].into_iter().find(|scheme| {
@@ -31,7 +37,11 @@ pub(crate) fn url(text: &str) -> Result<Place, &'static str> {
             .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
     });
     let Some(scheme) = scheme else {
-        return Err("it must begin with `http://` or `https://`");
+        return Err(if secret::is_in(text) {
+            SECRET_PLACE
+        } else {
+            "it must begin with `http://` or `https://`"
+        });
     };
     if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return Err("it must not contain spaces: write `%20`");
@@ -41,6 +51,9 @@ pub(crate) fn url(text: &str) -> Result<Place, &'static str> {
     }
     let rest = &text[scheme.len()..];
     let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
+    if secret::is_in(authority) {
+        return Err(SECRET_PLACE);
+    }
     if authority.contains('@') {
         return Err("it must not carry a user or password: send an `authorization` header");
     }

@@ -99,6 +99,8 @@ codes! {
     UnknownOverride = "unknown-override",
     /// An environment variable that isn't set.
     MissingSecret = "missing-secret",
+    /// A secret in a place that is read before a run, or shown.
+    MisplacedSecret = "misplaced-secret",
     /// A service that the stack hasn't.
     UnknownService = "unknown-service",
     /// A link that the stack hasn't.

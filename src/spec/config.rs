@@ -57,14 +57,15 @@ static CONFIG: Object = Object {
     rules: &[],
 };
 
-/// Reads a server's configuration.
+/// Reads a server's configuration. It is used by this process alone and kept nowhere, so that it holds secrets' values.
 pub fn read_config(path: &Path, options: &Options) -> Result<Config, Findings> {
     let source = source::read(path).map_err(|finding| Findings::new([finding]))?;
     let (nodes, mut found) = tree::parse(&source, Span::new(0, source.text.len()));
     let mut config = Config::default();
     let mut sink = Sink::new(&source);
     for mut root in nodes.into_iter().take(1) {
-        vars::substitute(&mut root, &options.vars, options.env.as_ref(), &mut sink);
+        let secrets = vars::Secrets::Revealed(&options.env);
+        vars::substitute(&mut root, &options.vars, secrets, &mut sink);
         shape::check_object(&root, root.span, &CONFIG, &mut sink);
         let view = View::new(&root, &CONFIG);
         if let Some(environments) = view

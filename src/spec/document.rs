@@ -5,6 +5,7 @@ use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use crate::secret::Environment;
 use crate::spec::check::drill::DRILL;
 use crate::spec::check::experiment::EXPERIMENT;
 use crate::spec::check::names::{did_you_mean, listed, nearest};
@@ -18,7 +19,7 @@ use crate::spec::diagnostic::{Diagnostic, Source, Span};
 use crate::spec::findings::Sink;
 use crate::spec::form::Object;
 use crate::spec::tree::{self, Kind as NodeKind, Node, short};
-use crate::spec::vars::{self, Lookup};
+use crate::spec::vars::{self, Secrets};
 
 /// What a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -108,7 +109,7 @@ pub(crate) struct Document {
 pub(crate) fn parse(
     source: &Arc<Source>,
     overrides: &BTreeMap<String, String>,
-    env: Lookup<'_>,
+    environment: &Environment,
 ) -> (Vec<Document>, Vec<Diagnostic>) {
     let (range, body) = match parts(source) {
         Ok(parts) => parts,
@@ -121,7 +122,8 @@ pub(crate) fn parse(
     let mut documents = Vec::new();
     for mut root in nodes {
         let mut sink = Sink::new(source);
-        let variables = vars::substitute(&mut root, overrides, env, &mut sink);
+        let variables =
+            vars::substitute(&mut root, overrides, Secrets::Kept(environment), &mut sink);
         if let Some(kind) = kind(&root, &mut sink) {
             let anchor = root.entry("kind").map_or(root.span, |entry| entry.span);
             shape::check_object(&root, anchor, kind.object(), &mut sink);

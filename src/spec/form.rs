@@ -62,6 +62,8 @@ pub(crate) enum Form {
     Text,
     /// Any text.
     Free,
+    /// Any text, on its way to somebody: it may hold secrets, which are looked up when it leaves.
+    Sent,
     /// A name or id (see `model::ids`).
     Name,
     /// A length of time in milliseconds, at least the first and at most the second many.
@@ -178,6 +180,14 @@ pub(crate) const SOME_SHARE: Form = Form::Number(Range {
 });
 /// How many samples in a row.
 pub(crate) const STREAK: Form = Form::Integer(1, 1_000_000);
+
+impl Form {
+    /// Whether secrets may be in it. All else is read before a run, or shown.
+    pub(crate) fn may_hold_secrets(&self) -> bool {
+        // A variable's value goes to places of either kind, and is checked there.
+        matches!(self, Self::Sent | Self::Url | Self::Scalar)
+    }
+}
 
 impl Object {
     /// Every key.

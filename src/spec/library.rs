@@ -1,6 +1,5 @@
 //! Where other files are found by name: folders are read when something in them is asked for, once.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -13,9 +12,7 @@ use super::document::{self, Document, Kind};
 use super::findings::Sink;
 use super::source;
 use super::tree::{Node, short};
-
-/// How environment variables are looked up.
-pub type Environment = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+use crate::secret::Environment;
 
 /// Where files are looked for, and what is put into them.
 #[derive(Clone)]
@@ -26,7 +23,7 @@ pub struct Options {
     pub library_dir: Option<PathBuf>,
     /// Values of variables (`--var k=v`).
     pub vars: BTreeMap<String, String>,
-    /// What `${env:NAME}` stands for. One that hands back the reference itself keeps secrets out of what is made.
+    /// Where `${env:NAME}` is looked up. Plans keep the reference: only whether it is set matters to them.
     pub env: Environment,
 }
 
@@ -82,8 +79,6 @@ pub struct Library {
     /// Files read, by their one spelling.
     read: BTreeMap<PathBuf, Arc<File>>,
     folders: BTreeMap<PathBuf, Vec<Arc<File>>>,
-    /// Secrets that were put into files: their values, and what stands for them in messages.
-    secrets: BTreeMap<String, String>,
 }
 
 /// A document found: the file it is in, and its place there.
@@ -110,7 +105,6 @@ impl Library {
             given: Vec::new(),
             read: BTreeMap::new(),
             folders: BTreeMap::new(),
-            secrets: BTreeMap::new(),
         }
     }
 
@@ -205,46 +199,12 @@ impl Library {
     }
 
     fn parse(&mut self, source: &Arc<Source>) -> Arc<File> {
-        let used = RefCell::new(Vec::new());
-        let env = |name: &str| {
-            let value = (self.options.env)(name)?;
-            used.borrow_mut()
-                .push((value.clone(), format!("${{env:{name}}}")));
-            Some(value)
-        };
-        let (documents, found) = document::parse(source, &self.options.vars, &env);
-        self.secrets.extend(used.into_inner());
+        let (documents, found) = document::parse(source, &self.options.vars, &self.options.env);
         Arc::new(File {
             source: Arc::clone(source),
             documents,
             found,
         })
-    }
-
-    /// Takes the values of secrets out of findings: a message may name what a value was compared with.
-    pub(crate) fn without_secrets(&self, mut found: Vec<Diagnostic>) -> Vec<Diagnostic> {
-        let mut secrets: Vec<_> = self
-            .secrets
-            .iter()
-            .filter(|(value, _)| !value.is_empty())
-            .collect();
-        // The longest first, so that what is left of one that holds another isn't shown.
-        secrets.sort_by_key(|(value, _)| std::cmp::Reverse(value.len()));
-        for one in &mut found {
-            let texts = [
-                Some(&mut one.message),
-                Some(&mut one.label),
-                one.hint.as_mut(),
-            ];
-            for text in texts.into_iter().flatten() {
-                for (value, reference) in &secrets {
-                    if text.contains(*value) {
-                        *text = text.replace(*value, reference);
-                    }
-                }
-            }
-        }
-        found
     }
 
     /// The folders in which a kind is looked for, nearest first, for a file of this folder.

@@ -56,7 +56,7 @@ impl Library {
         }
         match gathered.plan {
             Some(plan) if !failed => Ok(plan),
-            _ => Err(Findings::new(self.without_secrets(gathered.found))),
+            _ => Err(Findings::new(gathered.found)),
         }
     }
 
@@ -88,7 +88,7 @@ impl Library {
         }
         Report {
             files: files.into_iter().map(|(path, _)| path).collect(),
-            findings: Findings::new(self.without_secrets(gathered.found)),
+            findings: Findings::new(gathered.found),
         }
     }
 }

@@ -101,7 +101,7 @@ const NAME: &str = "^[A-Za-z0-9][A-Za-z0-9._:#-]{0,79}$";
 fn form(of: &Form) -> Value {
     match of {
         Form::Text => json!({"type": "string", "pattern": r"\S"}),
-        Form::Free => json!({"type": "string"}),
+        Form::Free | Form::Sent => json!({"type": "string"}),
         Form::Name => text(NAME, "wallet-api"),
         Form::Duration(..) => text(r"^\s*([0-9]+(ms|s|m|h|d)\s*)+$", "30s"),
         Form::FineDuration => text(r"^\s*([0-9]+(us|µs)|([0-9]+(ms|s|m|h|d)\s*)+)\s*$", "50us"),

@@ -11,6 +11,7 @@ use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, Tag};
 
 use super::code::Code;
 use super::diagnostic::{Diagnostic, Source, Span};
+use crate::secret;
 
 /// The deepest nesting of lists and maps.
 pub(crate) const DEEPEST: usize = 64;
@@ -28,8 +29,17 @@ pub(crate) struct Node {
     pub(crate) span: Span,
     /// What it is.
     pub(crate) kind: Kind,
-    /// Whether a secret was put into it, so that findings must not show it.
-    pub(crate) secret: bool,
+    /// The secrets in it.
+    pub(crate) secret: Option<Secret>,
+}
+
+/// How the secrets of a text are in it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Secret {
+    /// As values, so that findings must not show it.
+    Value,
+    /// As references, to be looked up when it is used: the text with all else in it marked as literal.
+    Reference(Arc<str>),
 }
 
 /// What a node is.
@@ -63,7 +73,7 @@ impl Node {
         Self {
             span: Span::default(),
             kind: Kind::Map(Vec::new()),
-            secret: false,
+            secret: None,
         }
     }
 
@@ -102,6 +112,15 @@ impl Node {
         match &self.kind {
             Kind::List(items) => items,
             _ => &[],
+        }
+    }
+
+    /// The text as a plan holds one that is sent to somebody: references in it are looked up then, and what merely
+    /// looks like one is not.
+    pub(crate) fn template(&self) -> Option<String> {
+        match &self.secret {
+            Some(Secret::Reference(template)) => Some(template.to_string()),
+            _ => self.text().map(|text| secret::literal(text).into_owned()),
         }
     }
 
@@ -245,7 +264,7 @@ impl Builder<'_> {
                 let node = Node {
                     span,
                     kind,
-                    secret: false,
+                    secret: None,
                 };
                 self.place(node, anchor, 0, 1)?;
             }
@@ -265,7 +284,7 @@ impl Builder<'_> {
                     Node {
                         span,
                         kind: Kind::Broken,
-                        secret: false,
+                        secret: None,
                     },
                     0,
                     0,
@@ -313,7 +332,7 @@ impl Builder<'_> {
             node: Node {
                 span,
                 kind,
-                secret: false,
+                secret: None,
             },
             anchor,
             key: None,
@@ -368,7 +387,7 @@ impl Builder<'_> {
                 Node {
                     span,
                     kind: Kind::Broken,
-                    secret: false,
+                    secret: None,
                 },
                 0,
                 0,

@@ -1,22 +1,30 @@
 //! Variables and secrets: `${name}` and `${env:NAME}` inside a file's values.
 //!
 //! Substitution works on the tree, so a value can't become a key, a list or another line. A value that is wholly
-//! `${name}` takes the variable's type. A secret's value goes into the tree only; findings show the reference.
+//! `${name}` takes the variable's type. In a plan's files secrets stay references, which are looked up here only to find
+//! out that they can be; see [`crate::secret`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::model::time::Millis;
+use crate::secret::{self, Environment, Template};
 use crate::spec::check::refer;
 use crate::spec::check::view::View;
 use crate::spec::code::Code;
 use crate::spec::diagnostic::Span;
 use crate::spec::findings::Sink;
 use crate::spec::form::{Form, Object, defaulted, optional};
-use crate::spec::tree::{Kind, Node, resolve, short};
+use crate::spec::tree::{Kind, Node, Secret, resolve, short};
 
-/// How environment variables are looked up.
-pub(crate) type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
+/// What becomes of `${env:NAME}`.
+#[derive(Clone, Copy)]
+pub(crate) enum Secrets<'a> {
+    /// It stays, as long as the variable is set.
+    Kept(&'a Environment),
+    /// The variable's value takes its place.
+    Revealed(&'a Environment),
+}
 
 /// The full form of a variable's declaration.
 pub(crate) static VARIABLE: Object = Object {
@@ -46,19 +54,31 @@ const MOST_TEXT: usize = 8 << 20;
 #[derive(Debug, Clone)]
 struct Variable {
     /// Absent where its declaration or value is wrong, which is already reported.
-    value: Option<(Kind, bool)>,
+    value: Option<Value>,
+}
+
+#[derive(Debug, Clone)]
+struct Value {
+    kind: Kind,
+    secret: Option<Secret>,
+}
+
+impl From<Kind> for Value {
+    fn from(kind: Kind) -> Self {
+        Self { kind, secret: None }
+    }
 }
 
 /// Puts variables and secrets into a document's values. Returns the names it declares.
 pub(crate) fn substitute(
     root: &mut Node,
     overrides: &BTreeMap<String, String>,
-    env: Lookup<'_>,
+    secrets: Secrets<'_>,
     sink: &mut Sink,
 ) -> BTreeSet<String> {
     let mut filler = Filler {
         variables: BTreeMap::new(),
-        env,
+        secrets,
         written: 0,
         sink,
     };
@@ -102,7 +122,7 @@ fn one(
     key: Span,
     given: Option<&String>,
     sink: &mut Sink,
-) -> Option<(Kind, bool)> {
+) -> Option<Value> {
     let (kind, default) = if matches!(node.kind, Kind::Map(_)) {
         // The form of declarations is checked with the rest of the document.
         let view = View::new(node, &VARIABLE);
@@ -127,7 +147,7 @@ fn one(
             )
             .with_hint(format!("give --var {name}=… as {}", article(kind)));
         }
-        return Some((value?, false));
+        return value.map(Value::from);
     }
     let Some(default) = default else {
         sink.error(
@@ -139,7 +159,10 @@ fn one(
         return None;
     };
     if agrees(kind, &default.kind) {
-        return Some((default.kind.clone(), default.secret));
+        return Some(Value {
+            kind: default.kind.clone(),
+            secret: default.secret.clone(),
+        });
     }
     let span = if default.span.is_empty() {
         key
@@ -186,7 +209,7 @@ fn agrees(kind: &str, value: &Kind) -> bool {
 
 struct Filler<'a, 's> {
     variables: BTreeMap<String, Variable>,
-    env: Lookup<'a>,
+    secrets: Secrets<'a>,
     /// Bytes of substituted text so far.
     written: usize,
     sink: &'s mut Sink,
@@ -211,16 +234,20 @@ impl Filler<'_, '_> {
 
     fn fill_text(&mut self, node: &mut Node, text: &str, secrets_only: bool) {
         let mut out = String::new();
+        let mut template = Template::default();
         let mut rest = text;
         while let Some(at) = rest.find("${") {
             if rest[..at].ends_with('$') {
                 // `$${` stands for `${` itself.
-                out.push_str(&rest[..at - 1]);
-                out.push_str("${");
+                for plain in [&rest[..at - 1], "${"] {
+                    out.push_str(plain);
+                    template.plain(plain);
+                }
                 rest = &rest[at + 2..];
                 continue;
             }
             out.push_str(&rest[..at]);
+            template.plain(&rest[..at]);
             let Some(end) = rest[at..].find('}') else {
                 let span = self.place(node.span, &rest[at..]);
                 self.sink
@@ -232,21 +259,31 @@ impl Filler<'_, '_> {
             let reference = &rest[at..=at + end];
             let name = &reference[2..reference.len() - 1];
             rest = &rest[at + end + 1..];
-            let Some((value, secret)) = self.value(name, reference, node.span, secrets_only) else {
+            let Some(value) = self.value(name, reference, node.span, secrets_only) else {
                 node.kind = Kind::Broken;
                 return;
             };
-            node.secret |= secret;
             if reference.len() == text.len() {
-                node.kind = value;
+                node.kind = value.kind;
+                node.secret = value.secret;
                 return;
             }
-            out.push_str(&plain(&value));
+            let written = plain(&value.kind);
+            out.push_str(&written);
+            match value.secret {
+                Some(Secret::Reference(whole)) => template.whole(&whole),
+                Some(Secret::Value) => node.secret = Some(Secret::Value),
+                None => template.plain(&written),
+            }
             if !self.within_budget(out.len() + rest.len(), node) {
                 return;
             }
         }
         out.push_str(rest);
+        template.plain(rest);
+        if let Some(template) = template.finish() {
+            node.secret = Some(Secret::Reference(template.into()));
+        }
         self.written += out.len();
         if self.within_budget(0, node) {
             node.kind = Kind::Text(Arc::from(out));
@@ -275,9 +312,10 @@ impl Filler<'_, '_> {
         reference: &str,
         span: Span,
         secrets_only: bool,
-    ) -> Option<(Kind, bool)> {
+    ) -> Option<Value> {
         if let Some(variable) = name.strip_prefix("env:") {
-            let value = (self.env)(variable);
+            let (Secrets::Kept(environment) | Secrets::Revealed(environment)) = self.secrets;
+            let value = environment(variable);
             if value.is_none() {
                 let at = self.place(span, reference);
                 self.sink
@@ -291,7 +329,20 @@ impl Filler<'_, '_> {
                         short(variable)
                     ));
             }
-            return Some((Kind::Text(Arc::from(value?)), true));
+            let value = value?;
+            return Some(match self.secrets {
+                Secrets::Revealed(_) => Value {
+                    kind: Kind::Text(value.into()),
+                    secret: Some(Secret::Value),
+                },
+                Secrets::Kept(_) => {
+                    let reference: Arc<str> = secret::reference(variable).into();
+                    Value {
+                        kind: Kind::Text(Arc::clone(&reference)),
+                        secret: Some(Secret::Reference(reference)),
+                    }
+                }
+            });
         }
         if let Some(variable) = self.variables.get(name) {
             return variable.value.clone();

@@ -2,15 +2,14 @@
 
 use std::time::Duration;
 
-use super::program::{self, RunError};
+use crate::address::shown;
 use crate::model::fault::Call;
 use crate::model::probe::{Expect, Program};
 use crate::model::time::Millis;
 use crate::outbound::Outbound;
 use crate::ports::FaultError;
-
-/// The most bytes of a program's output that an error shows: the last ones, where the reason is.
-const MOST_SHOWN: usize = 4 << 10;
+use crate::program::{self, Leftovers, RunError};
+use crate::secret::{self, Environment, Unset};
 
 /// Why a call did not do what it should.
 #[derive(Debug)]
@@ -68,7 +67,7 @@ pub(super) async fn perform(
     match call {
         Call::Http(request) => {
             let reply = outbound
-                .send(request, limit)
+                .send_with_secrets(request, limit)
                 .await
                 .map_err(|error| unasked(what.clone(), error.to_string()))?;
             let status = reply.status.as_u16();
@@ -78,30 +77,37 @@ pub(super) async fn perform(
             }
         }
         Call::Run(program) => {
-            let ended = program::run(program, limit)
+            // What it leaves running may be what the hook is for.
+            let ended = program::run(program, outbound.environment(), limit, Leftovers::Kept)
                 .await
                 .map_err(|error| match error {
-                    RunError::NotStarted(_) => Trouble::Unasked(FaultError::Missing {
-                        what: format!("{what}: {error}"),
-                        hint: Some(
-                            "a relative program is found from the folder of its file".to_owned(),
-                        ),
-                    }),
-                    RunError::Lost(_) | RunError::Late(_) => {
+                    RunError::Unnamed | RunError::NotStarted(_) => {
+                        Trouble::Unasked(FaultError::Missing {
+                            what: format!("{what}: {error}"),
+                            hint: Some(
+                                "a relative program is found from the folder of its file"
+                                    .to_owned(),
+                            ),
+                        })
+                    }
+                    RunError::Unset(_) | RunError::Lost(_) | RunError::Late(_) => {
                         unasked(what.clone(), error.to_string())
                     }
                 })?;
-            let judged = expect
-                .judge_exit(ended.code)
-                .and_then(|()| expect.judge_body(&ended.stdout));
+            let judged = ended
+                .judge_end(expect)
+                .and_then(|()| ended.judge_answer(expect));
             match judged {
                 Ok(()) => Ok(format!(
                     "{what} exited with {}",
-                    ended.code.unwrap_or_default()
+                    ended.code().unwrap_or_default()
                 )),
                 Err(why) => Err(Trouble::Unmet {
                     what,
-                    why: format!("{why}{}", said(&ended)),
+                    why: match ended.tail() {
+                        said if said.is_empty() => why,
+                        said => format!("{why}; it said: {said}"),
+                    },
                 }),
             }
         }
@@ -111,8 +117,27 @@ pub(super) async fn perform(
 /// A call by its address or program, without what may be a secret: a query, a password, arguments.
 fn described(call: &Call) -> String {
     match call {
-        Call::Http(request) => format!("{} {}", request.method, public(&request.url)),
+        Call::Http(request) => format!("{} {}", request.method, shown(&request.url)),
         Call::Run(program) => name(program),
+    }
+}
+
+/// Refuses a call whose secrets this process can't look up.
+pub(super) fn askable(call: &Call, environment: &Environment) -> Result<(), FaultError> {
+    let unset = match call {
+        Call::Http(request) => {
+            let texts = [Some(&request.url), request.body.as_ref()];
+            let mut texts = texts.into_iter().flatten().chain(request.headers.values());
+            texts.find_map(|text| secret::revealed(text, environment).err())
+        }
+        Call::Run(program) => program::arguments(program, environment).err(),
+    };
+    match unset {
+        None => Ok(()),
+        Some(Unset(name)) => Err(FaultError::Missing {
+            what: format!("the environment variable `{name}` of {}", described(call)),
+            hint: Some("set it where firedrill runs".to_owned()),
+        }),
     }
 }
 
@@ -122,28 +147,4 @@ pub(super) fn name(program: &Program) -> String {
         Some(name) => format!("program {name}"),
         None => "a program without a name".to_owned(),
     }
-}
-
-fn public(url: &str) -> String {
-    let url = url.split(['?', '#']).next().unwrap_or_default();
-    match url.split_once("://") {
-        Some((scheme, rest)) => {
-            let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-            let host = authority.rsplit('@').next().unwrap_or(authority);
-            format!("{scheme}://{host}{path}")
-        }
-        None => url.to_owned(),
-    }
-}
-
-/// What the program said at its end: its errors, else its output.
-fn said(ended: &program::Ended) -> String {
-    let bytes = [&ended.stderr, &ended.stdout]
-        .into_iter()
-        .find(|bytes| !bytes.trim_ascii().is_empty());
-    let Some(bytes) = bytes else {
-        return String::new();
-    };
-    let last = &bytes[bytes.len().saturating_sub(MOST_SHOWN)..];
-    format!("; it said: {}", String::from_utf8_lossy(last).trim())
 }

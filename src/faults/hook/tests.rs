@@ -1,6 +1,6 @@
 //! Hooks with real programs and a server that says what it is told.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::json;
 
@@ -8,49 +8,33 @@ use super::super::proving::{
     Say, Scripted, Ticking, after_a_crash, arm, clock, injection, run, say, stack,
 };
 use super::*;
-use crate::model::probe::{Expect, HttpRequest, Program};
+use crate::model::probe::{Expect, HttpRequest};
 use crate::model::time::Millis;
+use crate::program::scripts::{Scripts, is_alive};
+use crate::secret::Environment;
 
 /// A folder of its own, gone when the test is.
-struct Folder(PathBuf);
+struct Folder(Scripts);
 
 impl Folder {
     fn new() -> Self {
-        let path = std::env::temp_dir().join(format!("firedrill-hook-{}", run()));
-        std::fs::create_dir(&path).expect("a folder");
-        Self(path)
+        Self(Scripts::new(run().as_str()))
     }
 
-    /// Written by another process: a file this one holds open for writing can't be run by a thread that forks just then.
     fn script(&self, name: &str, text: &str) {
-        let written = std::process::Command::new("sh")
-            .args([
-                "-c",
-                "printf '#!/bin/sh\n%s\n' \"$2\" > \"$1\" && chmod 755 \"$1\"",
-                "sh",
-            ])
-            .arg(self.0.join(name))
-            .arg(text)
-            .status()
-            .expect("a shell");
-        assert!(written.success());
+        self.0.put(name, &format!("#!/bin/sh\n{text}\n"));
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.0.join(name)
     }
 
     fn call(&self, command: &[&str]) -> Call {
-        Call::Run(Program {
-            command: command.iter().map(|&word| word.to_owned()).collect(),
-            folder: Some(self.0.to_string_lossy().into_owned()),
-        })
+        Call::Run(self.0.program(command))
     }
 
     fn has(&self, name: &str) -> bool {
-        self.0.join(name).exists()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
+        self.path(name).exists()
     }
 }
 
@@ -98,17 +82,6 @@ async fn armed(driver: &HookDriver, clock: &Ticking, hook: Hook) -> Armed {
     arm(&run, &injection, token, clock)
 }
 
-/// Whether a process of this number runs; one that has died and waits to be reaped does not.
-fn alive(process: &str) -> bool {
-    std::fs::read_to_string(Path::new("/proc").join(process).join("stat")).is_ok_and(|stat| {
-        !stat
-            .rsplit(')')
-            .next()
-            .unwrap_or_default()
-            .starts_with(" Z")
-    })
-}
-
 #[tokio::test]
 async fn programs_do_verify_undo_and_verify_undone_even_after_a_crash() {
     let folder = Folder::new();
@@ -150,7 +123,7 @@ async fn programs_do_verify_undo_and_verify_undone_even_after_a_crash() {
         .expect("a repeat is only looked at");
     assert_eq!(again.sent, applied.sent);
     assert_eq!(
-        std::fs::read_to_string(folder.0.join("log")).expect("a log"),
+        std::fs::read_to_string(folder.path("log")).expect("a log"),
         "once\n"
     );
     assert_eq!(driver.look(&armed).await, Ok(Presence::Present));
@@ -269,7 +242,7 @@ async fn a_failing_program_is_a_refusal_with_the_end_of_what_it_said() {
     let refused = driver.apply(&armed).await.expect_err("it dies");
     assert_eq!(
         refused.to_string(),
-        "program sh refused: ended by a signal, expected exit 0; it said: no such token"
+        "program sh refused: killed by SIGKILL; it said: no such token"
     );
 }
 
@@ -301,15 +274,15 @@ async fn a_program_that_hangs_is_killed_with_its_children() {
         "program ./hang could not be reached: it was killed with its children after 500 ms"
     );
     for name in ["leader", "child"] {
-        let process = std::fs::read_to_string(folder.0.join(name)).expect("a process");
-        let process = process.trim();
+        let process = std::fs::read_to_string(folder.path(name)).expect("a process");
+        let process = process.trim().parse().expect("its number");
         for _ in 0..100 {
-            if !alive(process) {
+            if !is_alive(process) {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        assert!(!alive(process), "{name} {process} still runs");
+        assert!(!is_alive(process), "{name} {process} still runs");
     }
 }
 
@@ -337,7 +310,7 @@ async fn a_child_left_in_the_background_delays_nothing() {
 #[tokio::test]
 async fn what_can_not_be_run_or_undone_is_refused_before_anything_is_touched() {
     let folder = Folder::new();
-    std::fs::write(folder.0.join("plain"), "text").expect("a file");
+    std::fs::write(folder.path("plain"), "text").expect("a file");
     let driver = driver(&clock());
     let stack = stack("http://127.0.0.1:1", Vec::new());
     let good = || folder.call(&["true"]);
@@ -369,6 +342,40 @@ async fn what_can_not_be_run_or_undone_is_refused_before_anything_is_touched() {
         .await
         .expect_err("a step must have an undo");
     assert!(matches!(refused, FaultError::Refused { .. }), "{refused}");
+}
+
+#[tokio::test]
+async fn a_secret_that_is_not_set_is_refused_before_anything_is_touched() {
+    let folder = Folder::new();
+    let environment: Environment = Arc::new(|name| (name == "SET").then(|| "hunter2".to_owned()));
+    let driver = HookDriver::new(clock(), Arc::new(Outbound::with_environment(environment)));
+    let stack = stack("http://127.0.0.1:1", Vec::new());
+    let header = |value: &str| {
+        Call::Http(HttpRequest {
+            method: "POST".to_owned(),
+            url: "http://127.0.0.1:1/${env:SET}?key=${env:SET}".to_owned(),
+            headers: [("authorization".to_owned(), value.to_owned())].into(),
+            body: None,
+        })
+    };
+    let good = || folder.call(&["true", "${env:SET}"]);
+    let mut said = Vec::new();
+    for undo in [folder.call(&["true", "${env:GONE}"]), header("${env:GONE}")] {
+        let injection = injection("bad-token", Act::Hook(hook(good(), undo)));
+        let missing = driver.capture(&run(), &stack, &injection).await;
+        said.push(missing.expect_err("it could not be undone").to_string());
+    }
+    insta::assert_snapshot!(said.join("\n"), @r"
+    the environment variable `GONE` of program true is not there; hint: set it where firedrill runs
+    the environment variable `GONE` of POST http://127.0.0.1:1/${env:SET} is not there; hint: set it where firedrill runs
+    ");
+    let injection = injection("bad-token", Act::Hook(hook(good(), header("${env:SET}"))));
+    let token = driver.capture(&run(), &stack, &injection).await;
+    let token = serde_json::to_string(&token.expect("all are set")).expect("tokens are JSON");
+    assert!(
+        token.contains("${env:SET}") && !token.contains("hunter2"),
+        "{token}"
+    );
 }
 
 #[tokio::test]

@@ -3,13 +3,13 @@
 //! A 404 means that something is absent only where Toxiproxy says so by name. A 404 of anything else at that address is
 //! a refusal: an undo must never succeed because it asked the wrong server.
 
-use std::fmt::Write;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::wire::{Proxy, Toxic};
+use crate::address::{encoded, shown};
 use crate::model::fault::Stream;
 use crate::model::probe::HttpRequest;
 use crate::model::stack::Link;
@@ -210,7 +210,7 @@ impl<'a> Client<'a> {
             body: body.map(ToString::to_string),
         };
         self.outbound
-            .send(&request, LONGEST_REQUEST)
+            .send_with_secrets(&request, LONGEST_REQUEST)
             .await
             .map_err(|error| Failure {
                 unsure: !matches!(
@@ -218,7 +218,7 @@ impl<'a> Client<'a> {
                     SendError::Request(_) | SendError::Tls(_) | SendError::Connect(_)
                 ),
                 error: FaultError::Unreachable {
-                    what: format!("Toxiproxy at {}", self.url),
+                    what: format!("Toxiproxy at {}", shown(self.url)),
                     why: format!("{method} {path}: {error}"),
                 },
             })
@@ -227,7 +227,7 @@ impl<'a> Client<'a> {
     fn read<T: DeserializeOwned>(&self, path: &str, reply: &Reply) -> Result<T, Failure> {
         serde_json::from_slice(&reply.body).map_err(|error| Failure {
             error: FaultError::ReadBack {
-                what: format!("GET {}{path}", self.url),
+                what: format!("GET {}{path}", shown(self.url)),
                 why: format!("{error}, in {:?}", excerpt(&reply.text())),
             },
             unsure: false,
@@ -246,7 +246,7 @@ impl<'a> Client<'a> {
     fn conflict(&self, method: &str, path: &str, why: &str) -> Failure {
         Failure {
             error: FaultError::Refused {
-                what: format!("{method} {}{path}", self.url),
+                what: format!("{method} {}{path}", shown(self.url)),
                 why: why.to_owned(),
             },
             unsure: false,
@@ -275,22 +275,9 @@ fn excerpt(text: &str) -> String {
 }
 
 fn proxy_path(proxy: &str) -> String {
-    format!("/proxies/{}", segment(proxy))
+    format!("/proxies/{}", encoded(proxy))
 }
 
 fn toxic_path(proxy: &str, toxic: &str) -> String {
-    format!("{}/toxics/{}", proxy_path(proxy), segment(toxic))
-}
-
-/// One segment of a path: names may hold `#` and `:`.
-fn segment(name: &str) -> String {
-    let mut path = String::with_capacity(name.len());
-    for byte in name.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-            path.push(char::from(byte));
-        } else {
-            write!(path, "%{byte:02X}").expect("writing to a String never fails");
-        }
-    }
-    path
+    format!("{}/toxics/{}", proxy_path(proxy), encoded(toxic))
 }

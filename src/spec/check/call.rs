@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::model::fault::{Call, Verify};
 use crate::model::probe::{Expect, HttpRequest, Program};
 use crate::spec::check::names::listed;
+use crate::spec::check::shape;
 use crate::spec::check::view::View;
 use crate::spec::code::Code;
 use crate::spec::diagnostic::Span;
@@ -18,7 +19,7 @@ use crate::spec::tree::{Kind, Node};
 pub(crate) const HTTP: Form = Form::Either(&[Form::Url, Form::Object(&REQUEST)]);
 
 /// A program and its arguments.
-pub(crate) const COMMAND: Form = Form::List(&Form::Free, 1, 1_000);
+pub(crate) const COMMAND: Form = Form::List(&Form::Sent, 1, 1_000);
 
 pub(crate) static REQUEST: Object = Object {
     what: "an HTTP request",
@@ -45,12 +46,12 @@ pub(crate) static REQUEST: Object = Object {
         ),
         optional(
             "headers",
-            Form::Map(Keys::Header, &Form::Free),
+            Form::Map(Keys::Header, &Form::Sent),
             "Header names and values.",
         ),
         optional(
             "body",
-            Form::Free,
+            Form::Sent,
             "The body, sent as `application/json` when it parses as JSON and no content type is given.",
         ),
     ]],
@@ -135,10 +136,10 @@ pub(crate) fn no_expectation() -> Expect {
 }
 
 pub(crate) fn request(node: &Node) -> Option<HttpRequest> {
-    if let Some(url) = node.text() {
+    if let Some(url) = node.template() {
         return Some(HttpRequest {
             method: "GET".to_owned(),
-            url: url.to_owned(),
+            url,
             headers: BTreeMap::new(),
             body: None,
         });
@@ -147,12 +148,12 @@ pub(crate) fn request(node: &Node) -> Option<HttpRequest> {
     let headers = view.value("headers").map_or(&[][..], Node::entries);
     Some(HttpRequest {
         method: view.read("method")?,
-        url: view.read("url")?,
+        url: view.template("url")?,
         headers: headers
             .iter()
-            .map(|entry| Some((entry.key.to_string(), entry.value.text()?.to_owned())))
+            .map(|entry| Some((entry.key.to_string(), entry.value.template()?)))
             .collect::<Option<_>>()?,
-        body: view.text("body").map(str::to_owned),
+        body: view.template("body"),
     })
 }
 
@@ -174,13 +175,14 @@ pub(crate) fn program(node: &Node, sink: &mut Sink) -> Option<Program> {
             );
         }
     }
-    let command: Option<Vec<_>> = node
-        .items()
-        .iter()
-        .map(|item| item.text().map(str::to_owned))
-        .collect();
+    // Which program runs is for the reader of the file, and of the server's list of programs, to see.
+    shape::misplaced_secret(first, first.span, sink);
+    let mut command = vec![first.text()?.to_owned()];
+    for argument in &node.items()[1..] {
+        command.push(argument.template()?);
+    }
     Some(Program {
-        command: command?,
+        command,
         folder: Some(sink.source.folder.clone()),
     })
 }

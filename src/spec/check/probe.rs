@@ -167,7 +167,7 @@ fn ask(view: View<'_>, sink: &mut Sink) -> Option<(Ask, Asked)> {
     if let Some(prometheus) = view.value("prometheus") {
         let view = View::new(prometheus, &PROMETHEUS);
         let ask = Ask::Prometheus {
-            url: view.read("url")?,
+            url: view.template("url")?,
             query: view.read("query")?,
         };
         return Some((ask, Asked::Prometheus));

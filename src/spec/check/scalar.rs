@@ -36,7 +36,7 @@ pub(crate) fn shown(node: &Node, sink: &Sink) -> String {
         )
     };
     match &node.kind {
-        Kind::Text(text) if !node.secret => short(text),
+        Kind::Text(text) if node.secret.is_none() => short(text),
         _ => written(),
     }
 }

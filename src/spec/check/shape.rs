@@ -9,7 +9,7 @@ use crate::spec::code::Code;
 use crate::spec::diagnostic::Span;
 use crate::spec::findings::Sink;
 use crate::spec::form::{Form, Need, Object, Rule, Variant};
-use crate::spec::tree::{Kind, Node, short};
+use crate::spec::tree::{Kind, Node, Secret, short};
 
 /// Checks a value; `anchor` is where to point when the value itself has no bytes: the key that leads to it.
 pub(crate) fn check(node: &Node, anchor: Span, form: &'static Form, sink: &mut Sink) {
@@ -18,6 +18,10 @@ pub(crate) fn check(node: &Node, anchor: Span, form: &'static Form, sink: &mut S
     }
     if !fits(node, form) {
         wrong_type(node, anchor, form, sink);
+        return;
+    }
+    let forks = matches!(form, Form::Either(_));
+    if !forks && !form.may_hold_secrets() && misplaced_secret(node, anchor, sink) {
         return;
     }
     match form {
@@ -49,6 +53,14 @@ pub(crate) fn check(node: &Node, anchor: Span, form: &'static Form, sink: &mut S
         }
         Form::Object(object) => check_object(node, anchor, object, sink),
         Form::Choice(what, variants) => check_choice(node, anchor, what, variants, sink),
+        Form::Any => {
+            for item in node.items() {
+                check(item, head(item), &Form::Any, sink);
+            }
+            for entry in node.entries() {
+                check(&entry.value, entry.span, &Form::Any, sink);
+            }
+        }
         Form::Either(forms) => {
             if let Some(form) = forms.iter().find(|form| fits(node, form)) {
                 check(node, anchor, form, sink);
@@ -56,6 +68,22 @@ pub(crate) fn check(node: &Node, anchor: Span, form: &'static Form, sink: &mut S
         }
         _ => check_leaf(node, place(node, anchor), form, sink),
     }
+}
+
+/// Reports a reference to a secret in this very value.
+pub(crate) fn misplaced_secret(node: &Node, anchor: Span, sink: &mut Sink) -> bool {
+    let is_in = matches!(node.secret, Some(Secret::Reference(_)));
+    if is_in {
+        sink.error(
+            Code::MisplacedSecret,
+            place(node, anchor),
+            "no secret can stand here: this is read before the run, or shown",
+        )
+        .with_hint(
+            "secrets are sent in a URL's path or query, a header, a body or an argument; elsewhere use a variable",
+        );
+    }
+    is_in
 }
 
 /// Where to point for a value: at its bytes, or at its anchor when it has none or is a whole map or list.
@@ -96,7 +124,7 @@ fn fits(node: &Node, form: &Form) -> bool {
 /// The type in words.
 pub(crate) fn describe(form: &Form) -> String {
     match form {
-        Form::Text | Form::Free => "a text".to_owned(),
+        Form::Text | Form::Free | Form::Sent => "a text".to_owned(),
         Form::Name => "a name".to_owned(),
         Form::Duration(..) => "a duration such as `30s`".to_owned(),
         Form::FineDuration => "a duration such as `50us` or `1ms`".to_owned(),
@@ -137,7 +165,7 @@ fn wrong_type(node: &Node, anchor: Span, form: &'static Form, sink: &mut Sink) {
         Form::Duration(..) | Form::FineDuration if scalar => {
             finding.with_hint(format!("give it a unit: `{written}s` or `{written}ms`"));
         }
-        Form::Text | Form::Free | Form::Name if scalar => {
+        Form::Text | Form::Free | Form::Sent | Form::Name if scalar => {
             finding.with_hint(format!("quote it to make it a text: \"{written}\""));
         }
         Form::List(..) if matches!(node.kind, Kind::Text(_)) => {

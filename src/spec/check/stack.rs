@@ -197,7 +197,7 @@ fn toxiproxy(node: &Node) -> Option<Toxiproxy> {
     let view = View::new(node, &TOXIPROXY);
     let embedded = view.flag("embedded")?;
     Some(Toxiproxy {
-        url: view.read("url")?,
+        url: view.template("url")?,
         create_proxies: embedded || view.flag("create_proxies").unwrap_or(false),
         embedded,
     })

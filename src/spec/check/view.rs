@@ -58,6 +58,14 @@ impl<'a> View<'a> {
         }
     }
 
+    /// A text that is sent, with the references to secrets in it; or its default.
+    pub(crate) fn template(self, name: &str) -> Option<String> {
+        match self.value(name) {
+            Some(node) => node.template(),
+            None => self.default(name).map(str::to_owned),
+        }
+    }
+
     /// A text that is of a type of its own: a name, a duration; or its default.
     pub(crate) fn read<T: FromStr>(self, name: &str) -> Option<T> {
         self.text(name)?.parse().ok()

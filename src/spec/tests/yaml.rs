@@ -284,7 +284,7 @@ members: ["${host", "${list}", "${n}"]
 }
 
 #[test]
-fn a_secret_is_used_and_never_shown() {
+fn a_misplaced_secret_is_a_finding_and_never_shown() {
     let stack = r#"
 kind: Stack
 name: s
@@ -296,13 +296,21 @@ probes:
     let found = one(stack);
     assert!(!found.contains("hunter2"), "{found}");
     assert_snapshot!(found, @r#"
-    error[bad-duration]: `${env:TOKEN}` is not a duration
+    error[misplaced-secret]: no secret can stand here: this is read before the run, or shown
+     --> f.yaml:4:14
+      |
+    4 | environment: "${env:TOKEN}"
+      |              ^^^^^^^^^^^^^^
+      |
+      = help: secrets are sent in a URL's path or query, a header, a body or an argument; elsewhere use a variable
+
+    error[misplaced-secret]: no secret can stand here: this is read before the run, or shown
      --> f.yaml:6:97
       |
     6 |   a: {http: {url: "http://127.0.0.1/", headers: {authorization: "Bearer ${env:TOKEN}"}}, every: "${env:TOKEN}"}
       |                                                                                                 ^^^^^^^^^^^^^^
       |
-      = help: write it like `500ms`, `30s`, `2m`, `1h` or `1m30s`
+      = help: secrets are sent in a URL's path or query, a header, a body or an argument; elsewhere use a variable
 
     error[bad-url]: `${env:TOKEN}` is not a usable URL
      --> f.yaml:7:19
@@ -310,7 +318,7 @@ probes:
     7 |   b: {http: {url: "${env:TOKEN}"}, expect: {json: {"$.a": "${env:NOBODY}"}, within: "${env:TOKEN}s"}}
       |                   ^^^^^^^^^^^^^^
       |
-      = help: it must begin with `http://` or `https://`
+      = help: its scheme, host and port can't be a secret: write them here, or use a variable, `${name}`, with `--var name=…`
 
     error[missing-secret]: the environment variable `NOBODY` is not set
      --> f.yaml:7:60
@@ -320,23 +328,86 @@ probes:
       |
       = help: set it where firedrill runs: export NOBODY=…
 
-    error[bad-duration]: `${env:TOKEN}s` is not a duration
+    error[misplaced-secret]: no secret can stand here: this is read before the run, or shown
      --> f.yaml:7:85
       |
     7 |   b: {http: {url: "${env:TOKEN}"}, expect: {json: {"$.a": "${env:NOBODY}"}, within: "${env:TOKEN}s"}}
       |                                                                                     ^^^^^^^^^^^^^^^
       |
-      = help: write it like `500ms`, `30s`, `2m`, `1h` or `1m30s`
+      = help: secrets are sent in a URL's path or query, a header, a body or an argument; elsewhere use a variable
     "#);
 }
 
 #[test]
-fn a_secret_that_is_looked_up_is_not_shown_either() {
+fn a_secret_has_no_place_in_what_a_run_reads_or_shows() {
     let found = experiment(
         "method:\n  - down: {link: \"${env:TOKEN}\", for: 1m, after: \"${env:TOKEN}\"}\nstop_when: [{probe: \"${env:TOKEN}\", fails_for: 1s}]\n",
     );
     assert!(!found.contains("hunter2"), "{found}");
-    assert!(found.contains("there is no link `${env:TOKEN}`"), "{found}");
+    assert_eq!(found.matches("[misplaced-secret]").count(), 3, "{found}");
+}
+
+#[test]
+fn secrets_stay_references_where_they_are_sent() {
+    let stack = r#"
+kind: Stack
+name: s
+environment: staging
+vars: {key: "k-${env:TOKEN}", dollar: "$", fake: "", path: {default: "${env:TOKEN}"}}
+probes:
+  a:
+    http:
+      url: "http://127.0.0.1/${path}?a=${key}"
+      headers: {authorization: "Bearer ${env:TOKEN}", plain: "$${env:TOKEN}", given: "${fake}"}
+      body: "${dollar}{env:TOKEN} ${dollar}${env:TOKEN}"
+  b: {process: {command: ["./check", "--token=${env:TOKEN}", "$${env:TOKEN}"]}}
+  c: {prometheus: {url: "http://127.0.0.1/${env:TOKEN}", query: "up"}, expect: {below: 1}}
+"#;
+    let files = [
+        ("s.yaml", stack),
+        (
+            "e.yaml",
+            "kind: Experiment\nname: e\nstack: s\nhypothesis: h\nsteady_state: [{probe: a}]\nmethod: [{hook: {id: h, do: {run: [\"true\"]}, undo: {run: [\"true\"]}, for: 1s}}]\n",
+        ),
+    ];
+    let mut library = library(&files, &[("fake", "${env:TOKEN}")]);
+    let plan = library.plan(&PathBuf::from("e.yaml"));
+    let plan = plan.map_err(|found| found.render(false)).expect("a plan");
+    let text = serde_json::to_string(&plan).expect("plans are JSON");
+    assert!(!text.contains("hunter2"), "{text}");
+    let asks: Vec<_> = plan.stack.probes.values().map(|probe| &probe.ask).collect();
+    insta::assert_json_snapshot!(asks, @r#"
+    [
+      {
+        "http": {
+          "method": "GET",
+          "url": "http://127.0.0.1/${env:TOKEN}?a=k-${env:TOKEN}",
+          "headers": {
+            "authorization": "Bearer ${env:TOKEN}",
+            "given": "${env:}TOKEN}",
+            "plain": "${env:}TOKEN}"
+          },
+          "body": "${env:}TOKEN} $${env:TOKEN}"
+        }
+      },
+      {
+        "process": {
+          "command": [
+            "./check",
+            "--token=${env:TOKEN}",
+            "${env:}TOKEN}"
+          ],
+          "folder": "."
+        }
+      },
+      {
+        "prometheus": {
+          "url": "http://127.0.0.1/${env:TOKEN}",
+          "query": "up"
+        }
+      }
+    ]
+    "#);
 }
 
 #[test]
