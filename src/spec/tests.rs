@@ -3,6 +3,7 @@
 mod disk;
 mod drill;
 mod experiment;
+mod pages;
 mod stack;
 mod yaml;
 
