@@ -14,13 +14,14 @@ mod assets;
 mod events;
 mod guard;
 mod hook;
-//PAGE
+mod page;
 mod problem;
 mod reading;
 mod router;
 mod templates;
-//TESTS
-//VIEW
+#[cfg(test)]
+mod tests;
+mod view;
 
 use std::io;
 use std::sync::Arc;
@@ -115,7 +116,7 @@ pub struct Planned {
     pub at: Timestamp,
 }
 
-/// Asks the schedule, soonest first.
+/// Asks the schedule, soonest first. It may read files: it is called on a blocking thread.
 pub type Upcoming = Arc<dyn Fn() -> Vec<Planned> + Send + Sync>;
 
 /// Serves until `shutdown`, then ends streams, finishes the requests under way, and returns.

@@ -19,6 +19,7 @@ mod tests;
 
 pub use report::{Report, Scorecard};
 pub use rubric::{RUBRIC, Rating, TeamVerdict};
+pub(crate) use wording::span;
 
 use crate::engine::event::Event;
 

@@ -7,7 +7,7 @@ use clap::CommandFactory as _;
 use super::Cli;
 
 const HEAD: &str = "\
-<!-- Made from the help of the commands by `cli::reference`. Rewrite it with `make docs`; see CONTRIBUTING.md. -->
+<!-- Made from the help of the commands by `cli::reference`. Rewrite it as CONTRIBUTING.md says. -->
 
 # Commands
 

@@ -12,11 +12,12 @@ use crate::score::report::{junit, markdown, text};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
+  firedrill report                                   the latest run
   firedrill report 20261123-101500-4f2a91
   firedrill report 20261123-101500-4f2a91 --format markdown")]
 pub(super) struct Args {
-    /// The run's id, as `firedrill run` and the pages show it
-    run: RunId,
+    /// The run's id, as `firedrill run` and the pages show it [default: the latest]
+    run: Option<RunId>,
     /// The form of the report
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -32,7 +33,12 @@ enum Format {
 
 pub(super) async fn run(args: Args, common: Common, terminal: &Terminal) -> anyhow::Result<Exit> {
     let app = common.open().await?;
-    let report = app.report(&args.run).await?;
+    let latest = app.database.recent_runs(1, None).await?.pop();
+    let Some(run) = args.run.or(latest.map(|row| row.id)) else {
+        terminal.error("there is no run in this data folder; hint: name another with `--data DIR`");
+        return Ok(Exit::Usage);
+    };
+    let report = app.report(&run).await?;
     terminal.result(&match args.format {
         Format::Text => text::render(&report),
         Format::Markdown => markdown::render(&report),

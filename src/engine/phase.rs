@@ -35,19 +35,28 @@ pub(super) fn gate(state: &State) -> impl Iterator<Item = &ProbeName> {
     steady.chain(impact)
 }
 
-/// Every probe a run asks, with the streaks that count for it. Impact probes always run.
+/// Every probe a run asks, with the streaks that count for it. Impact probes always run. A probe that several lists
+/// name is watched once, by the strictest of them: none of them may pass because another one is more patient.
 pub fn tolerances(state: &State) -> Vec<Tolerance> {
     let Some(plan) = state.plan() else {
         return Vec::new();
     };
     let experiment = &plan.experiment;
     let mut all: Vec<Tolerance> = experiment.steady_state.clone();
+    for tolerance in &experiment.during {
+        match all.iter_mut().find(|known| known.probe == tolerance.probe) {
+            Some(known) => {
+                known.fail_after = known.fail_after.min(tolerance.fail_after);
+                known.pass_after = known.pass_after.max(tolerance.pass_after);
+            }
+            None => all.push(tolerance.clone()),
+        }
+    }
     let mut add = |tolerance: Tolerance| {
         if !all.iter().any(|known| known.probe == tolerance.probe) {
             all.push(tolerance);
         }
     };
-    experiment.during.iter().cloned().for_each(&mut add);
     let impact = plan
         .stack
         .probes

@@ -78,8 +78,9 @@ pub(super) async fn person(
 }
 
 fn draw(seed: u64) -> [u8; 6] {
-    let [a, b, c, d, e, f, ..] = seed.to_be_bytes();
-    [a, b, c, d, e, f]
+    let mut bytes = [0; 6];
+    bytes.copy_from_slice(&seed.to_be_bytes()[2..]);
+    bytes
 }
 
 /// The names behind the pseudonyms in these events.

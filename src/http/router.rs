@@ -9,19 +9,41 @@ use axum::routing::{get, post};
 use super::api::{health, library, log, metrics, runs, scorecard, start};
 use super::guard::{LARGEST_BODY, guard};
 use super::hook::alertmanager;
+use super::page::{
+    act, explain, halt, identity, overview, room, scorecard as card, start as begin,
+};
 use super::problem::Problem;
-use super::{Services, assets};
+use super::{Services, assets, page};
 
 /// Everything the server answers.
 pub fn router(services: Services) -> Router {
     Router::new()
         .merge(operations())
+        .merge(pages(&services))
         .nest("/api/v1", api())
         .route("/hooks/alertmanager", post(alertmanager::post))
         .route("/static/{*path}", get(assets::get))
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .layer(from_fn_with_state(services.clone(), guard))
         .with_state(services)
+}
+
+fn pages(services: &Services) -> Router<Services> {
+    Router::new()
+        .route("/", get(overview::get))
+        .route("/start", post(begin::post))
+        .route("/name", post(identity::post))
+        .route("/halt", post(halt::everything))
+        .route("/halt/lift", post(halt::lift))
+        .route("/runs", get(page::runs::get))
+        .route("/runs/{run}", get(room::get))
+        .route("/runs/{run}/changes", get(room::changes))
+        .route("/runs/{run}/acts", post(act::post))
+        .route("/runs/{run}/halt", post(halt::run))
+        .route("/runs/{run}/real", post(halt::real))
+        .route("/runs/{run}/scorecard", get(card::get))
+        .fallback(page::missing)
+        .layer(from_fn_with_state(services.clone(), explain))
 }
 
 fn operations() -> Router<Services> {

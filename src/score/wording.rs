@@ -20,7 +20,7 @@ impl Tell for String {
 }
 
 /// A length of time for people, in tenths of a second, rounded up: a time past its limit never reads as within it.
-pub(super) fn span(milliseconds: u64) -> String {
+pub(crate) fn span(milliseconds: u64) -> String {
     let tenths = milliseconds.div_ceil(100);
     let (whole, tenth) = (tenths / 10, tenths % 10);
     let (hours, minutes, seconds) = (whole / 3600, whole / 60 % 60, whole % 60);

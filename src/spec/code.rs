@@ -120,7 +120,7 @@ codes! {
     UnknownFile = "unknown-file",
     /// A name that several files have.
     AmbiguousName = "ambiguous-name",
-    /// A step that lasts until it is remedied and that no remedy ends.
+    /// A step that lasts until it is remedied and that no remedy can end.
     Unremedied = "unremedied",
     /// Steps that wait for each other.
     Cycle = "cycle",

@@ -1,9 +1,9 @@
 //! How spec behaves from outside a file: texts in, findings and plans out.
 
 mod disk;
+mod docs;
 mod drill;
 mod experiment;
-mod pages;
 mod stack;
 mod yaml;
 

@@ -371,3 +371,21 @@ fn a_probe_that_cannot_be_asked_leaves_the_run_blind_and_ends_it() {
     );
     assert!(world.on.is_empty());
 }
+
+#[test]
+fn a_probe_that_two_lists_name_is_held_to_the_strictest_of_them() {
+    let mut plan = experiment();
+    let listed = plan.experiment.steady_state[0].clone();
+    plan.experiment.during = vec![crate::model::probe::Tolerance {
+        fail_after: 1,
+        pass_after: 5,
+        ..listed.clone()
+    }];
+    let world = World::new(plan);
+    let held: Vec<_> = crate::engine::phase::tolerances(world.state())
+        .into_iter()
+        .filter(|tolerance| tolerance.probe == listed.probe)
+        .map(|tolerance| (tolerance.fail_after, tolerance.pass_after))
+        .collect();
+    assert_eq!(held, [(1, 5)]);
+}

@@ -6,9 +6,18 @@ use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, html};
 pub(in crate::http) fn html(text: &str) -> String {
     let events = Parser::new_ext(text, Options::ENABLE_TABLES).map(|event| match event {
         Event::Html(raw) | Event::InlineHtml(raw) => Event::Text(raw),
-        Event::Start(Tag::Link { link_type, dest_url, title, id }) => Event::Start(Tag::Link {
+        Event::Start(Tag::Link {
             link_type,
-            dest_url: if is_web(&dest_url) { dest_url } else { CowStr::from("#") },
+            dest_url,
+            title,
+            id,
+        }) => Event::Start(Tag::Link {
+            link_type,
+            dest_url: if is_web(&dest_url) {
+                dest_url
+            } else {
+                CowStr::from("#")
+            },
             title,
             id,
         }),
@@ -32,10 +41,15 @@ mod tests {
 
     #[test]
     fn markup_is_kept_and_html_is_only_shown() {
-        let page = html("# One\n<script>alert(1)</script>\n\n[x](javascript:alert(1)) [y](https://a.example/) ![p](https://b.example/p.png)");
+        let page = html(
+            "# One\n<script>alert(1)</script>\n\n[x](javascript:alert(1)) [y](https://a.example/) ![p](https://b.example/p.png)",
+        );
         assert!(page.contains("<h1>One</h1>"));
         assert!(page.contains("&lt;script&gt;"), "{page}");
-        assert!(!page.contains("<script") && !page.contains("javascript:") && !page.contains("<img"), "{page}");
+        assert!(
+            !page.contains("<script") && !page.contains("javascript:") && !page.contains("<img"),
+            "{page}"
+        );
         assert!(page.contains("https://a.example/"));
     }
 }

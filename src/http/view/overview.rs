@@ -142,7 +142,11 @@ impl Startable {
             |_| "its files have findings".to_owned(),
             |plan| match &plan.drill {
                 Some(exercise) => {
-                    format!("{}, team {}", exercise.drill.severity.as_str(), exercise.team.name)
+                    format!(
+                        "{}, team {}",
+                        exercise.drill.severity.as_str(),
+                        exercise.team.name
+                    )
                 }
                 None => plan.experiment.hypothesis.clone(),
             },

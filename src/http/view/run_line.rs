@@ -34,7 +34,9 @@ pub(in crate::http) struct Score {
 
 impl From<&RunRow> for RunLine {
     fn from(row: &RunRow) -> Self {
-        let lasted = row.ended.map(|ended| span(u64::try_from(offset_ms(ended, row.created)).unwrap_or(0)));
+        let lasted = row
+            .ended
+            .map(|ended| span(u64::try_from(offset_ms(ended, row.created)).unwrap_or(0)));
         let drill = row.kind == RunKind::Drill;
         let score = row.scorecard.as_ref().filter(|_| drill);
         Self {
@@ -45,7 +47,11 @@ impl From<&RunRow> for RunLine {
             trigger: word(&row.trigger),
             created: row.created.into(),
             lasted,
-            verdict: if row.stuck > 0 { Badge::new("stuck", '!', "bad") } else { Badge::of(row.verdict) },
+            verdict: if row.stuck > 0 {
+                Badge::new("stuck", '!', "bad")
+            } else {
+                Badge::of(row.verdict)
+            },
             score: score.map(|summary| Score {
                 rating: summary.rating.clone(),
                 outcome: summary.outcome.map(figure),

@@ -37,17 +37,8 @@ pub(in crate::http) fn offset_ms(at: Timestamp, start: Timestamp) -> i64 {
     i64::try_from(at.duration_since(start).as_millis()).unwrap_or(i64::MAX)
 }
 
-/// A length in seconds and larger units, tenths below a minute: `0.4s`, `12.5s`, `1m12s`, `2h03m`.
-pub(in crate::http) fn span(milliseconds: u64) -> String {
-    let seconds = milliseconds / 1000;
-    let tenths = milliseconds / 100 % 10;
-    match seconds {
-        0..60 if tenths > 0 => format!("{seconds}.{tenths}s"),
-        0..60 => format!("{seconds}s"),
-        60..3600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
-        _ => format!("{}h{:02}m", seconds / 3600, seconds / 60 % 60),
-    }
-}
+/// A length as scores write it.
+pub(in crate::http) use crate::score::span;
 
 /// A time relative to the start of the method, in whole seconds: `+1:12`, `−0:05`.
 pub(in crate::http) fn relative(milliseconds: i64) -> String {
@@ -56,7 +47,12 @@ pub(in crate::http) fn relative(milliseconds: i64) -> String {
     if seconds < 3600 {
         format!("{sign}{}:{:02}", seconds / 60, seconds % 60)
     } else {
-        format!("{sign}{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+        format!(
+            "{sign}{}:{:02}:{:02}",
+            seconds / 3600,
+            seconds / 60 % 60,
+            seconds % 60
+        )
     }
 }
 
@@ -65,11 +61,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lengths_and_relative_times_read_well() {
-        for (ms, text) in [(0, "0s"), (400, "0.4s"), (12_500, "12.5s"), (72_900, "1m12s"), (7_380_000, "2h03m")] {
-            assert_eq!(span(ms), text);
-        }
-        for (ms, text) in [(0, "+0:00"), (72_000, "+1:12"), (-5_000, "−0:05"), (3_661_000, "+1:01:01")] {
+    fn relative_times_read_well() {
+        for (ms, text) in [
+            (0, "+0:00"),
+            (72_000, "+1:12"),
+            (-5_000, "−0:05"),
+            (3_661_000, "+1:01:01"),
+        ] {
             assert_eq!(relative(ms), text);
         }
     }

@@ -388,9 +388,14 @@ pub(crate) fn against(root: &Node, stack: &Stack, experiment: &Experiment, sink:
     }
 }
 
-/// A step that lasts `until: remedied` and that no remedy ends can only time out.
+/// A step that lasts `until: remedied` can only time out where no remedy ends it, and none acts on the stack: one that
+/// does may lead round the fault, as a failover does.
 fn unremedied(view: View<'_>, experiment: &Experiment, ended: &BTreeSet<&str>, sink: &mut Sink) {
     let waits = |id: &StepId| !ended.contains(id.as_str());
+    let acts = |remedy: &Node| remedy.get("http").or(remedy.get("run")).is_some();
+    if view.items("remedies").iter().any(acts) {
+        return;
+    }
     let mut left = experiment
         .method
         .iter()
@@ -402,7 +407,7 @@ fn unremedied(view: View<'_>, experiment: &Experiment, ended: &BTreeSet<&str>, s
             Code::Unremedied,
             span,
             format!(
-                "no remedy ends the step `{}`, which lasts until it is remedied",
+                "no remedy can end the step `{}`, which lasts until it is remedied",
                 step.id
             ),
         )

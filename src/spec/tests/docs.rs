@@ -33,7 +33,7 @@ fn keep(name: &str, kept: &str, made: &str) {
     } else {
         assert!(
             kept == made,
-            "docs/errors/{name}.md is not what the checker says: `make docs` rewrites it\n{made}"
+            "docs/errors/{name}.md is not what the checker says: `UPDATE_DOCS=1 cargo test docs::` rewrites it\n{made}"
         );
     }
 }

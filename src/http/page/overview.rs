@@ -1,0 +1,54 @@
+//! The overview.
+
+use axum::extract::State;
+use axum::response::Html;
+
+use crate::http::Services;
+use crate::http::actor::Actor;
+use crate::http::api::library::contents;
+use crate::http::catalogue::Kind;
+use crate::http::problem::Problem;
+use crate::http::reading::Reading;
+use crate::http::templates::render;
+use crate::http::view::layout::Layout;
+use crate::http::view::overview::{LiveRun, Next, Overview, Startable, Unmatched};
+use crate::http::view::run_line::RunLine;
+
+/// How many runs the last scorecards are looked for in.
+const LOOKED_AT: u32 = 200;
+
+/// How many of a list the overview shows.
+const SHOWN: usize = 6;
+
+/// What runs, what comes, what can be started.
+pub(in crate::http) async fn get(
+    State(services): State<Services>,
+    actor: Actor,
+) -> Result<Html<String>, Problem> {
+    let contents = contents(&services).await?;
+    let mut live = Vec::new();
+    for row in services.database.live_runs().await? {
+        live.push(LiveRun::new(&Reading::of(&services, &row.id).await?));
+    }
+    let rows = services.database.recent_runs(LOOKED_AT, None).await?;
+    let scored: Vec<RunLine> = rows
+        .iter()
+        .map(RunLine::from)
+        .filter(|run| run.score.is_some())
+        .collect();
+    // The schedule is read from files.
+    let upcoming = services.upcoming.clone();
+    let upcoming = tokio::task::spawn_blocking(move || upcoming())
+        .await
+        .map_err(|error| Problem::internal(&error))?;
+    let unmatched = services.database.unmatched_signals(5).await?;
+    render(&Overview {
+        layout: Layout::new(&services, "Overview", "overview", &actor.0).await?,
+        live,
+        upcoming: upcoming.iter().take(SHOWN).map(Next::from).collect(),
+        drills: Startable::all(&contents, Kind::Drill, &scored),
+        experiments: Startable::all(&contents, Kind::Experiment, &scored),
+        scorecards: scored.into_iter().take(SHOWN).collect(),
+        unmatched: unmatched.iter().map(Unmatched::from).collect(),
+    })
+}

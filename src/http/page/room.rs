@@ -1,0 +1,59 @@
+//! The run room, and the stream that tells it to look again.
+
+use axum::extract::{Path, Query, State};
+use axum::http::HeaderMap;
+use axum::response::{Html, IntoResponse};
+use serde::Deserialize;
+
+use crate::http::Services;
+use crate::http::actor::{self, Actor};
+use crate::http::api::library::contents;
+use crate::http::events::{Shape, follow, resume_after};
+use crate::http::problem::Problem;
+use crate::http::reading::{Reading, run_id};
+use crate::http::templates::render;
+use crate::http::view::layout::Layout;
+use crate::http::view::room::{Around, Room};
+
+/// What the address asks for.
+#[derive(Debug, Deserialize)]
+pub(in crate::http) struct Wish {
+    pub(super) staff: Option<String>,
+    after: Option<u64>,
+}
+
+/// The room as things stand now.
+pub(in crate::http) async fn get(
+    State(services): State<Services>,
+    actor: Actor,
+    Path(run): Path<String>,
+    Query(wish): Query<Wish>,
+) -> Result<Html<String>, Problem> {
+    let reading = Reading::of(&services, &run_id(&run)?).await?;
+    let contents = contents(&services).await?;
+    let names = actor::names(&services, &reading.events).await?;
+    let layout = Layout::new(&services, &reading.row.name, "runs", &actor.0).await?;
+    render(&Room::new(
+        layout,
+        &reading,
+        &Around {
+            contents: &contents,
+            names: &names,
+            staff: wish.staff.as_deref() == Some("1"),
+            now: services.now().wall,
+        },
+    ))
+}
+
+/// That something happened, never what: a responder's browser is not told what the page hides.
+pub(in crate::http) async fn changes(
+    State(services): State<Services>,
+    Path(run): Path<String>,
+    Query(wish): Query<Wish>,
+    headers: HeaderMap,
+) -> Result<impl IntoResponse, Problem> {
+    let run = run_id(&run)?;
+    services.database.run(&run).await?;
+    let after = resume_after(&headers, wish.after);
+    Ok(follow(services, run, after, Shape::Change))
+}

@@ -1,0 +1,44 @@
+//! The start buttons.
+
+use axum::Form;
+use axum::extract::State;
+use axum::extract::rejection::FormRejection;
+use axum::response::Redirect;
+use serde::Deserialize;
+
+use crate::http::Services;
+use crate::http::api::start::{Wanted, start};
+use crate::http::catalogue::Kind;
+use crate::http::problem::Problem;
+
+/// What shall be started.
+#[derive(Debug, Deserialize)]
+pub(in crate::http) struct Choice {
+    kind: String,
+    name: String,
+}
+
+/// Starts it and leads to its room.
+pub(in crate::http) async fn post(
+    State(services): State<Services>,
+    choice: Result<Form<Choice>, FormRejection>,
+) -> Result<Redirect, Problem> {
+    let Form(choice) = choice.map_err(|error| bad_form(&error))?;
+    let kind = match choice.kind.as_str() {
+        "drill" => Kind::Drill,
+        "experiment" => Kind::Experiment,
+        _ => {
+            return Err(Problem::bad(
+                "nothing-to-start",
+                "only drills and experiments can be started",
+            ));
+        }
+    };
+    let handle = start(&services, Wanted::named(kind, choice.name)).await?;
+    Ok(Redirect::to(&format!("/runs/{}", handle.run())))
+}
+
+/// A form that does not read.
+pub(in crate::http) fn bad_form(error: &FormRejection) -> Problem {
+    Problem::new(error.status(), "bad-form", error.body_text())
+}

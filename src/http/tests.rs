@@ -1,0 +1,9 @@
+//! The edge as its clients meet it: a real server on loopback, a real database and library in a temporary folder, the
+//! real runtime; only the stack under test is made up.
+
+mod api;
+mod hook;
+mod pages;
+mod samples;
+mod stream;
+mod world;

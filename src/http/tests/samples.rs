@@ -1,0 +1,192 @@
+//! Every template rendered: with everything in it, and with as little as there can be.
+
+use crate::http::problem::Problem;
+use crate::http::templates::sample;
+use crate::http::view::Badge;
+use crate::http::view::layout::{Halted, Layout, StuckLine};
+use crate::http::view::overview::{LiveRun, Next, Overview, Startable, Unmatched};
+use crate::http::view::run_line::{RunLine, Score};
+use crate::http::view::run_list::RunList;
+use crate::http::view::time::Moment;
+use crate::http::view::trouble::Trouble;
+
+fn moment() -> Moment {
+    Moment::from(
+        "2026-03-01T10:00:00Z"
+            .parse::<jiff::Timestamp>()
+            .expect("an instant"),
+    )
+}
+
+fn layout(full: bool) -> Layout {
+    Layout {
+        title: "A <title>".into(),
+        here: "overview",
+        name: "Ada".into(),
+        version: "1.2.3",
+        css: "/static/app.css".into(),
+        script: "/static/app.js".into(),
+        icon: "/static/icon.svg".into(),
+        now: moment(),
+        ready: !full,
+        stuck: full
+            .then(|| StuckLine {
+                run: "r1".into(),
+                name: "outage".into(),
+                injection: "cut#2".into(),
+                error: "refused <why>".into(),
+                since: moment(),
+            })
+            .into_iter()
+            .collect(),
+        halted: full.then(|| Halted {
+            reason: "storm".into(),
+            at: moment(),
+        }),
+    }
+}
+
+fn line(full: bool) -> RunLine {
+    RunLine {
+        id: "r1".into(),
+        name: "outage".into(),
+        drill: full,
+        stack: "tiny".into(),
+        trigger: "api".into(),
+        created: moment(),
+        lasted: full.then(|| "1m12s".into()),
+        verdict: Badge::new("passed", '✓', "good"),
+        score: full.then(score),
+        stuck: 0,
+    }
+}
+
+fn score() -> Score {
+    Score {
+        rating: Some("P".into()),
+        outcome: Some("92".into()),
+        observed: None,
+        pass: Badge::new("team passed", '✓', "good"),
+    }
+}
+
+fn startable(full: bool) -> Startable {
+    Startable {
+        name: "outage".into(),
+        kind: "drill",
+        path: "drills/outage.yaml".into(),
+        stack: Some("tiny".into()),
+        summary: "SEV2, team crew".into(),
+        findings: if full {
+            Vec::new()
+        } else {
+            vec!["outage.yaml:3: `x` is unknown".into()]
+        },
+        last: full.then(score),
+        last_run: full.then(|| "r1".into()),
+    }
+}
+
+fn live(drill: bool, stuck: bool) -> LiveRun {
+    LiveRun {
+        id: "r1".into(),
+        name: "outage".into(),
+        drill,
+        stack: "tiny".into(),
+        phase: "running".into(),
+        since: moment(),
+        clock: "since the method began",
+        faults: (!drill).then(|| vec!["kill of api's container".into()]),
+        here: !stuck,
+        stuck,
+    }
+}
+
+#[test]
+fn the_overview_shows_all_it_has_and_says_what_there_is_not() {
+    let full = sample(&Overview {
+        layout: layout(true),
+        live: vec![live(true, false), live(false, true)],
+        upcoming: vec![Next {
+            drill: "outage".into(),
+            at: moment(),
+        }],
+        scorecards: vec![line(true)],
+        drills: vec![startable(true)],
+        experiments: vec![startable(false)],
+        unmatched: vec![Unmatched {
+            source: "alertmanager".into(),
+            received: moment(),
+            repeats: 2,
+            body: "{}".into(),
+        }],
+    });
+    for part in [
+        "Stuck: not everything could be undone",
+        "refused &lt;why&gt;",
+        "Everything is halted",
+        "Recovering.",
+        "kill of api&#x27;s container",
+        "driven by another process",
+        "again 2×",
+        "1 finding",
+    ] {
+        assert!(full.contains(part), "no `{part}` in {full}");
+    }
+    let empty = sample(&Overview {
+        layout: layout(false),
+        live: vec![],
+        upcoming: vec![],
+        scorecards: vec![],
+        drills: vec![],
+        experiments: vec![],
+        unmatched: vec![],
+    });
+    for part in [
+        "Nothing runs.",
+        "No drill has been scored yet.",
+        "Nothing is scheduled.",
+        "No drills in the library.",
+        "A &lt;title&gt;",
+    ] {
+        assert!(empty.contains(part), "no `{part}` in {empty}");
+    }
+}
+
+#[test]
+fn lists_of_runs_lead_on_and_back() {
+    let page = |runs, further, next| {
+        sample(&RunList {
+            layout: layout(false),
+            runs,
+            further,
+            next,
+        })
+    };
+    let middle = page(vec![line(true), line(false)], true, Some("r9".into()));
+    assert!(
+        middle.contains("/runs?before=r9")
+            && middle.contains("Latest runs")
+            && middle.contains("1m12s")
+    );
+    assert!(page(vec![], false, None).contains("Nothing has run yet."));
+    assert!(page(vec![], true, None).contains("No earlier runs."));
+}
+
+#[test]
+fn a_trouble_says_what_to_do() {
+    let finding = serde_json::json!({"file": "a.yaml", "line": 3, "message": "`x` is unknown", "hint": "did you mean `y`?"});
+    let problem = Problem::conflict("stack-busy", "stack `tiny` is in use; hint: wait <for> it")
+        .with_findings(vec![finding]);
+    let page = sample(&Trouble::new(layout(true), problem, "/runs/r1".into()));
+    for part in [
+        "<h1>Conflict</h1>",
+        "</strong> wait &lt;for&gt; it",
+        "a.yaml:3",
+        "did you mean `y`?",
+        "href=\"&#x2f;runs&#x2f;r1\"",
+        "stack-busy",
+    ] {
+        assert!(page.contains(part), "no `{part}` in {page}");
+    }
+}

@@ -1,0 +1,166 @@
+//! Following a run: no gap, no repeat, and an end.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::Method;
+use hyper::body::Incoming;
+use serde_json::{Value, json};
+
+use super::world::Server;
+
+/// A stream as a client reads it.
+struct Stream {
+    body: Incoming,
+    text: String,
+}
+
+impl Stream {
+    async fn open(server: &Server, path: &str, last: Option<u64>) -> Self {
+        let mut request = server
+            .request(Method::GET, path)
+            .header("accept", "text/event-stream");
+        if let Some(last) = last {
+            request = request.header("last-event-id", last.to_string());
+        }
+        let answer = server
+            .open(request.body(Full::new(Bytes::new())).expect("a request"))
+            .await;
+        assert_eq!(answer.status(), 200);
+        Self {
+            body: answer.into_body(),
+            text: String::new(),
+        }
+    }
+
+    /// The next event's id, name and data; nothing at the end of the stream.
+    async fn next(&mut self) -> Option<(u64, String, String)> {
+        loop {
+            if let Some((message, rest)) = self.text.split_once("\n\n") {
+                let field = |name: &str| {
+                    message
+                        .lines()
+                        .find_map(|line| line.strip_prefix(name))
+                        .map(str::trim)
+                        .unwrap_or_default()
+                        .to_owned()
+                };
+                let found = (field("id:"), field("event:"), field("data:"));
+                self.text = rest.to_owned();
+                if found.0.is_empty() {
+                    continue;
+                }
+                return Some((found.0.parse().expect("a sequence"), found.1, found.2));
+            }
+            let frame = tokio::time::timeout(Duration::from_secs(10), self.body.frame())
+                .await
+                .expect("no event came")?;
+            let data = frame.expect("a frame").into_data().expect("data");
+            self.text
+                .push_str(std::str::from_utf8(&data).expect("text"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_follower_that_drops_out_gets_every_event_once() {
+    let server = Server::start().await;
+    let run = server.drill().await;
+    let path = format!("/api/v1/runs/{run}/events");
+    let mut seen: Vec<(u64, String)> = Vec::new();
+    let mut stream = Stream::open(&server, &path, None).await;
+    for _ in 0..3 {
+        let (seq, kind, data) = stream.next().await.expect("stored events");
+        let data: Value = serde_json::from_str(&data).expect("JSON");
+        assert_eq!((&data["seq"], &data["type"]), (&json!(seq), &json!(kind)));
+        seen.push((seq, kind));
+    }
+    drop(stream);
+    // While nobody listens, more happens.
+    for text in ["one", "two"] {
+        server
+            .post(&path, json!({"type": "noted", "text": text}))
+            .await;
+    }
+    let mut stream = Stream::open(&server, &path, Some(seen.len() as u64)).await;
+    let notes = async {
+        for text in ["three", "four"] {
+            server
+                .post(&path, json!({"type": "noted", "text": text}))
+                .await;
+        }
+        server
+            .post(
+                &format!("/api/v1/runs/{run}/halt"),
+                json!({"reason": "enough"}),
+            )
+            .await;
+    };
+    let rest = async {
+        let mut rest = Vec::new();
+        while let Some((seq, kind, _)) = stream.next().await {
+            rest.push((seq, kind));
+        }
+        rest
+    };
+    let ((), rest) = tokio::join!(notes, rest);
+    seen.extend(rest);
+    let stored = server.get(&path).await.json();
+    let stored: Vec<(u64, String)> = stored["events"]
+        .as_array()
+        .expect("events")
+        .iter()
+        .map(|event| {
+            (
+                event["seq"].as_u64().expect("a sequence"),
+                event["type"].as_str().expect("a type").to_owned(),
+            )
+        })
+        .collect();
+    assert_eq!(seen, stored);
+    assert_eq!(
+        seen.last().map(|(_, kind)| kind.as_str()),
+        Some("run_ended")
+    );
+    assert_eq!(seen.iter().filter(|(_, kind)| kind == "noted").count(), 4);
+    // One that comes back after the end is told so by an empty stream.
+    let mut stream = Stream::open(&server, &path, Some(seen.len() as u64)).await;
+    assert_eq!(stream.next().await, None);
+}
+
+#[tokio::test]
+async fn the_rooms_stream_tells_that_and_not_what() {
+    let server = Server::start().await;
+    let run = server.drill().await;
+    let mut stream = Stream::open(&server, &format!("/runs/{run}/changes?after=2"), None).await;
+    let (seq, kind, data) = stream.next().await.expect("an event");
+    assert_eq!((seq, kind.as_str(), data.as_str()), (3, "", "changed"));
+    server.halt(&run).await;
+}
+
+#[tokio::test]
+async fn streams_end_when_the_server_goes() {
+    let server = Server::start().await;
+    let run = server.drill().await;
+    let mut stream = Stream::open(
+        &server,
+        &format!("/api/v1/runs/{run}/events?after=1000"),
+        None,
+    )
+    .await;
+    server.services.shutdown.cancel();
+    assert_eq!(stream.next().await, None);
+    let handle = server
+        .services
+        .supervisor
+        .get(&run.parse().expect("an id"))
+        .expect("a live run");
+    handle
+        .stop(
+            crate::engine::event::StopCause::Signal,
+            crate::engine::event::Origin::engine(),
+        )
+        .await;
+    handle.clone().ended().await;
+}

@@ -1,0 +1,354 @@
+//! A server with a made-up stack: its one probe fails while its fault is on.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::header::{CONTENT_TYPE, HOST};
+use hyper::{HeaderMap, Method, Request, StatusCode};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::clock::{SystemClock, SystemIds};
+use crate::engine::event::{Token, UndoneBy};
+use crate::engine::undo::Armed;
+use crate::engine::watch::{Sample, SampleResult};
+use crate::http::shelf::Shelf;
+use crate::http::{Planned, Readiness, Services, router, serve};
+use crate::model::fault::Injection;
+use crate::model::ids::RunId;
+use crate::model::plan::Plan;
+use crate::model::probe::Probe;
+use crate::model::stack::Stack;
+use crate::ports::{
+    Answer, Applied, Claim, Claims, Clock, FaultDriver, FaultError, Inspector, Presence, Prober,
+    Removed,
+};
+use crate::runtime::{Ports, Supervisor};
+use crate::spec::Options;
+use crate::store::database::Database;
+
+/// The bearer token its hooks accept.
+pub(super) const TOKEN: &str = "correct horse battery staple";
+
+/// The made-up stack.
+#[derive(Debug)]
+struct World {
+    clock: SystemClock,
+    broken: AtomicBool,
+}
+
+impl FaultDriver for World {
+    fn capture<'a>(
+        &'a self,
+        _: &'a RunId,
+        _: &'a Stack,
+        _: &'a Injection,
+    ) -> Answer<'a, Result<Token, FaultError>> {
+        Box::pin(async { Ok(Token(Value::Null)) })
+    }
+
+    fn apply<'a>(&'a self, _: &'a Armed) -> Answer<'a, Result<Applied, FaultError>> {
+        Box::pin(async {
+            let sent = self.clock.now();
+            self.broken.store(true, Ordering::SeqCst);
+            Ok(Applied {
+                sent,
+                effective: self.clock.now(),
+                evidence: "it is cut".into(),
+            })
+        })
+    }
+
+    fn undo<'a>(&'a self, _: &'a Armed) -> Answer<'a, Result<Removed, FaultError>> {
+        Box::pin(async {
+            self.broken.store(false, Ordering::SeqCst);
+            Ok(Removed {
+                at: self.clock.now(),
+                by: UndoneBy::Us,
+                evidence: "it is whole".into(),
+            })
+        })
+    }
+
+    fn look<'a>(&'a self, _: &'a Armed) -> Answer<'a, Result<Presence, FaultError>> {
+        Box::pin(async { Ok(Presence::Present) })
+    }
+}
+
+impl Prober for World {
+    fn ask<'a>(&'a self, _: &'a Probe) -> Answer<'a, Sample> {
+        Box::pin(async {
+            let sent = self.clock.now();
+            let result = if self.broken.load(Ordering::SeqCst) {
+                SampleResult::Failed("503 <unavailable>".into())
+            } else {
+                SampleResult::Passed
+            };
+            Sample {
+                sent,
+                took: Duration::from_millis(1),
+                result,
+            }
+        })
+    }
+}
+
+impl Inspector for World {
+    fn inspect<'a>(&'a self, _: &'a Plan) -> Answer<'a, Result<Vec<String>, Vec<String>>> {
+        Box::pin(async { Ok(vec!["made up".into()]) })
+    }
+
+    fn prove<'a>(&'a self, _: &'a Stack) -> Answer<'a, Result<Vec<String>, Vec<String>>> {
+        Box::pin(async { Ok(vec!["made up".into()]) })
+    }
+}
+
+impl Claims for World {
+    fn claim(&self, _: &RunId) -> std::io::Result<Option<Claim>> {
+        Ok(Some(Box::new(())))
+    }
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: String,
+}
+
+impl Reply {
+    pub(super) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
+    }
+
+    pub(super) fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().expect("text"))
+    }
+
+    /// The problem's code, of an answer with this status.
+    pub(super) fn problem(&self, status: u16) -> String {
+        assert_eq!(self.status.as_u16(), status, "{}", self.body);
+        assert_eq!(self.header("content-type"), "application/problem+json");
+        let problem = self.json();
+        assert_eq!(problem["status"], status);
+        problem["code"].as_str().expect("a code").to_owned()
+    }
+}
+
+/// A server and all it stands on.
+pub(super) struct Server {
+    pub(super) services: Services,
+    address: String,
+    client: Client<HttpConnector, Full<Bytes>>,
+    tracker: TaskTracker,
+    folder: PathBuf,
+}
+
+impl Server {
+    pub(super) async fn start() -> Self {
+        Self::start_with(|_| ()).await
+    }
+
+    pub(super) async fn start_with(adapt: impl FnOnce(&mut Services)) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let folder = std::env::temp_dir().join(format!(
+            "firedrill-http-{}-{}",
+            std::process::id(),
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        ));
+        // A process that was killed may have left one of the same name.
+        let _ = std::fs::remove_dir_all(&folder);
+        let library = folder.join("library");
+        write_library(&library);
+        let clock = SystemClock::start();
+        let database = Database::open(&folder.join("data"))
+            .await
+            .expect("a database");
+        let world = Arc::new(World {
+            clock,
+            broken: AtomicBool::new(false),
+        });
+        let tracker = TaskTracker::new();
+        let ports = Ports {
+            clock: Arc::new(clock),
+            ids: Arc::new(SystemIds::new(clock)),
+            journal: Arc::new(database.clone()),
+            driver: world.clone(),
+            prober: world.clone(),
+            inspector: world.clone(),
+            claims: world,
+        };
+        let options = Options {
+            library_dir: Some(library.clone()),
+            stacks_dir: Some(library.clone()),
+            env: Arc::new(|_| Some("s3cret".to_owned())),
+            ..Options::default()
+        };
+        let ready = Readiness::default();
+        ready.set();
+        let planned = Planned {
+            drill: "outage".parse().expect("a name"),
+            at: "2126-03-01T10:00:00Z".parse().expect("an instant"),
+        };
+        let mut services = Services {
+            supervisor: Supervisor::new(ports, tracker.clone()),
+            database,
+            library: Arc::new(Shelf::new(vec![library], options)),
+            hook_tokens: Arc::new(["another".to_owned(), TOKEN.to_owned()]),
+            local_operator: "Ada <Lovelace>".into(),
+            hosts: Arc::new([]),
+            upcoming: Arc::new(move || vec![planned.clone()]),
+            ready,
+            started: clock.now(),
+            version: "0.0.0",
+            shutdown: CancellationToken::new(),
+        };
+        adapt(&mut services);
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address").to_string();
+        tracker.spawn(serve(
+            listener,
+            router(services.clone()),
+            services.shutdown.clone(),
+        ));
+        Self {
+            services,
+            address,
+            client: Client::builder(TokioExecutor::new()).build_http(),
+            tracker,
+            folder,
+        }
+    }
+
+    pub(super) fn request(&self, method: Method, path: &str) -> hyper::http::request::Builder {
+        Request::builder()
+            .method(method)
+            .uri(format!("http://{}{path}", self.address))
+            .header(HOST, &self.address)
+    }
+
+    pub(super) async fn open(
+        &self,
+        request: Request<Full<Bytes>>,
+    ) -> hyper::Response<hyper::body::Incoming> {
+        self.client.request(request).await.expect("an answer")
+    }
+
+    pub(super) async fn send(
+        &self,
+        request: hyper::http::request::Builder,
+        body: impl Into<Bytes>,
+    ) -> Reply {
+        let request = request.body(Full::new(body.into())).expect("a request");
+        let (head, body) = self.open(request).await.into_parts();
+        let body = body.collect().await.expect("a body").to_bytes();
+        Reply {
+            status: head.status,
+            headers: head.headers,
+            body: String::from_utf8_lossy(&body).into_owned(),
+        }
+    }
+
+    pub(super) async fn get(&self, path: &str) -> Reply {
+        self.send(self.request(Method::GET, path), "").await
+    }
+
+    pub(super) async fn post(&self, path: &str, body: Value) -> Reply {
+        let request = self
+            .request(Method::POST, path)
+            .header(CONTENT_TYPE, "application/json");
+        self.send(request, body.to_string()).await
+    }
+
+    pub(super) async fn form(&self, path: &str, body: &str) -> Reply {
+        let request = self
+            .request(Method::POST, path)
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        self.send(request, body.to_owned()).await
+    }
+
+    /// Starts the drill and waits until users are hurt. Answers with the run's id.
+    pub(super) async fn drill(&self) -> String {
+        let reply = self
+            .post("/api/v1/runs", serde_json::json!({"drill": "outage"}))
+            .await;
+        assert_eq!(reply.status, 201, "{}", reply.body);
+        let run = reply.json()["id"].as_str().expect("an id").to_owned();
+        self.until(&run, "probe_changed", |event| {
+            event["fact"]["standing"] == "failing"
+        })
+        .await;
+        run
+    }
+
+    /// Waits until the run's log holds such an event.
+    pub(super) async fn until(&self, run: &str, kind: &str, is: impl Fn(&Value) -> bool) -> Value {
+        for _ in 0..400 {
+            let reply = self.get(&format!("/api/v1/runs/{run}/events")).await.json();
+            let events = reply["events"].as_array().expect("events").clone();
+            if let Some(event) = events
+                .into_iter()
+                .find(|event| event["type"] == kind && is(event))
+            {
+                return event;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("no `{kind}` came");
+    }
+
+    /// Halts a run and waits for its end.
+    pub(super) async fn halt(&self, run: &str) {
+        let reply = self
+            .post(
+                &format!("/api/v1/runs/{run}/halt"),
+                serde_json::json!({"reason": "enough"}),
+            )
+            .await;
+        assert_eq!(reply.status, 202, "{}", reply.body);
+        self.until(run, "run_ended", |_| true).await;
+        // The run's row goes with its last event; its place in the supervisor a moment later.
+        while self
+            .services
+            .supervisor
+            .get(&run.parse().expect("an id"))
+            .is_some()
+        {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.services.shutdown.cancel();
+        self.tracker.close();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn write_library(folder: &std::path::Path) {
+    std::fs::create_dir_all(folder).expect("a folder");
+    for (name, text) in [
+        ("tiny.yaml", include_str!("library/tiny.yaml")),
+        ("cut.yaml", include_str!("library/cut.yaml")),
+        ("outage.yaml", include_str!("library/outage.yaml")),
+        ("broken.yaml", include_str!("library/broken.yaml")),
+        ("crew.yaml", include_str!("library/crew.yaml")),
+        ("cutting.md", include_str!("library/cutting.md")),
+    ] {
+        std::fs::write(folder.join(name), text).expect("a file");
+    }
+}

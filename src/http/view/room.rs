@@ -1,0 +1,545 @@
+//! The run room: what happened, what is due, and what responders can do now.
+//!
+//! While a drill goes on, responders see what they would see of a real incident: their own acts, alerts and messages.
+//! Probes are shown once somebody has detected something, faults when the run has ended. Exercise staff see it all.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::chart::{self, Shown};
+use super::layout::Layout;
+use super::scorecard::{Times, standing};
+use super::time::{Moment, offset_ms, relative, span};
+use super::{Badge, markdown, overview, word};
+use crate::engine::event::{Fact, Phase, Standing};
+use crate::engine::state::RemedyProgress;
+use crate::http::catalogue::Contents;
+use crate::http::reading::Reading;
+use crate::http::templates::Page;
+use crate::model::drill::Severity;
+use crate::model::plan::Exercise;
+use crate::model::runbook::{Anchor, Expected, Milestone, Target};
+use crate::model::team::Role;
+use crate::narrative;
+use crate::score::expectations::{Line, Verdict};
+
+/// The page of one run.
+#[derive(Debug, Serialize)]
+pub(in crate::http) struct Room {
+    pub(in crate::http) layout: Layout,
+    pub(in crate::http) id: String,
+    pub(in crate::http) name: String,
+    pub(in crate::http) stack: String,
+    pub(in crate::http) drill: bool,
+    pub(in crate::http) team: Option<String>,
+    /// The narrative, for staff, and for everybody afterwards.
+    pub(in crate::http) brief: Option<String>,
+    pub(in crate::http) hypothesis: Option<String>,
+    pub(in crate::http) live: bool,
+    /// Whether the page shows what responders don't see yet.
+    pub(in crate::http) staff: bool,
+    /// What is kept from this page, in a sentence.
+    pub(in crate::http) hidden: Option<&'static str>,
+    pub(in crate::http) status: Badge,
+    pub(in crate::http) phase: String,
+    pub(in crate::http) reasons: Vec<String>,
+    /// When the method began.
+    pub(in crate::http) since: Option<Moment>,
+    pub(in crate::http) created: Moment,
+    pub(in crate::http) ended: Option<Moment>,
+    pub(in crate::http) lasted: Option<String>,
+    /// The last event shown here.
+    pub(in crate::http) seq: u64,
+    pub(in crate::http) chart: Option<String>,
+    pub(in crate::http) timeline: Vec<Entry>,
+    pub(in crate::http) timers: Vec<Timer>,
+    /// Lines that would give the answer away.
+    pub(in crate::http) withheld: usize,
+    pub(in crate::http) times: Option<Times>,
+    pub(in crate::http) probes: Vec<ProbeLine>,
+    pub(in crate::http) roles: Vec<RoleLine>,
+    /// Messages to the team, latest first.
+    pub(in crate::http) messages: Vec<Entry>,
+    pub(in crate::http) acts: Option<Acts>,
+    pub(in crate::http) runbook: Option<String>,
+}
+
+impl Page for Room {
+    const TEMPLATE: &'static str = "room.html";
+}
+
+/// One thing that happened.
+#[derive(Debug, Clone, Serialize)]
+pub(in crate::http) struct Entry {
+    pub(in crate::http) seq: u64,
+    pub(in crate::http) at: Moment,
+    pub(in crate::http) relative: Option<String>,
+    pub(in crate::http) tone: String,
+    pub(in crate::http) mark: char,
+    pub(in crate::http) text: String,
+    /// The way in, where it was not ourselves.
+    pub(in crate::http) source: Option<String>,
+}
+
+/// One line of the runbook and its clock.
+#[derive(Debug, Serialize)]
+pub(in crate::http) struct Timer {
+    pub(in crate::http) id: String,
+    pub(in crate::http) target: String,
+    pub(in crate::http) critical: bool,
+    pub(in crate::http) verdict: Badge,
+    /// When it is due in full credit.
+    pub(in crate::http) due: Option<Moment>,
+    pub(in crate::http) took: Option<String>,
+    pub(in crate::http) reason: String,
+}
+
+/// How a probe stands.
+#[derive(Debug, Serialize)]
+pub(in crate::http) struct ProbeLine {
+    pub(in crate::http) name: String,
+    pub(in crate::http) impact: bool,
+    pub(in crate::http) standing: Badge,
+    pub(in crate::http) since: Option<Moment>,
+    pub(in crate::http) reason: Option<String>,
+}
+
+/// Who has a role.
+#[derive(Debug, Serialize)]
+pub(in crate::http) struct RoleLine {
+    pub(in crate::http) value: &'static str,
+    pub(in crate::http) label: String,
+    pub(in crate::http) who: Option<String>,
+}
+
+/// What responders can do.
+#[derive(Debug, Serialize)]
+pub(in crate::http) struct Acts {
+    /// Why nothing is taken yet.
+    pub(in crate::http) waits: Option<&'static str>,
+    /// Whether there is a team to do it; otherwise only a halt and "this is real".
+    pub(in crate::http) team: bool,
+    pub(in crate::http) services: Vec<String>,
+    pub(in crate::http) severities: Vec<&'static str>,
+    pub(in crate::http) causes: Vec<String>,
+    pub(in crate::http) channels: Vec<String>,
+    pub(in crate::http) snippets: Vec<Snippet>,
+    pub(in crate::http) remedies: Vec<RemedyLine>,
+    pub(in crate::http) acknowledged: bool,
+    pub(in crate::http) resolved: bool,
+}
+
+/// A piece of advice to put into an update.
+#[derive(Debug, Clone, Serialize)]
+pub(in crate::http) struct Snippet {
+    pub(in crate::http) value: &'static str,
+    pub(in crate::http) text: &'static str,
+}
+
+/// Advice that users of a wallet need in an outage, ready to send.
+pub(in crate::http) const SNIPPETS: [Snippet; 3] = [
+    Snippet {
+        value: "do_not_retry",
+        text: "Please do not send your transfer again: it may arrive twice.",
+    },
+    Snippet {
+        value: "never_share_keys",
+        text: "Never share your recovery phrase or keys: we will not ask for them.",
+    },
+    Snippet {
+        value: "funds_are_safe",
+        text: "Your funds are safe.",
+    },
+];
+
+/// A remedy and what became of it.
+#[derive(Debug, Serialize)]
+pub(in crate::http) struct RemedyLine {
+    pub(in crate::http) id: String,
+    pub(in crate::http) label: String,
+    pub(in crate::http) takes: String,
+    pub(in crate::http) progress: Option<Badge>,
+}
+
+/// What a room is made from, beside the run itself.
+#[derive(Debug)]
+pub(in crate::http) struct Around<'a> {
+    pub(in crate::http) contents: &'a Contents,
+    /// Pseudonyms and the names behind them.
+    pub(in crate::http) names: &'a BTreeMap<String, String>,
+    pub(in crate::http) staff: bool,
+    pub(in crate::http) now: Timestamp,
+}
+
+/// What of a run is shown to whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Sight {
+    shown: Shown,
+    all: bool,
+}
+
+impl Sight {
+    fn of(reading: &Reading, staff: bool) -> Self {
+        let drill = reading
+            .state
+            .plan()
+            .is_some_and(|plan| plan.drill.is_some());
+        let all = staff || !drill || !reading.is_live();
+        let detected = reading.events.iter().any(|event| match &event.fact {
+            Fact::Detected { .. } => true,
+            Fact::AlertReceived { alert } => alert.firing && alert.qualifies,
+            _ => false,
+        });
+        Self {
+            shown: Shown {
+                faults: all,
+                probes: all || detected,
+            },
+            all,
+        }
+    }
+
+    fn hidden(self) -> Option<&'static str> {
+        match (self.shown.faults, self.shown.probes) {
+            (true, _) => None,
+            (false, true) => Some("Faults are hidden until the end."),
+            (false, false) => {
+                Some("Faults are hidden until the end, probes until somebody detects something.")
+            }
+        }
+    }
+}
+
+impl Room {
+    /// The room of a run.
+    pub(in crate::http) fn new(layout: Layout, reading: &Reading, around: &Around<'_>) -> Self {
+        let state = &reading.state;
+        let plan = state.plan();
+        let exercise = plan.and_then(|plan| plan.drill.as_ref());
+        let sight = Sight::of(reading, around.staff);
+        let name = |pseudonym: &str| {
+            around
+                .names
+                .get(pseudonym)
+                .cloned()
+                .unwrap_or_else(|| pseudonym.to_owned())
+        };
+        let timeline = timeline(reading, sight.shown, &name);
+        let (timers, withheld) = timers(reading, sight);
+        let live = reading.is_live();
+        let mut messages: Vec<Entry> = timeline
+            .iter()
+            .filter(|entry| entry.tone == "message")
+            .cloned()
+            .collect();
+        messages.reverse();
+        Self {
+            layout,
+            id: reading.row.id.to_string(),
+            name: reading.row.name.clone(),
+            stack: reading.row.stack.to_string(),
+            drill: exercise.is_some(),
+            team: exercise.map(|exercise| exercise.team.name.to_string()),
+            brief: exercise
+                .filter(|_| sight.all)
+                .map(|exercise| exercise.drill.brief.clone()),
+            hypothesis: plan
+                .filter(|_| sight.all)
+                .map(|plan| plan.experiment.hypothesis.clone()),
+            live,
+            staff: around.staff,
+            hidden: sight.hidden(),
+            status: if reading.row.stuck > 0 {
+                Badge::new("stuck", '!', "bad")
+            } else {
+                Badge::of(state.verdict().map(|(verdict, _)| verdict))
+            },
+            phase: overview::phase(state.phase()).to_owned(),
+            reasons: state
+                .verdict()
+                .map(|(_, reasons)| reasons.to_vec())
+                .unwrap_or_default(),
+            since: state.running_since().map(Into::into),
+            created: reading.row.created.into(),
+            ended: reading.row.ended.map(Into::into),
+            lasted: reading.row.ended.map(|ended| {
+                span(u64::try_from(offset_ms(ended, reading.row.created)).unwrap_or(0))
+            }),
+            seq: reading.events.last().map_or(0, |event| event.seq),
+            chart: chart::chart(reading, sight.shown, around.now, &name),
+            timeline,
+            timers,
+            withheld,
+            times: reading
+                .report
+                .as_ref()
+                .filter(|_| sight.all)
+                .map(|report| Times::new(&report.measures)),
+            probes: if sight.shown.probes {
+                probes(reading)
+            } else {
+                Vec::new()
+            },
+            roles: exercise.map(|_| roles(reading, &name)).unwrap_or_default(),
+            messages,
+            acts: live.then(|| acts(reading, around.contents)),
+            runbook: exercise.map(|exercise| markdown::html(&exercise.runbook.body)),
+        }
+    }
+}
+
+fn timeline(reading: &Reading, shown: Shown, name: &dyn Fn(&str) -> String) -> Vec<Entry> {
+    let Some(plan) = reading.state.plan() else {
+        return Vec::new();
+    };
+    let start = reading.state.running_since();
+    let entries = reading.events.iter().filter_map(|event| {
+        let (tone, text) = narrative::sentence(event, plan, name)?;
+        if !chart::is_told(event, tone, shown) {
+            return None;
+        }
+        let source = word(&event.origin.source);
+        let message = matches!(event.fact, Fact::InjectDelivered { .. });
+        Some(Entry {
+            seq: event.seq,
+            at: event.at.into(),
+            relative: start.map(|start| relative(offset_ms(event.at.wall, start.wall))),
+            tone: if message {
+                "message".to_owned()
+            } else {
+                word(&tone)
+            },
+            mark: tone.mark(),
+            text,
+            source: (!matches!(source.as_str(), "engine" | "probe" | "fault" | "room"))
+                .then_some(source),
+        })
+    });
+    entries.collect()
+}
+
+/// The runbook's lines. While a drill goes on, those that name the cause or a remedy are left out and counted, and
+/// clocks that run from the fault show nothing before a detection.
+fn timers(reading: &Reading, sight: Sight) -> (Vec<Timer>, usize) {
+    let plan = reading.state.plan();
+    let Some(exercise) = plan.and_then(|plan| plan.drill.as_ref()) else {
+        return (Vec::new(), 0);
+    };
+    let lines = reading
+        .report
+        .as_ref()
+        .and_then(|report| report.scorecard.as_ref());
+    let lines = lines
+        .map(|scorecard| scorecard.lines.as_slice())
+        .unwrap_or_default();
+    let mut withheld = 0;
+    let mut timers = Vec::new();
+    for line in lines {
+        let what = expected(exercise, line);
+        if !sight.all && what.is_some_and(tells_the_answer) {
+            withheld += 1;
+            continue;
+        }
+        let quiet = !sight.shown.probes && what.is_some_and(counts_from_the_fault);
+        timers.push(Timer {
+            id: line.id.to_string(),
+            target: line.target.clone(),
+            critical: line.critical,
+            verdict: if quiet {
+                standing(Verdict::Pending)
+            } else {
+                standing(line.verdict)
+            },
+            due: line
+                .due
+                .filter(|_| !quiet && line.verdict == Verdict::Pending)
+                .map(Into::into),
+            took: line.took_ms.filter(|_| !quiet).map(span),
+            reason: if quiet {
+                String::new()
+            } else {
+                line.reason.clone()
+            },
+        });
+    }
+    (timers, withheld)
+}
+
+fn expected<'a>(exercise: &'a Exercise, line: &Line) -> Option<&'a Expected> {
+    exercise
+        .runbook
+        .expect
+        .iter()
+        .find(|known| known.id == line.id)
+        .map(|known| &known.what)
+}
+
+fn tells_the_answer(what: &Expected) -> bool {
+    match what {
+        Expected::Event { event, before, .. } => {
+            matches!(event, Milestone::CauseNamed(_) | Milestone::RemedyChosen(_))
+                || matches!(before, Some(Target::Remedy(_)))
+        }
+        Expected::Forbid { target } => matches!(target, Target::Remedy(_)),
+        Expected::Probe { .. } => true,
+        Expected::Cadence { .. } | Expected::MessageContains { .. } | Expected::Manual { .. } => {
+            false
+        }
+    }
+}
+
+fn counts_from_the_fault(what: &Expected) -> bool {
+    match what {
+        Expected::Event { event, from, .. } => {
+            matches!(event, Milestone::Mitigated | Milestone::Recovered)
+                || matches!(
+                    from,
+                    None | Some(Anchor::FaultEffective | Anchor::ImpactObserved)
+                )
+        }
+        _ => false,
+    }
+}
+
+fn probes(reading: &Reading) -> Vec<ProbeLine> {
+    let plan = reading.state.plan();
+    crate::engine::phase::tolerances(&reading.state)
+        .into_iter()
+        .map(|tolerance| {
+            let probe = reading.state.probe(&tolerance.probe);
+            let known = plan.and_then(|plan| plan.stack.probes.get(&tolerance.probe));
+            ProbeLine {
+                name: tolerance.probe.to_string(),
+                impact: known.is_some_and(|probe| probe.impact),
+                standing: match probe.standing {
+                    Some((Standing::Passing, _)) => Badge::new("passes", '✓', "good"),
+                    Some((Standing::Failing, _)) => Badge::new("fails", '✗', "bad"),
+                    None => Badge::new("not known", '–', "plain"),
+                },
+                since: probe.standing.map(|(_, since)| since.into()),
+                reason: probe.reason,
+            }
+        })
+        .collect()
+}
+
+fn roles(reading: &Reading, name: &dyn Fn(&str) -> String) -> Vec<RoleLine> {
+    Role::ALL
+        .into_iter()
+        .map(|role| {
+            let taken = reading.events.iter().rev().find(
+                |event| matches!(&event.fact, Fact::RoleTaken { role: taken } if *taken == role),
+            );
+            let who = taken.map(|event| {
+                event
+                    .origin
+                    .actor
+                    .as_deref()
+                    .map_or_else(|| "somebody".to_owned(), name)
+            });
+            RoleLine {
+                value: role.as_str(),
+                label: narrative::role_name(role),
+                who,
+            }
+        })
+        .collect()
+}
+
+fn acts(reading: &Reading, contents: &Contents) -> Acts {
+    let state = &reading.state;
+    let plan = state.plan();
+    let exercise = plan.and_then(|plan| plan.drill.as_ref());
+    let here = reading.status.is_some();
+    let has = |wanted: fn(&Fact) -> bool| reading.events.iter().any(|event| wanted(&event.fact));
+    let mut causes = contents.causes();
+    causes.extend(state.steps().iter().map(|step| step.id.to_string()));
+    causes.sort();
+    causes.dedup();
+    Acts {
+        waits: if !here {
+            Some("Another process drives this run: act where it was started.")
+        } else if state.phase() < Some(Phase::Running) {
+            Some("The drill begins once steady state holds.")
+        } else {
+            None
+        },
+        team: exercise.is_some(),
+        services: plan
+            .map(|plan| {
+                plan.stack
+                    .services
+                    .keys()
+                    .map(ToString::to_string)
+                    .collect()
+            })
+            .unwrap_or_default(),
+        severities: Severity::ALL
+            .iter()
+            .map(|severity| severity.as_str())
+            .collect(),
+        causes,
+        channels: channels(exercise),
+        snippets: SNIPPETS.to_vec(),
+        remedies: exercise
+            .map(|exercise| remedies(reading, exercise))
+            .unwrap_or_default(),
+        acknowledged: has(|fact| matches!(fact, Fact::Acknowledged)),
+        resolved: has(|fact| matches!(fact, Fact::Resolved)),
+    }
+}
+
+/// The usual channels, and those the runbook names.
+fn channels(exercise: Option<&Exercise>) -> Vec<String> {
+    let mut channels: Vec<String> = ["status_page", "telegram", "x", "email", "chat"]
+        .map(str::to_owned)
+        .to_vec();
+    for line in exercise
+        .map(|exercise| exercise.runbook.expect.as_slice())
+        .unwrap_or_default()
+    {
+        if let Expected::Event {
+            event: Milestone::Update {
+                channels: named, ..
+            },
+            ..
+        } = &line.what
+        {
+            for channel in named {
+                if !channels.contains(channel) {
+                    channels.push(channel.clone());
+                }
+            }
+        }
+    }
+    channels
+}
+
+fn remedies(reading: &Reading, exercise: &Exercise) -> Vec<RemedyLine> {
+    exercise
+        .drill
+        .remedies
+        .iter()
+        .map(|remedy| {
+            let used = reading
+                .state
+                .remedies()
+                .iter()
+                .rev()
+                .find(|used| used.remedy == remedy.id);
+            RemedyLine {
+                id: remedy.id.to_string(),
+                label: remedy.label.clone(),
+                takes: remedy.takes.to_string(),
+                progress: used.map(|used| match used.progress {
+                    RemedyProgress::Chosen => Badge::new("chosen", '…', "plain"),
+                    RemedyProgress::Acting => Badge::new("at work", '…', "plain"),
+                    RemedyProgress::Done => Badge::new("done", '✓', "good"),
+                    RemedyProgress::Failed => Badge::new("failed", '✗', "bad"),
+                }),
+            }
+        })
+        .collect()
+}

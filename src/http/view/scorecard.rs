@@ -1,0 +1,373 @@
+//! The scorecard: what the stack and the team came to, every figure with what is behind it.
+
+use serde::Serialize;
+
+use super::layout::Layout;
+use super::time::{Moment, offset_ms, span};
+use super::{Badge, figure, word};
+use crate::http::reading::Reading;
+use crate::http::templates::Page;
+use crate::score::expectations::{Line, Verdict};
+use crate::score::measures::{Censoring, Endpoint, Measure, Measures, Reading as Value};
+use crate::score::recovery::{Ended, Ender};
+use crate::score::report::{Check, CheckKind, CheckResult};
+use crate::score::rubric::{Rating, Score, TeamVerdict};
+use crate::score::{Report, Scorecard as Judged};
+
+/// The page of a run's scorecard.
+#[derive(Debug, Serialize)]
+pub(in crate::http) struct Card {
+    pub(in crate::http) layout: Layout,
+    pub(in crate::http) id: String,
+    pub(in crate::http) name: String,
+    pub(in crate::http) stack: String,
+    pub(in crate::http) experiment: String,
+    pub(in crate::http) hypothesis: String,
+    pub(in crate::http) created: Moment,
+    pub(in crate::http) lasted: Option<String>,
+    /// Whether the run goes on.
+    pub(in crate::http) provisional: bool,
+    pub(in crate::http) overall: Badge,
+    pub(in crate::http) reason: String,
+    pub(in crate::http) stack_verdict: Badge,
+    pub(in crate::http) stack_reasons: Vec<String>,
+    pub(in crate::http) checks: Vec<CheckLine>,
+    pub(in crate::http) times: Times,
+    pub(in crate::http) signals: Vec<SignalLine>,
+    pub(in crate::http) team: Option<TeamSide>,
+    pub(in crate::http) stuck: Vec<String>,
+    pub(in crate::http) chart: Option<String>,
+    pub(in crate::http) rubric: u32,
+    pub(in crate::http) seq: u64,
+    pub(in crate::http) head: Option<String>,
+}
+
+impl Page for Card {
+    const TEMPLATE: &'static str = "scorecard.html";
+}
+
+/// The team's side of a drill.
+#[derive(Debug, Serialize)]
+pub(in crate::http) struct TeamSide {
+    pub(in crate::http) team: String,
+    pub(in crate::http) drill: String,
+    pub(in crate::http) runbook: String,
+    pub(in crate::http) severity: &'static str,
+    pub(in crate::http) verdict: Badge,
+    pub(in crate::http) verdict_reason: String,
+    pub(in crate::http) rating: Option<&'static str>,
+    pub(in crate::http) meaning: Option<&'static str>,
+    pub(in crate::http) rating_reason: String,
+    pub(in crate::http) outcome: Option<String>,
+    pub(in crate::http) outcome_reason: String,
+    pub(in crate::http) outcome_needed: String,
+    pub(in crate::http) observed: Option<String>,
+    pub(in crate::http) observed_reason: String,
+    pub(in crate::http) observed_needed: String,
+    pub(in crate::http) lines: Vec<LineRow>,
+}
+
+/// One line of the runbook, judged.
+#[derive(Debug, Serialize)]
+pub(in crate::http) struct LineRow {
+    pub(in crate::http) id: String,
+    pub(in crate::http) target: String,
+    pub(in crate::http) critical: bool,
+    pub(in crate::http) verdict: Badge,
+    pub(in crate::http) took: Option<String>,
+    pub(in crate::http) points: String,
+    pub(in crate::http) reason: String,
+    pub(in crate::http) evidence: Vec<u64>,
+}
+
+/// One probe of the hypothesis.
+#[derive(Debug, Serialize)]
+pub(in crate::http) struct CheckLine {
+    pub(in crate::http) probe: String,
+    pub(in crate::http) when: &'static str,
+    pub(in crate::http) result: Badge,
+    pub(in crate::http) reason: Option<String>,
+}
+
+/// An alert or a report.
+#[derive(Debug, Serialize)]
+pub(in crate::http) struct SignalLine {
+    pub(in crate::http) seq: u64,
+    pub(in crate::http) at: Moment,
+    pub(in crate::http) what: &'static str,
+    pub(in crate::http) class: String,
+    pub(in crate::http) text: String,
+}
+
+/// The times of a run, and who ended it.
+#[derive(Debug, Serialize)]
+pub(in crate::http) struct Times {
+    pub(in crate::http) rows: Vec<TimeRow>,
+    pub(in crate::http) mitigation: Option<EndedBy>,
+    pub(in crate::http) recovery: Option<EndedBy>,
+    /// Times that steady state came back and was lost again.
+    pub(in crate::http) remissions: usize,
+}
+
+/// One time, with both endpoints.
+#[derive(Debug, Serialize)]
+pub(in crate::http) struct TimeRow {
+    pub(in crate::http) short: &'static str,
+    pub(in crate::http) label: &'static str,
+    pub(in crate::http) value: String,
+    /// Whether it is only known to be at least so long, not yet known, or not there.
+    pub(in crate::http) look: &'static str,
+    pub(in crate::http) bound: Option<String>,
+    pub(in crate::http) from: Option<End>,
+    pub(in crate::http) to: Option<End>,
+    pub(in crate::http) reason: String,
+}
+
+/// One end of a time.
+#[derive(Debug, Serialize)]
+pub(in crate::http) struct End {
+    pub(in crate::http) what: String,
+    pub(in crate::http) at: Moment,
+    pub(in crate::http) seq: u64,
+}
+
+/// Who ended something.
+#[derive(Debug, Serialize)]
+pub(in crate::http) struct EndedBy {
+    pub(in crate::http) by: Badge,
+    pub(in crate::http) reason: String,
+    pub(in crate::http) seq: u64,
+}
+
+impl Card {
+    /// The scorecard of a run.
+    pub(in crate::http) fn new(
+        layout: Layout,
+        reading: &Reading,
+        report: &Report,
+        chart: Option<String>,
+    ) -> Self {
+        let row = &reading.row;
+        let live = reading.is_live();
+        Self {
+            layout,
+            id: row.id.to_string(),
+            name: report.name().to_owned(),
+            stack: report.stack.to_string(),
+            experiment: report.experiment.to_string(),
+            hypothesis: report.hypothesis.clone(),
+            created: report.created.into(),
+            lasted: row
+                .ended
+                .map(|ended| span(u64::try_from(offset_ms(ended, row.created)).unwrap_or(0))),
+            provisional: live,
+            overall: Badge::of(report.overall.as_ref().map(|overall| overall.verdict)),
+            reason: report.overall.as_ref().map_or_else(
+                || "the run goes on".to_owned(),
+                |overall| overall.reason.clone(),
+            ),
+            stack_verdict: Badge::of(report.stack_verdict),
+            stack_reasons: report.stack_reasons.clone(),
+            checks: report.checks.iter().map(check).collect(),
+            times: Times::new(&report.measures),
+            signals: report
+                .measures
+                .signals
+                .iter()
+                .map(|signal| SignalLine {
+                    seq: signal.moment.seq,
+                    at: signal.moment.at.into(),
+                    what: if signal.alert { "alert" } else { "report" },
+                    class: word(&signal.class),
+                    text: signal.text.clone(),
+                })
+                .collect(),
+            team: report.scorecard.as_ref().map(TeamSide::new),
+            stuck: report.stuck.iter().map(ToString::to_string).collect(),
+            chart,
+            rubric: report.rubric,
+            seq: report.chain.seq,
+            head: report.chain.head.clone(),
+        }
+    }
+}
+
+impl TeamSide {
+    fn new(judged: &Judged) -> Self {
+        let score: &Score = &judged.score;
+        Self {
+            team: judged.team.to_string(),
+            drill: judged.drill.to_string(),
+            runbook: judged.runbook.to_string(),
+            severity: judged.severity.as_str(),
+            verdict: match score.verdict {
+                TeamVerdict::Passed => Badge::new("passed", '✓', "good"),
+                TeamVerdict::Failed => Badge::new("failed", '✗', "bad"),
+                TeamVerdict::Withheld => Badge::new("withheld", '?', "warn"),
+                TeamVerdict::Unrated => Badge::new("unrated", '–', "plain"),
+                TeamVerdict::Pending => Badge::new("pending", '…', "live"),
+            },
+            verdict_reason: score.verdict_reason.clone(),
+            rating: score.rating.map(Rating::as_str),
+            meaning: score.rating.map(Rating::meaning),
+            rating_reason: score.rating_reason.clone(),
+            outcome: score.outcome.map(figure),
+            outcome_reason: score.outcome_reason.clone(),
+            outcome_needed: figure(judged.pass.outcome),
+            observed: score.observed.map(figure),
+            observed_reason: score.observed_reason.clone(),
+            observed_needed: figure(judged.pass.observed),
+            lines: judged.lines.iter().map(line).collect(),
+        }
+    }
+}
+
+fn line(line: &Line) -> LineRow {
+    let scored = matches!(
+        line.verdict,
+        Verdict::Met | Verdict::Late | Verdict::Missed | Verdict::Violated
+    );
+    LineRow {
+        id: line.id.to_string(),
+        target: line.target.clone(),
+        critical: line.critical,
+        verdict: standing(line.verdict),
+        took: line.took_ms.map(span),
+        points: match line.verdict {
+            Verdict::Violated => format!("−{}", figure(line.weight)),
+            _ if !scored => "–".to_owned(),
+            Verdict::Met if !line.earns => "0".to_owned(),
+            _ => format!("{} / {}", figure(line.credit), figure(line.weight)),
+        },
+        reason: line.reason.clone(),
+        evidence: line.evidence.clone(),
+    }
+}
+
+/// A line's verdict as a badge.
+pub(in crate::http) fn standing(verdict: Verdict) -> Badge {
+    let (mark, look) = match verdict {
+        Verdict::Met => ('✓', "good"),
+        Verdict::Late => ('◔', "warn"),
+        Verdict::Missed => ('✗', "bad"),
+        Verdict::Violated => ('⊘', "bad"),
+        Verdict::Censored => ('⋯', "plain"),
+        Verdict::NotObserved => ('?', "warn"),
+        Verdict::NotApplicable => ('–', "plain"),
+        Verdict::Pending => ('…', "live"),
+    };
+    Badge::new(verdict.as_str(), mark, look)
+}
+
+fn check(check: &Check) -> CheckLine {
+    let (result, reason) = match &check.result {
+        CheckResult::Held => (Badge::new("held", '✓', "good"), None),
+        CheckResult::Failed(reason) => (Badge::new("failed", '✗', "bad"), Some(reason.clone())),
+        CheckResult::Unusable(reason) => (
+            Badge::new("could not be asked", '?', "warn"),
+            Some(reason.clone()),
+        ),
+        CheckResult::NotReached => (Badge::new("not reached", '–', "plain"), None),
+    };
+    CheckLine {
+        probe: check.probe.to_string(),
+        when: match check.kind {
+            CheckKind::SteadyState => "before and after",
+            CheckKind::During => "while faults were on",
+        },
+        result,
+        reason,
+    }
+}
+
+impl Times {
+    /// The times, in the order in which they come about.
+    pub(in crate::http) fn new(measures: &Measures) -> Self {
+        let rows = [
+            ("TTD", "to detect", &measures.time_to_detect),
+            ("TTD", "to detect, people", &measures.time_to_detect_human),
+            (
+                "TTD",
+                "to detect, machines",
+                &measures.time_to_detect_machine,
+            ),
+            ("TTA", "to acknowledge", &measures.time_to_acknowledge),
+            ("TTM", "to mitigate", &measures.time_to_mitigate),
+            ("TTR", "to recover", &measures.time_to_recover),
+        ];
+        Self {
+            rows: rows
+                .map(|(short, label, measure)| TimeRow::new(short, label, measure))
+                .into(),
+            mitigation: measures.mitigation.as_ref().map(ended),
+            recovery: measures.recovery.as_ref().map(ended),
+            remissions: measures.remissions.len(),
+        }
+    }
+}
+
+impl TimeRow {
+    fn new(short: &'static str, label: &'static str, measure: &Measure) -> Self {
+        let (value, look) = match measure.reading {
+            Value::Measured { value_ms } => (span(value_ms), "measured"),
+            Value::Censored {
+                at_least_ms,
+                because,
+            } => (
+                format!("at least {} ({})", span(at_least_ms), censoring(because)),
+                "censored",
+            ),
+            Value::Pending => ("not yet".to_owned(), "pending"),
+            Value::NotApplicable => ("–".to_owned(), "absent"),
+        };
+        let bounded = measure.error_bound_ms > 0
+            && matches!(
+                measure.reading,
+                Value::Measured { .. } | Value::Censored { .. }
+            );
+        Self {
+            short,
+            label,
+            value,
+            look,
+            bound: bounded.then(|| span(measure.error_bound_ms)),
+            from: measure.from.as_ref().map(End::new),
+            to: measure.to.as_ref().map(End::new),
+            reason: measure.reason.clone(),
+        }
+    }
+}
+
+fn censoring(because: Censoring) -> &'static str {
+    match because {
+        Censoring::Timer => "the fault's time was up",
+        Censoring::Abort => "the run was stopped",
+        Censoring::Outside => "somebody else removed the fault",
+        Censoring::ObservationEnded => "observation ended first",
+        Censoring::Unstable => "it did not hold for long enough",
+        Censoring::Interrupted => "the process died",
+    }
+}
+
+impl End {
+    fn new(endpoint: &Endpoint) -> Self {
+        Self {
+            what: endpoint.what.clone(),
+            at: endpoint.moment.at.into(),
+            seq: endpoint.moment.seq,
+        }
+    }
+}
+
+fn ended(ended: &Ended) -> EndedBy {
+    let (mark, look) = match ended.by {
+        Ender::Team => ('✓', "good"),
+        Ender::Automation | Ender::Stack => ('◇', "plain"),
+        Ender::Timer | Ender::Abort | Ender::Outside | Ender::Unattributed => ('–', "warn"),
+    };
+    EndedBy {
+        by: Badge::new(ended.by.as_str(), mark, look),
+        reason: ended.reason.clone(),
+        seq: ended.moment.seq,
+    }
+}

@@ -1,0 +1,159 @@
+//! The demo, whole: what the scorecard measures is compared with what really happened, as the script and an onlooker of
+//! the stack saw it; and nothing is left afterwards.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::firedrill::Firedrill;
+use crate::ground::{Folder, own_address};
+use crate::http;
+use crate::proxies::Proxies;
+
+/// How often the onlooker looks.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// What a measurement may be off by beyond its own error bound.
+const SLACK_MS: i64 = 50;
+
+/// When the stack was really broken, and when it was really repaired.
+#[derive(Debug)]
+struct Truth {
+    broken: Timestamp,
+    repaired: Timestamp,
+}
+
+fn looks_until(what: &str, mut seen: impl FnMut() -> bool) -> Timestamp {
+    for _ in 0..15_000 {
+        if seen() {
+            return Timestamp::now();
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+    panic!("the onlooker never saw {what}");
+}
+
+/// Looks at the stack itself, not at firedrill.
+fn look_on(host: IpAddr) -> Truth {
+    let proxies = Proxies::on(host);
+    looks_until("the proxies", || proxies.answers());
+    let broken = looks_until("the fault", || !proxies.toxics().is_empty());
+    let api = SocketAddr::new(host, 7000);
+    let repaired = looks_until("the failover", || {
+        http::send(api, "GET", "/admin/state", "")
+            .is_ok_and(|answer| answer.json()["signer"] == "signer-b")
+    });
+    Truth { broken, repaired }
+}
+
+fn at(script: &Value, what: &str) -> Timestamp {
+    let entries = script.as_array().expect("a list");
+    let entry = entries
+        .iter()
+        .find(|entry| entry["what"] == what)
+        .unwrap_or_else(|| panic!("no `{what}` in {script}"));
+    entry["at"]
+        .as_str()
+        .expect("a time")
+        .parse()
+        .expect("a time")
+}
+
+#[track_caller]
+fn agrees(report: &Value, measure: &str, truth: jiff::SignedDuration) {
+    let measured = &report["measures"][measure];
+    assert_eq!(measured["state"], "measured", "{measure}: {measured}");
+    let value = measured["value_ms"].as_i64().expect("milliseconds");
+    let bound = measured["error_bound_ms"].as_i64().unwrap_or(0);
+    let truth = i64::try_from(truth.as_millis()).expect("a drill is short");
+    let off = (value - truth).abs();
+    assert!(
+        off <= bound + SLACK_MS,
+        "{measure}: measured {value} ms, truly {truth} ms: off by {off} ms, allowed {bound} + {SLACK_MS} ms"
+    );
+    println!("{measure}: measured {value} ms, truly {truth} ms (bound {bound} ms)");
+}
+
+fn play(seed: &str) {
+    let folder = Folder::new();
+    let host = own_address();
+    let firedrill = Firedrill::within(folder.path());
+    let host_text = host.to_string();
+    let demo = firedrill.start([
+        "demo",
+        "--exit",
+        "--seed",
+        seed,
+        "--host",
+        &host_text,
+        "--script",
+        "script.json",
+    ]);
+    let truth = look_on(host);
+    let finished = demo.finish().exits(0);
+    assert!(
+        finished.stdout.contains("drill signer-outage: passed"),
+        "{}",
+        finished.stdout
+    );
+
+    let script: Value =
+        serde_json::from_str(&folder.read("script.json")).expect("the script's own times");
+    let report = firedrill.run(["report", "--format", "json"]).exits(0);
+    let report: Value = serde_json::from_str(&report.stdout).expect("a report");
+    let since = |from: Timestamp, to: Timestamp| to.duration_since(from);
+    agrees(
+        &report,
+        "time_to_detect_machine",
+        since(truth.broken, at(&script, "TransfersFailing firing")),
+    );
+    agrees(
+        &report,
+        "time_to_detect_human",
+        since(truth.broken, at(&script, "detected")),
+    );
+    let paged = at(&script, "TransfersFailing firing");
+    agrees(
+        &report,
+        "time_to_acknowledge",
+        since(paged, at(&script, "acknowledged")),
+    );
+    agrees(
+        &report,
+        "time_to_mitigate",
+        since(truth.broken, truth.repaired),
+    );
+    agrees(
+        &report,
+        "time_to_recover",
+        since(truth.broken, truth.repaired),
+    );
+
+    assert!(
+        !Proxies::on(host).answers(),
+        "the demo's proxies are still there"
+    );
+    assert!(
+        http::send(SocketAddr::new(host, 7000), "GET", "/healthz", "").is_err(),
+        "the demo's wallet is still there"
+    );
+    let left = firedrill.run(["recover", "--dry-run"]).exits(0);
+    assert!(left.stdout.contains("nothing is open"), "{}", left.stdout);
+}
+
+#[test]
+fn the_demos_scorecard_agrees_with_what_happened_at_seed_1() {
+    play("1");
+}
+
+#[test]
+fn the_demos_scorecard_agrees_with_what_happened_at_seed_2() {
+    play("2");
+}
+
+#[test]
+fn the_demos_scorecard_agrees_with_what_happened_at_seed_20261123() {
+    play("20261123");
+}

@@ -1,0 +1,79 @@
+//! HTTP as small as tests need it: one request a connection, over plain sockets.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// How long a peer may be silent.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A request or an answer, split.
+#[derive(Debug)]
+pub(crate) struct Message {
+    /// The request line, or the status line.
+    pub(crate) first: String,
+    pub(crate) body: String,
+}
+
+impl Message {
+    pub(crate) fn read(stream: &TcpStream) -> io::Result<Self> {
+        stream.set_read_timeout(Some(PATIENCE))?;
+        let mut reader = BufReader::new(stream);
+        let mut first = String::new();
+        reader.read_line(&mut first)?;
+        let mut length = 0;
+        loop {
+            let mut line = String::new();
+            if reader.read_line(&mut line)? == 0 || line.trim().is_empty() {
+                break;
+            }
+            let (name, value) = line.split_once(':').unwrap_or((line.as_str(), ""));
+            if name.eq_ignore_ascii_case("content-length") {
+                length = value.trim().parse().map_err(io::Error::other)?;
+            }
+        }
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body)?;
+        let body = String::from_utf8(body).map_err(io::Error::other)?;
+        Ok(Self {
+            first: first.trim_end().to_owned(),
+            body,
+        })
+    }
+
+    /// The status of an answer.
+    pub(crate) fn status(&self) -> u16 {
+        let code = self
+            .first
+            .split(' ')
+            .nth(1)
+            .and_then(|code| code.parse().ok());
+        code.unwrap_or_else(|| panic!("no status in `{}`", self.first))
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
+    }
+}
+
+/// Sends a request and reads its answer.
+pub(crate) fn send(to: SocketAddr, method: &str, path: &str, body: &str) -> io::Result<Message> {
+    let mut stream = TcpStream::connect_timeout(&to, PATIENCE)?;
+    let length = body.len();
+    write!(
+        stream,
+        "{method} {path} HTTP/1.1\r\nhost: {to}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+    )?;
+    Message::read(&stream)
+}
+
+/// Answers a request with JSON.
+pub(crate) fn answer(stream: &mut TcpStream, status: u16, body: &str) -> io::Result<()> {
+    let length = body.len();
+    write!(
+        stream,
+        "HTTP/1.1 {status} Status\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+    )
+}

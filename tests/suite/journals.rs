@@ -1,0 +1,67 @@
+//! One journal, one run at a time on a stack; no journal, no run.
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use crate::shop::{Experiment, Shop};
+
+#[test]
+fn a_second_run_on_a_stack_is_refused_and_the_first_one_named() {
+    let shop = Shop::open();
+    let first = shop.start(&Experiment::slow("60s"));
+    let toxics = shop.proxies.toxics();
+    let second = shop
+        .firedrill
+        .run(["run", "trial.yaml", "--json", "second.json"])
+        .exits(4);
+    let run = toxics
+        .first()
+        .and_then(|toxic| toxic.split('-').skip(1).take(3).reduce(|_, last| last))
+        .expect("a run's toxic");
+    let second = second
+        .tells("stack `shop` is in use by run")
+        .tells(run)
+        .tells("hint:");
+    assert!(second.took < Duration::from_secs(10), "{:?}", second.took);
+    assert_eq!(shop.proxies.toxics(), toxics, "the first run's fault stays");
+
+    // Nor does anybody recover what is alive.
+    shop.firedrill
+        .run(["recover"])
+        .tells("is driven by another process");
+    assert_eq!(shop.proxies.toxics(), toxics, "the first run's fault stays");
+    first.signal(Signal::INT);
+    first.finish().exits(3);
+    assert_eq!(shop.proxies.toxics(), [""; 0]);
+}
+
+#[test]
+fn a_data_folder_that_can_not_be_one_stops_the_run_before_anything_is_touched() {
+    let shop = Shop::open();
+    let file = shop.folder.write("in-the-way", "a file");
+    let firedrill = shop.firedrill.with_data(file.clone());
+    let trial = shop.experiment(&Experiment::slow("1s"));
+    let before = shop.proxies.snapshot();
+    firedrill
+        .run(["run", &trial])
+        .exits(4)
+        .tells("error:")
+        .tells(&file.display().to_string());
+    firedrill
+        .run(["recover"])
+        .exits(4)
+        .tells(&file.display().to_string());
+    assert_eq!(shop.proxies.snapshot(), before);
+    assert_eq!(shop.stock.requests(), [""; 0]);
+    assert_eq!(shop.folder.read("in-the-way"), "a file");
+}
+
+#[test]
+fn a_report_of_a_run_that_never_was_is_an_error() {
+    let shop = Shop::open();
+    shop.firedrill
+        .run(["report", "20261123-101500-4f2a91"])
+        .exits(4)
+        .tells("there is no run 20261123-101500-4f2a91");
+}
