@@ -29,7 +29,10 @@ fn page(name: &str) -> String {
 /// Compares a page with what it should be, or rewrites it.
 fn keep(name: &str, kept: &str, made: &str) {
     if std::env::var_os("UPDATE_DOCS").is_some() {
-        std::fs::write(folder().join(format!("{name}.md")), made).expect("the page can be written");
+        // Whole at every instant: other tests read the pages meanwhile, and list their folder.
+        let draft = folder().join(format!("../.{name}.draft"));
+        std::fs::write(&draft, made).expect("the page can be written");
+        std::fs::rename(&draft, folder().join(format!("{name}.md"))).expect("the page can be put");
     } else {
         assert!(
             kept == made,
