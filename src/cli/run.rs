@@ -24,8 +24,9 @@ Examples:
   firedrill run experiments/*.yaml --junit results.xml --markdown summary.md
   firedrill run drills/bad-token.yaml --dry-run --var host=127.0.0.2
 
-Every file is checked before anything is touched. SIGINT and SIGTERM undo everything, then end with exit status 3. With
-GITHUB_STEP_SUMMARY set, the Markdown report is appended to that file too. Of several files the worst exit status counts.")]
+Every file is checked before anything is touched. SIGINT and SIGTERM undo everything, then end with
+exit status 3. With GITHUB_STEP_SUMMARY set, the Markdown report is appended to that file too. Of
+several files the worst exit status counts.")]
 pub(super) struct Args {
     /// Files of experiments or drills
     #[arg(required = true, value_name = "FILE")]
