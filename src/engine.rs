@@ -14,7 +14,7 @@ pub mod input;
 pub mod phase;
 pub mod state;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub mod undo;
 mod verdict;
 pub mod watch;

@@ -27,6 +27,9 @@ pub(super) struct Args {
     /// The address that everything listens on
     #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     host: IpAddr,
+    /// Dial the services themselves, not the proxies before them (with a service)
+    #[arg(long, requires = "service")]
+    direct: bool,
     /// What keys and prices are made from
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -36,7 +39,11 @@ pub(super) async fn run(args: Args, terminal: &Terminal) -> anyhow::Result<Exit>
     let mut signals = Signals::catch()?;
     let (tracker, shutdown) = (TaskTracker::new(), CancellationToken::new());
     if let Some(service) = args.service {
-        let addresses = Addresses::on(args.host);
+        let addresses = if args.direct {
+            Addresses::direct(args.host)
+        } else {
+            Addresses::on(args.host)
+        };
         wallet::start_one(service, &addresses, args.seed, &tracker, shutdown.clone()).await?;
         terminal.note(&format!("{service} on {}", addresses.listen(service)));
     } else {

@@ -30,10 +30,7 @@ pub fn next_deadline(state: &State, now: &Stamp) -> Option<Stamp> {
         Some(Phase::Before) => times.extend(before::deadline(state)),
         Some(Phase::After) => times.extend(after::deadline(state)),
         Some(Phase::Running) => {
-            let to_come = state
-                .steps()
-                .iter()
-                .filter(|step| !running::is_begun(state, &step.id));
+            let to_come = state.steps_to_begin();
             times.extend(to_come.filter_map(|step| running::starts_at(state, step)));
             let chosen = state
                 .remedies()

@@ -105,15 +105,10 @@ fn watched(state: &State, fact: Fact, now: Stamp) -> Vec<Draft> {
 
 /// A dead process's run: nothing is resumed. What may be on is undone under this process's clock.
 fn take_over(state: &State, now: Stamp) -> Vec<Draft> {
-    let Some(last) = state.phase_at().filter(|_| !state.is_ended()) else {
-        // Created, and nothing more: there is nothing to undo, but it must end.
-        return if state.plan().is_some() && !state.is_ended() {
-            vec![Draft::engine(now, Fact::Interrupted { epoch: now.epoch })]
-        } else {
-            Vec::new()
-        };
+    let Some(epoch) = state.epoch().filter(|_| !state.is_ended()) else {
+        return Vec::new();
     };
-    let mut facts = vec![Draft::engine(now, Fact::Interrupted { epoch: last.epoch })];
+    let mut facts = vec![Draft::engine(now, Fact::Interrupted { epoch })];
     for obligation in state.ledger().open() {
         let injection = obligation.injection.id.clone();
         facts.push(Draft::engine(
@@ -141,11 +136,7 @@ fn outcome_facts(state: &State, key: EffectKey, outcome: Outcome, now: Stamp) ->
             Err(findings) => vec![Draft::engine(now, Fact::PreflightFailed { findings })],
         };
     }
-    let Some(obligation) = state
-        .ledger()
-        .open()
-        .find(|o| requested(&o.entry) == Some(key.0))
-    else {
+    let Some(obligation) = state.ledger().awaiting(key.0) else {
         return Vec::new();
     };
     match (undo_view(&obligation.entry), outcome) {
@@ -183,16 +174,6 @@ fn outcome_facts(state: &State, key: EffectKey, outcome: Outcome, now: Stamp) ->
             undo_failed(obligation, error, now)
         }
         _ => Vec::new(),
-    }
-}
-
-/// The event that asked for what an entry now waits for.
-fn requested(entry: &Entry) -> Option<u64> {
-    match undo_view(entry) {
-        Entry::Planned { requested }
-        | Entry::Arming { requested }
-        | Entry::Undoing { requested, .. } => Some(*requested),
-        _ => None,
     }
 }
 

@@ -1,12 +1,13 @@
 //! Effects: what the world is asked to do, from the log alone. Live running and recovery share this.
 
+use std::collections::BTreeMap;
+
 use super::event::Phase;
 use super::state::State;
 use super::undo::{Entry, Obligation};
 use crate::model::fault::Act;
-use crate::model::ids::InjectionId;
+use crate::model::ids::{InjectionId, ProxyName, ServiceName};
 use crate::model::time::Stamp;
-use std::collections::BTreeMap;
 
 /// Which effect an outcome answers: the event that asked for it, unique in its run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -46,12 +47,14 @@ pub fn outstanding(state: &State, now: &Stamp) -> Vec<Effect> {
             kind: EffectKind::Inspect,
         });
     }
+    // Once it is to end, nothing new is done to the stack, whatever was already allowed.
+    let may_begin = state.phase() == Some(Phase::Running) && state.stop().is_none();
     let newest = newest_undoing(state);
     for obligation in state.ledger().open() {
         let id = || obligation.injection.id.clone();
         let (requested, kind) = match undo_view(&obligation.entry) {
-            Entry::Planned { requested } => (*requested, EffectKind::Capture(id())),
-            Entry::Arming { requested } => (*requested, EffectKind::Apply(id())),
+            Entry::Planned { requested } if may_begin => (*requested, EffectKind::Capture(id())),
+            Entry::Arming { requested } if may_begin => (*requested, EffectKind::Apply(id())),
             Entry::Undoing {
                 requested,
                 not_before,
@@ -86,7 +89,7 @@ pub(super) fn undo_view(entry: &Entry) -> &Entry {
 }
 
 /// On each target, the newest injection that is being undone: the older ones wait for it, unless it is stuck.
-fn newest_undoing(state: &State) -> BTreeMap<String, u64> {
+fn newest_undoing(state: &State) -> BTreeMap<Target<'_>, u64> {
     let mut newest = BTreeMap::new();
     for obligation in state.ledger().open() {
         if let Obligation {
@@ -103,12 +106,19 @@ fn newest_undoing(state: &State) -> BTreeMap<String, u64> {
     newest
 }
 
-/// What an injection acts on, so that undo goes newest first on each. The user's calls may touch anything, so they
-/// all share one.
-fn target(act: &Act) -> String {
+/// What an injection acts on, so that undo goes newest first on each.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Target<'a> {
+    Proxy(&'a ProxyName),
+    Container(&'a ServiceName),
+    /// The user's calls may touch anything, so they all share one.
+    Hooks,
+}
+
+fn target(act: &Act) -> Target<'_> {
     match act {
-        Act::AddToxic { link, .. } | Act::DisableProxy { link } => format!("proxy {}", link.proxy),
-        Act::Container { service, .. } => format!("container {service}"),
-        Act::Hook(_) => "hooks".to_owned(),
+        Act::AddToxic { link, .. } | Act::DisableProxy { link } => Target::Proxy(&link.proxy),
+        Act::Container { service, .. } => Target::Container(service),
+        Act::Hook(_) => Target::Hooks,
     }
 }

@@ -5,9 +5,8 @@ use std::collections::BTreeSet;
 use super::Draft;
 use super::event::{Fact, Standing, StopCause};
 use super::state::State;
-use super::undo::Entry;
 use crate::model::fault::Cause;
-use crate::model::ids::StepId;
+use crate::model::ids::{ServiceName, StepId};
 use crate::model::time::Stamp;
 
 /// The stop that a condition or a limit demands now.
@@ -47,22 +46,29 @@ pub(super) fn ends_at(state: &State) -> Option<Stamp> {
     )
 }
 
-/// Why a step must not begin now: it would hit more services at once than allowed.
-pub(super) fn exceeds_services(state: &State, step: &StepId) -> Option<String> {
+/// The services that steps disturb now.
+pub(super) fn services_hit(state: &State) -> BTreeSet<&ServiceName> {
+    let on = state
+        .ledger()
+        .open()
+        .filter(|obligation| matches!(obligation.injection.cause, Cause::Step(_)));
+    on.filter_map(|obligation| obligation.injection.act.service())
+        .collect()
+}
+
+/// The services that a step disturbs.
+pub(super) fn services_of<'a>(
+    state: &'a State,
+    step: &StepId,
+) -> impl Iterator<Item = &'a ServiceName> + use<'a> {
+    let injections = state.injections_of(step);
+    injections.filter_map(|injection| injection.act.service())
+}
+
+/// Why a step must not begin now: with it, `hit` services would be disturbed at once, more than allowed.
+pub(super) fn exceeds_services(state: &State, step: &StepId, hit: usize) -> Option<String> {
     let limit = state.plan()?.experiment.limits.services?;
-    let on = state.ledger().open().filter(|obligation| {
-        matches!(obligation.injection.cause, Cause::Step(_))
-            && !matches!(obligation.entry, Entry::Cancelled)
-    });
-    let hit: BTreeSet<_> = on
-        .map(|obligation| &obligation.injection)
-        .chain(state.injections_of(step))
-        .filter_map(|injection| injection.act.service())
-        .collect();
-    (hit.len() > limit as usize).then(|| {
-        format!(
-            "`{step}` would hit {} services at once, and `limits.services` is {limit}",
-            hit.len()
-        )
+    (hit > limit as usize).then(|| {
+        format!("`{step}` would hit {hit} services at once, and `limits.services` is {limit}")
     })
 }

@@ -8,14 +8,19 @@ use crate::model::drill::Remedy;
 use crate::model::fault::{Cause, Injection, Step};
 use crate::model::ids::{InjectionId, ProbeName, RemedyId, RunId, StepId};
 use crate::model::plan::Plan;
-use crate::model::time::Stamp;
+use crate::model::time::{Epoch, Stamp};
 
 /// Where a run stands.
 #[derive(Debug, Clone, PartialEq)]
 pub struct State {
     run: RunId,
     seq: u64,
+    epoch: Option<Epoch>,
     plan: Option<Box<Plan>>,
+    /// Where each step's injections stand in the plan.
+    by_step: BTreeMap<StepId, Vec<usize>>,
+    /// The steps that have not begun, by their place in the method.
+    to_begin: BTreeSet<usize>,
     phase: Option<Phase>,
     phase_at: Option<Stamp>,
     phase_seq: u64,
@@ -81,7 +86,10 @@ impl State {
             ledger: Ledger::new(run.clone()),
             run,
             seq: 0,
+            epoch: None,
             plan: None,
+            by_step: BTreeMap::new(),
+            to_begin: BTreeSet::new(),
             phase: None,
             phase_at: None,
             phase_seq: 0,
@@ -120,6 +128,11 @@ impl State {
     /// The last event's sequence.
     pub fn seq(&self) -> u64 {
         self.seq
+    }
+
+    /// Whose clock the last event is stamped by.
+    pub fn epoch(&self) -> Option<Epoch> {
+        self.epoch
     }
 
     /// What the run does; absent only before its first event.
@@ -239,12 +252,17 @@ impl State {
     /// The injections of a step, as planned.
     pub fn injections_of<'a>(
         &'a self,
-        step: &'a StepId,
-    ) -> impl Iterator<Item = &'a Injection> + 'a {
-        self.plan()
-            .into_iter()
-            .flat_map(|plan| &plan.injections)
-            .filter(move |injection| matches!(&injection.cause, Cause::Step(id) if id == step))
+        step: &StepId,
+    ) -> impl Iterator<Item = &'a Injection> + use<'a> {
+        let injections = self.plan().map_or(&[][..], |plan| &plan.injections);
+        let places = self.by_step.get(step).into_iter().flatten();
+        places.filter_map(|&place| injections.get(place))
+    }
+
+    /// The steps none of whose injections are in the ledger yet.
+    pub fn steps_to_begin(&self) -> impl Iterator<Item = &Step> {
+        let steps = self.steps();
+        self.to_begin.iter().filter_map(|&place| steps.get(place))
     }
 
     /// The steps of the method.
@@ -274,12 +292,13 @@ impl State {
     /// Folds one event in.
     pub fn apply(&mut self, event: &Event) {
         self.seq = event.seq;
+        self.epoch = Some(event.at.epoch);
         if let Some(id) = &event.origin.source_id {
             self.seen.insert((event.origin.source as u8, id.clone()));
         }
         self.ledger.apply(event);
         match &event.fact {
-            Fact::RunCreated { plan, .. } => self.plan = Some(plan.clone()),
+            Fact::RunCreated { plan, .. } => self.create(plan),
             Fact::PhaseBegan { phase } => self.begin(*phase, event),
             Fact::PreflightPassed { .. } => self.preflight = Some(true),
             Fact::PreflightFailed { .. } => self.preflight = Some(false),
@@ -317,7 +336,10 @@ impl State {
                 acts_at: *acts_at,
                 progress: RemedyProgress::Chosen,
             }),
-            Fact::Due { injection } => self.progress(&injection.id, RemedyProgress::Acting),
+            Fact::Due { injection } => match &injection.cause {
+                Cause::Step(step) => self.begin_step(step),
+                Cause::Remedy(_) => self.progress(&injection.id, RemedyProgress::Acting),
+            },
             Fact::RemedyDone { uses } => self.progress(uses, RemedyProgress::Done),
             Fact::RemedyFailed { uses, .. } => self.progress(uses, RemedyProgress::Failed),
             Fact::InjectDelivered { index } => {
@@ -335,6 +357,28 @@ impl State {
                 self.phase = Some(Phase::Ended);
             }
             _ => {}
+        }
+    }
+
+    fn create(&mut self, plan: &Plan) {
+        self.by_step.clear();
+        for (place, injection) in plan.injections.iter().enumerate() {
+            if let Cause::Step(step) = &injection.cause {
+                self.by_step.entry(step.clone()).or_default().push(place);
+            }
+        }
+        let steps = plan.experiment.method.iter().enumerate();
+        self.to_begin = steps
+            .filter(|(_, step)| self.by_step.contains_key(&step.id))
+            .map(|(place, _)| place)
+            .collect();
+        self.plan = Some(Box::new(plan.clone()));
+    }
+
+    fn begin_step(&mut self, step: &StepId) {
+        let steps = self.plan.as_deref().map(|plan| &plan.experiment.method);
+        if let Some(place) = steps.and_then(|steps| steps.iter().position(|s| s.id == *step)) {
+            self.to_begin.remove(&place);
         }
     }
 

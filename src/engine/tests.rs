@@ -1,6 +1,6 @@
 //! The engine on its own: a made-up world that can refuse, lie, answer late or twice, and die at any moment.
 
 mod course;
-mod plans;
+pub(crate) mod plans;
 mod random;
 mod world;

@@ -105,6 +105,17 @@ impl Entry {
         !matches!(self, Self::Cancelled | Self::Undone { .. })
     }
 
+    /// The event that asked for what it waits for now.
+    fn requested(&self) -> Option<u64> {
+        match self {
+            Self::Planned { requested }
+            | Self::Arming { requested }
+            | Self::Undoing { requested, .. } => Some(*requested),
+            Self::Stuck { undoing, .. } => undoing.requested(),
+            Self::Cancelled | Self::Active { .. } | Self::Undone { .. } => None,
+        }
+    }
+
     /// Whether its undo has failed for too long.
     pub fn is_stuck(&self) -> bool {
         matches!(self, Self::Stuck { .. })
@@ -129,6 +140,8 @@ pub struct Obligation {
 pub struct Ledger {
     run: Option<RunId>,
     entries: BTreeMap<InjectionId, Obligation>,
+    /// Which injection waits for the answer to the effect that this event asked for.
+    awaiting: BTreeMap<u64, InjectionId>,
 }
 
 impl Ledger {
@@ -137,6 +150,7 @@ impl Ledger {
         Self {
             run: Some(run),
             entries: BTreeMap::new(),
+            awaiting: BTreeMap::new(),
         }
     }
 
@@ -148,6 +162,11 @@ impl Ledger {
     /// One injection.
     pub fn get(&self, id: &InjectionId) -> Option<&Obligation> {
         self.entries.get(id)
+    }
+
+    /// The injection that waits for the answer to the effect that event `requested` asked for.
+    pub(super) fn awaiting(&self, requested: u64) -> Option<&Obligation> {
+        self.entries.get(self.awaiting.get(&requested)?)
     }
 
     /// What may still be there.
@@ -165,16 +184,19 @@ impl Ledger {
     /// Folds one event in. Events about unknown injections, or that a later one overtook, change nothing.
     pub fn apply(&mut self, event: &Event) {
         if let Fact::Due { injection } = &event.fact {
-            self.entries
-                .entry(injection.id.clone())
-                .or_insert_with(|| Obligation {
-                    injection: (**injection).clone(),
-                    entry: Entry::Planned {
-                        requested: event.seq,
-                    },
-                    armed: None,
-                    order: event.seq,
-                });
+            if self.entries.contains_key(&injection.id) {
+                return;
+            }
+            self.awaiting.insert(event.seq, injection.id.clone());
+            let due = Obligation {
+                injection: (**injection).clone(),
+                entry: Entry::Planned {
+                    requested: event.seq,
+                },
+                armed: None,
+                order: event.seq,
+            };
+            self.entries.insert(injection.id.clone(), due);
             return;
         }
         let Some(id) = subject(&event.fact) else {
@@ -184,7 +206,17 @@ impl Ledger {
         let Some(obligation) = self.entries.get_mut(id) else {
             return;
         };
+        let before = obligation.entry.requested();
         obligation.apply(event, run);
+        let after = obligation.entry.requested();
+        if before != after {
+            if let Some(before) = before {
+                self.awaiting.remove(&before);
+            }
+            if let Some(after) = after {
+                self.awaiting.insert(after, id.clone());
+            }
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What pages show, as types: each context is all that its template may ask for, worded and formatted here. Nothing
 //! here reads a store or waits.
 
+pub(super) mod acts;
 pub(super) mod chart;
 pub(super) mod layout;
 pub(super) mod markdown;
@@ -9,6 +10,7 @@ pub(super) mod room;
 pub(super) mod run_line;
 pub(super) mod run_list;
 pub(super) mod scorecard;
+pub(super) mod sight;
 pub(super) mod time;
 pub(super) mod trouble;
 

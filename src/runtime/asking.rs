@@ -1,16 +1,20 @@
 //! Asking probes on an interval that neither drifts nor overlaps itself.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::engine::watch::Sample;
+use super::Ports;
+use super::perform::bounded;
+use crate::engine::watch::{Sample, SampleResult};
 use crate::model::ids::ProbeName;
 use crate::model::probe::Probe;
-use crate::ports::Prober;
+
+/// What a prober may take beyond the expectation's `within`. Past it the prober is broken, and nothing is known: a probe
+/// that falls silent must not keep the standing it had.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// Asks one probe until it is cancelled: at once, at every nudge (a phase began), and on its interval counted from
 /// the first question of the phase. A question that outlasts its interval skips the times it missed.
@@ -18,7 +22,7 @@ use crate::ports::Prober;
 /// Cancel safe: a question under way is dropped, and the prober kills what it had started.
 pub(super) async fn ask(
     probe: Probe,
-    prober: Arc<dyn Prober>,
+    ports: Ports,
     samples: mpsc::Sender<(ProbeName, Sample)>,
     mut nudge: watch::Receiver<u64>,
     cancel: CancellationToken,
@@ -30,7 +34,7 @@ pub(super) async fn ask(
         let sample = tokio::select! {
             biased;
             () = cancel.cancelled() => return,
-            sample = prober.ask(&probe) => sample,
+            sample = sample(&probe, &ports) => sample,
         };
         if samples.send((probe.name.clone(), sample)).await.is_err() {
             return;
@@ -51,4 +55,15 @@ pub(super) async fn ask(
             () = tokio::time::sleep_until(next) => {}
         }
     }
+}
+
+async fn sample(probe: &Probe, ports: &Ports) -> Sample {
+    let sent = ports.clock.now();
+    let limit = probe.expect.within.duration() + GRACE;
+    let answer = bounded(limit, ports.prober.ask(probe)).await;
+    answer.unwrap_or_else(|why| Sample {
+        sent,
+        took: limit,
+        result: SampleResult::Unknown(why),
+    })
 }

@@ -1,6 +1,11 @@
 //! Performing effects: from what the engine asks to what a port does, and back to an outcome.
 
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
 
 use super::Ports;
 use crate::engine::effect::{Effect, EffectKind};
@@ -10,6 +15,13 @@ use crate::engine::undo::Armed;
 use crate::model::fault::Injection;
 use crate::model::ids::RunId;
 use crate::model::plan::Plan;
+use crate::ports::Presence;
+
+/// Ports have deadlines of their own, 10 s for a driver's call. Past these a port is broken: its answer is awaited no
+/// longer, so that an undo which never answers is tried again and gets stuck loudly. Proving a stack may take many
+/// questions.
+const CALL: Duration = Duration::from_secs(15);
+const PROOF: Duration = Duration::from_mins(1);
 
 /// An effect with everything its performance reads, so that it can run beside the runner.
 #[derive(Debug)]
@@ -34,8 +46,20 @@ impl Task {
         })
     }
 
-    /// Does it. Dropping the future abandons the request, which may still land: the engine looks twice for that.
+    /// Does it, and answers whatever the port does. Dropping the future abandons the request, which may still land: the
+    /// engine looks twice for that.
     pub(super) async fn perform(self, run: RunId, plan: Arc<Plan>, ports: Ports) -> Outcome {
+        let (limit, failed): (_, fn(String) -> Outcome) = match self {
+            Self::Inspect => (PROOF, |why| Outcome::Inspected(Err(vec![why]))),
+            Self::Capture(_) => (PROOF, |why| Outcome::Captured(Err(why))),
+            Self::Apply(_) => (CALL, |why| Outcome::Applied(Err(why))),
+            Self::Undo(_) => (CALL, |why| Outcome::Removed(Err(why))),
+        };
+        let answer = Box::pin(self.ask(run, plan, ports));
+        bounded(limit, answer).await.unwrap_or_else(failed)
+    }
+
+    async fn ask(self, run: RunId, plan: Arc<Plan>, ports: Ports) -> Outcome {
         match self {
             Self::Inspect => Outcome::Inspected(ports.inspector.inspect(&plan).await),
             Self::Capture(injection) => {
@@ -62,6 +86,25 @@ impl Task {
                 }))
             }
         }
+    }
+}
+
+/// Asks a driver whether an injection is still on; `None` when it can't tell.
+pub(super) async fn look(armed: &Armed, ports: &Ports) -> Option<Presence> {
+    let answer = bounded(CALL, ports.driver.look(armed)).await;
+    // A target that does not answer says nothing about the fault on it.
+    answer.ok()?.ok()
+}
+
+/// Awaits a port's answer, no longer than `limit`. A port that panics must not leave its effect unanswered.
+pub(super) async fn bounded<T>(
+    limit: Duration,
+    answer: impl Future<Output = T>,
+) -> Result<T, String> {
+    match tokio::time::timeout(limit, AssertUnwindSafe(answer).catch_unwind()).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(_)) => Err("firedrill failed in the middle of it; hint: its log says where".into()),
+        Err(_) => Err(format!("no answer within {} s", limit.as_secs())),
     }
 }
 

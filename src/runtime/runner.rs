@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use super::feed::Feed;
 use super::handle::{ActError, RunStatus};
-use super::perform::Task;
+use super::perform::{self, Task};
 use super::writer::{Written, write};
 use super::{Ports, asking};
 use crate::engine::effect::{EffectKey, EffectKind};
@@ -34,6 +34,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// How long the end of a run waits for a journal that fails, before it is left to recovery.
 const JOURNAL_PATIENCE: Duration = Duration::from_secs(20);
+
+/// Outcomes and looks that may wait to be heard.
+const REPORTS: usize = 256;
 
 /// An input, and who waits for it to be on disk.
 #[derive(Debug)]
@@ -66,11 +69,15 @@ pub(super) struct Runner {
     from_disk: mpsc::UnboundedReceiver<Written>,
     on_disk: u64,
     journal_error: Option<String>,
+    /// Whether nothing more can ever be written.
+    lost: bool,
+    writer: AbortHandle,
     waiting: Vec<(u64, oneshot::Sender<Result<u64, ActError>>)>,
 
     report: mpsc::Sender<Report>,
     reports: mpsc::Receiver<Report>,
-    in_flight: BTreeMap<EffectKey, (EffectKind, AbortHandle)>,
+    in_flight: BTreeMap<EffectKey, AbortHandle>,
+    applying: BTreeMap<InjectionId, EffectKey>,
     gone: BTreeMap<InjectionId, u32>,
     looking: Vec<AbortHandle>,
 
@@ -97,17 +104,14 @@ impl Runner {
     pub(super) fn new(start: Start) -> Self {
         let (to_disk, batches) = mpsc::unbounded_channel();
         let (written, from_disk) = mpsc::unbounded_channel();
-        let (report, reports) = mpsc::channel(256);
+        let (report, reports) = mpsc::channel(REPORTS);
         let (sample, samples) = mpsc::channel(64);
         let on_disk = start.course.state().seq();
         let run = start.course.state().run().clone();
-        start.tracker.spawn(write(
-            run,
-            on_disk,
-            start.ports.journal.clone(),
-            batches,
-            written,
-        ));
+        let journal = start.ports.journal.clone();
+        let writer = start
+            .tracker
+            .spawn(write(run, on_disk, journal, batches, written));
         Self {
             course: start.course,
             plan: start.plan,
@@ -122,10 +126,13 @@ impl Runner {
             from_disk,
             on_disk,
             journal_error: None,
+            lost: false,
+            writer: writer.abort_handle(),
             waiting: Vec::new(),
             report,
             reports,
             in_flight: BTreeMap::new(),
+            applying: BTreeMap::new(),
             gone: BTreeMap::new(),
             looking: Vec::new(),
             watches: BTreeMap::new(),
@@ -136,8 +143,9 @@ impl Runner {
         }
     }
 
-    /// Drives the run from `first` until it is over and on disk, or the disk has failed for too long.
-    pub(super) async fn drive(mut self, first: Input) {
+    /// Drives the run from `first` until it is over and on disk, or the disk has failed for too long. Answers with how it
+    /// ended, which is to be told only once the run is nobody's any more.
+    pub(super) async fn drive(mut self, first: Input) -> (watch::Sender<RunStatus>, RunStatus) {
         self.take(first, None);
         let mut look = tokio::time::interval(LOOK_EVERY);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -151,7 +159,7 @@ impl Runner {
             if self.course.state().is_ended() {
                 let limit =
                     *give_up.get_or_insert_with(|| tokio::time::Instant::now() + JOURNAL_PATIENCE);
-                if tokio::time::Instant::now() >= limit {
+                if self.lost || tokio::time::Instant::now() >= limit {
                     break;
                 }
             }
@@ -160,7 +168,7 @@ impl Runner {
             tokio::select! {
                 biased;
                 Some(command) = self.commands.recv() => self.take(command.input, command.reply),
-                Some(report) = self.reports.recv() => self.hear(report),
+                Some(report) = self.reports.recv() => self.hear_all(report),
                 Some(written) = self.from_disk.recv() => self.written(written),
                 () = deadline => self.take(Input::Tick, None),
                 _ = look.tick() => self.look(),
@@ -168,29 +176,31 @@ impl Runner {
             }
         }
         self.cancel.cancel();
-        for handle in self
-            .looking
-            .drain(..)
-            .chain(self.in_flight.into_values().map(|(_, handle)| handle))
-        {
+        for handle in self.looking.iter().chain(self.in_flight.values()) {
             handle.abort();
         }
+        // What it still writes could meet the recovery of this very run.
+        self.writer.abort();
+        let why = self.journal_error.take().unwrap_or_else(|| {
+            format!(
+                "the journal did not answer within {} s",
+                JOURNAL_PATIENCE.as_secs()
+            )
+        });
         for (_, reply) in self.waiting.drain(..) {
-            let why = self.journal_error.clone().unwrap_or_default();
-            let _ = reply.send(Err(ActError::Unrecorded(why)));
+            let _ = reply.send(Err(ActError::Unrecorded(why.clone())));
         }
         let (verdict, reasons) = self
             .course
             .state()
             .verdict()
             .expect("the loop ends only with a verdict");
-        let unrecorded = (self.on_disk < self.course.state().seq())
-            .then(|| self.journal_error.unwrap_or_default());
-        self.status.send_replace(RunStatus::Ended {
+        let ended = RunStatus::Ended {
             verdict,
             reasons: reasons.to_vec(),
-            unrecorded,
-        });
+            unrecorded: (self.on_disk < self.course.state().seq()).then_some(why),
+        };
+        (self.status, ended)
     }
 
     fn is_finished(&self) -> bool {
@@ -230,6 +240,9 @@ impl Runner {
             self.waiting.push((seq, reply));
             self.answer_waiting();
         }
+        if self.lost {
+            self.refuse_waiting();
+        }
         if events.is_empty() {
             return;
         }
@@ -244,13 +257,14 @@ impl Runner {
 
     /// A phase began: probes start with the gate, and each is asked at once.
     fn enter(&mut self, phase: Option<Phase>) {
+        // Before new askers listen: they ask at once by themselves, and would ask twice.
+        self.nudge.send_modify(|count| *count += 1);
         if phase >= Some(Phase::Before) && phase < Some(Phase::Ended) && self.watches.is_empty() {
             let stopped = self.course.state().stop().is_some();
             if !stopped {
                 self.start_asking();
             }
         }
-        self.nudge.send_modify(|count| *count += 1);
     }
 
     fn start_asking(&mut self) {
@@ -260,10 +274,10 @@ impl Runner {
             };
             self.watches
                 .insert(probe.name.clone(), Watch::new(tolerance));
-            let (prober, samples) = (self.ports.prober.clone(), self.sample.clone());
+            let (ports, samples) = (self.ports.clone(), self.sample.clone());
             self.tracker.spawn(asking::ask(
                 probe,
-                prober,
+                ports,
                 samples,
                 self.nudge.subscribe(),
                 self.cancel.child_token(),
@@ -291,6 +305,17 @@ impl Runner {
         };
         for fact in watch.observe(sample) {
             self.take(Input::Watched(fact), None);
+        }
+    }
+
+    /// Takes what has come in by now before looking at what follows: of a thousand undos, many end together.
+    fn hear_all(&mut self, first: Report) {
+        self.hear(first);
+        for _ in 1..REPORTS {
+            let Ok(report) = self.reports.try_recv() else {
+                break;
+            };
+            self.hear(report);
         }
     }
 
@@ -328,25 +353,35 @@ impl Runner {
                 self.feed.publish(self.course.state().run(), &events);
                 self.answer_waiting();
             }
-            Written::Failing(error) | Written::Lost(error) => {
-                if self.journal_error.is_none() {
-                    tracing::error!(run = %self.course.state().run(), %error, "the journal fails: undoing from memory");
-                }
-                self.journal_error = Some(error.clone());
-                for (_, reply) in self.waiting.drain(..) {
-                    let _ = reply.send(Err(ActError::Unrecorded(error.clone())));
-                }
-                let cause = StopCause::Error {
-                    reason: format!("the journal failed: {error}"),
-                };
-                self.take(
-                    Input::Stop {
-                        cause,
-                        origin: Origin::engine(),
-                    },
-                    None,
-                );
+            Written::Failing(error) => self.journal_fails(error),
+            Written::Lost(error) => {
+                self.lost = true;
+                self.journal_fails(error);
             }
+        }
+    }
+
+    fn journal_fails(&mut self, error: String) {
+        if self.journal_error.is_none() {
+            tracing::error!(run = %self.course.state().run(), %error, "the journal fails: undoing from memory");
+        }
+        let reason = format!("the journal failed: {error}");
+        self.journal_error = Some(error);
+        self.refuse_waiting();
+        let cause = StopCause::Error { reason };
+        self.take(
+            Input::Stop {
+                cause,
+                origin: Origin::engine(),
+            },
+            None,
+        );
+    }
+
+    fn refuse_waiting(&mut self) {
+        let why = self.journal_error.clone().unwrap_or_default();
+        for (_, reply) in self.waiting.drain(..) {
+            let _ = reply.send(Err(ActError::Unrecorded(why.clone())));
         }
     }
 
@@ -381,25 +416,24 @@ impl Runner {
                 self.plan.clone(),
                 self.ports.clone(),
             );
+            if let EffectKind::Apply(id) = &effect.kind {
+                self.applying.insert(id.clone(), effect.key);
+            }
             let (key, report) = (effect.key, self.report.clone());
             let handle = self.tracker.spawn(async move {
                 let outcome = task.perform(run, plan, ports).await;
                 let _ = report.send(Report::Outcome(key, outcome)).await;
             });
-            self.in_flight
-                .insert(effect.key, (effect.kind, handle.abort_handle()));
+            self.in_flight.insert(effect.key, handle.abort_handle());
         }
     }
 
     /// An apply that is still under way is dropped when its undo begins; the engine looks twice for what lands late.
     fn abandon_apply(&mut self, id: &InjectionId) {
-        self.in_flight.retain(|_, (kind, handle)| {
-            let applies = matches!(kind, EffectKind::Apply(applying) if applying == id);
-            if applies {
-                handle.abort();
-            }
-            !applies
-        });
+        let applying = self.applying.remove(id);
+        if let Some(handle) = applying.and_then(|key| self.in_flight.remove(&key)) {
+            handle.abort();
+        }
     }
 
     /// Looks whether what should be on still is.
@@ -415,10 +449,9 @@ impl Runner {
             .open()
             .filter(|o| matches!(o.entry, Entry::Active { .. }));
         for armed in active.filter_map(|obligation| obligation.armed().cloned()) {
-            let (driver, report) = (self.ports.driver.clone(), self.report.clone());
+            let (ports, report) = (self.ports.clone(), self.report.clone());
             let handle = self.tracker.spawn(async move {
-                // A target that does not answer says nothing about the fault on it.
-                if let Ok(presence) = driver.look(&armed).await {
+                if let Some(presence) = perform::look(&armed, &ports).await {
                     let _ = report
                         .send(Report::Look(armed.injection().id.clone(), presence))
                         .await;

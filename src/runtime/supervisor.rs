@@ -15,7 +15,7 @@ use crate::engine::Course;
 use crate::engine::event::{Origin, Phase, StopCause, Trigger};
 use crate::engine::input::Input;
 use crate::engine::state::State;
-use crate::model::ids::{RunId, StackName};
+use crate::model::ids::{LONGEST_NAME, RunId, StackName};
 use crate::model::plan::Plan;
 use crate::ports::{Claim, JournalError};
 
@@ -35,6 +35,9 @@ pub enum StartError {
         /// What to do about it.
         hint: &'static str,
     },
+    /// One run at a time on a stack, and this one's is not in the journal yet.
+    #[error("stack `{0}` is in use by another process; hint: wait for it, or halt its run")]
+    InUse(StackName),
     /// This process is going.
     #[error("firedrill is shutting down")]
     ShuttingDown,
@@ -67,6 +70,14 @@ struct Shared {
 struct Live {
     closing: bool,
     runs: BTreeMap<RunId, RunHandle>,
+}
+
+impl Live {
+    fn on(&self, stack: &StackName) -> Option<&RunId> {
+        let mut runs = self.runs.values();
+        runs.find(|run| run.plan.stack.name == *stack)
+            .map(RunHandle::run)
+    }
 }
 
 impl Supervisor {
@@ -112,11 +123,19 @@ impl Supervisor {
         let ports = &self.shared.ports;
         let run = ports.ids.run();
         let seed = seed.unwrap_or_else(|| ports.ids.seed());
+        self.refuse_live(&plan.stack.name)?;
+        // Held from before the look at the journal until the run is over: of two processes' looks, one is the first.
+        let of_stack = ports.claims.claim(&stack_lock(&plan.stack.name))?;
         self.refuse_open_obligations(&plan.stack.name).await?;
-        let claim = ports
+        let Some(of_stack) = of_stack else {
+            self.refuse_live(&plan.stack.name)?;
+            return Err(StartError::InUse(plan.stack.name));
+        };
+        let of_run = ports
             .claims
             .claim(&run)?
             .ok_or_else(|| StartError::Held(run.clone()))?;
+        let claim: Claim = Box::new((of_run, of_stack));
         let input = Input::Create {
             plan: Box::new(plan.clone()),
             seed,
@@ -160,13 +179,8 @@ impl Supervisor {
             if live.closing && !recovers {
                 return Err(StartError::ShuttingDown);
             }
-            if !recovers
-                && let Some(other) = live
-                    .runs
-                    .values()
-                    .find(|other| other.plan.stack.name == plan.stack.name)
-            {
-                return Err(busy(&plan.stack.name, other.run()));
+            if !recovers && let Some(other) = live.on(&plan.stack.name) {
+                return Err(busy(&plan.stack.name, other));
             }
             live.runs.insert(run.clone(), handle.clone());
         }
@@ -181,12 +195,24 @@ impl Supervisor {
             commands,
             status,
         };
-        let supervisor = self.clone();
+        let gone = Gone {
+            supervisor: self.clone(),
+            run,
+        };
         self.shared.tracker.spawn(async move {
-            Box::pin(Runner::new(start).drive(first)).await;
-            supervisor.lock().runs.remove(&run);
+            let (status, ended) = Box::pin(Runner::new(start).drive(first)).await;
+            // Only now, when its stack and its log are free again: who waited for its end may start the next one.
+            drop(gone);
+            status.send_replace(ended);
         });
         Ok(handle)
+    }
+
+    fn refuse_live(&self, stack: &StackName) -> Result<(), StartError> {
+        match self.lock().on(stack) {
+            Some(other) => Err(busy(stack, other)),
+            None => Ok(()),
+        }
     }
 
     /// No run starts on a stack where an earlier one still owes something.
@@ -248,10 +274,30 @@ impl Supervisor {
     }
 }
 
+/// Forgets a run when its runner is gone, even where that was no orderly end, so that recovery may take it up.
+struct Gone {
+    supervisor: Supervisor,
+    run: RunId,
+}
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        self.supervisor.lock().runs.remove(&self.run);
+    }
+}
+
 fn busy(stack: &StackName, run: &RunId) -> StartError {
     StartError::Busy {
         stack: stack.clone(),
         run: run.clone(),
         hint: "; hint: wait for it, or halt it",
     }
+}
+
+/// The name under which a stack is held, which no run has. A long one is cut, and shares with its like.
+fn stack_lock(stack: &StackName) -> RunId {
+    let mut text = format!("stack:{stack}");
+    text.truncate(LONGEST_NAME);
+    text.parse()
+        .expect("a stack's name is a name, and so is this")
 }

@@ -51,12 +51,21 @@ pub(super) async fn write(
             pending.extend(batch);
         }
         let events = pending.make_contiguous();
+        let mut failed = false;
         loop {
             let error = match journal
                 .append(&run, expected, events, durability(events))
                 .await
             {
                 Ok(()) => break,
+                // An append that failed may have been carried out all the same, its answer lost.
+                Err(JournalError::OutOfSequence { actual, .. })
+                    if failed
+                        && actual == expected + events.len() as u64
+                        && ends_with(&*journal, &run, events).await =>
+                {
+                    break;
+                }
                 Err(
                     error @ (JournalError::OutOfSequence { .. } | JournalError::Damaged { .. }),
                 ) => {
@@ -70,6 +79,7 @@ pub(super) async fn write(
             if written.send(Written::Failing(error.to_string())).is_err() {
                 return;
             }
+            failed = true;
             sleep(AGAIN).await;
         }
         expected += events.len() as u64;
@@ -78,4 +88,10 @@ pub(super) async fn write(
             return;
         }
     }
+}
+
+/// Whether a run's log ends with exactly these events.
+async fn ends_with(journal: &dyn Journal, run: &RunId, events: &[Event]) -> bool {
+    let log = journal.load(run).await;
+    log.is_ok_and(|log| log.ends_with(events))
 }

@@ -8,8 +8,10 @@ use crate::model::fault::Cause;
 use crate::model::time::Stamp;
 
 pub(in crate::engine) fn advance(state: &State, now: Stamp) -> Vec<Draft> {
+    // What a remedy has not even captured yet has touched nothing and never will.
     let faults = begin_undo(state, now, |obligation| {
         matches!(obligation.injection.cause, Cause::Step(_))
+            || matches!(obligation.entry, Entry::Planned { .. })
     });
     if !faults.is_empty() {
         return faults;

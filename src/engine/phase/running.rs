@@ -40,26 +40,29 @@ pub(in crate::engine) fn advance(state: &State, now: Stamp) -> Vec<Draft> {
 }
 
 fn begin_steps(state: &State, now: Stamp) -> Vec<Draft> {
-    for step in state.steps() {
-        if is_begun(state, &step.id) || !starts_at(state, step).is_some_and(|at| now.reached(&at)) {
-            continue;
+    let mut facts = Vec::new();
+    let mut services = guard::services_hit(state);
+    let due = |step: &&Step| starts_at(state, step).is_some_and(|at| now.reached(&at));
+    for step in state.steps_to_begin().filter(due) {
+        services.extend(guard::services_of(state, &step.id));
+        if let Some(reason) = guard::exceeds_services(state, &step.id, services.len()) {
+            // Those before it begin first, as the method says; the stop follows from that.
+            return if facts.is_empty() {
+                stop(now, reason)
+            } else {
+                facts
+            };
         }
-        if let Some(reason) = guard::exceeds_services(state, &step.id) {
-            return stop(now, reason);
-        }
-        return state
-            .injections_of(&step.id)
-            .map(|injection| {
-                Draft::engine(
-                    now,
-                    Fact::Due {
-                        injection: Box::new(injection.clone()),
-                    },
-                )
-            })
-            .collect();
+        facts.extend(state.injections_of(&step.id).map(|injection| {
+            Draft::engine(
+                now,
+                Fact::Due {
+                    injection: Box::new(injection.clone()),
+                },
+            )
+        }));
     }
-    Vec::new()
+    facts
 }
 
 /// When a step begins; `None` while it waits for another.
@@ -68,14 +71,6 @@ pub(in crate::engine) fn starts_at(state: &State, step: &Step) -> Option<Stamp> 
         Start::At(at) => Some(state.running_since()?.after(at.duration())),
         Start::After { step, wait } => Some(ended_at(state, step)?.after(wait.duration())),
     }
-}
-
-/// Whether a step's injections are in the ledger.
-pub(in crate::engine) fn is_begun(state: &State, step: &StepId) -> bool {
-    state
-        .injections_of(step)
-        .next()
-        .is_some_and(|injection| state.ledger().get(&injection.id).is_some())
 }
 
 /// When the last injection of a step was undone.
@@ -245,10 +240,10 @@ enum Progress {
 
 fn progress(state: &State) -> Progress {
     let mut overall = Progress::Over;
+    if state.steps_to_begin().next().is_some() {
+        return Progress::Timed;
+    }
     for step in state.steps() {
-        if !is_begun(state, &step.id) {
-            return Progress::Timed;
-        }
         for injection in state.injections_of(&step.id) {
             match state
                 .ledger()

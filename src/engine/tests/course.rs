@@ -310,6 +310,31 @@ fn a_request_that_lands_after_recovery_looked_is_found_on_the_second_look() {
 }
 
 #[test]
+fn each_interruption_names_the_clock_of_the_process_that_died_last() {
+    let epochs = |world: &World| {
+        let facts = world.facts().filter_map(|fact| match fact {
+            Fact::Interrupted { epoch } => Some(epoch.0),
+            _ => None,
+        });
+        facts.collect::<Vec<_>>()
+    };
+    let mut world = until_running(drill());
+    until_on(&mut world, "bad-token");
+    world.halt();
+    world.crash(false);
+    world.crash(false);
+    assert_eq!(epochs(&world), [1, 2]);
+    world.settle(SECOND * 60);
+    assert!(world.on.is_empty());
+
+    let mut barely_begun = World::new(experiment());
+    barely_begun.log.truncate(1);
+    barely_begun.crash(false);
+    assert_eq!(epochs(&barely_begun), [1]);
+    assert_eq!(verdict(&barely_begun), Some(Verdict::Errored));
+}
+
+#[test]
 fn what_responders_send_twice_counts_once_and_what_makes_no_sense_is_turned_away() {
     let mut world = until_running(drill());
     let mut origin = crate::engine::event::Origin::person(crate::engine::event::Source::Api, "p-1");
@@ -388,4 +413,108 @@ fn a_probe_that_two_lists_name_is_held_to_the_strictest_of_them() {
         .map(|tolerance| (tolerance.fail_after, tolerance.pass_after))
         .collect();
     assert_eq!(held, [(1, 5)]);
+}
+
+#[test]
+fn a_remedy_on_its_way_when_the_run_is_halted_does_nothing_more_to_the_stack() {
+    // Captured or armed, but not applied: while the faults are undone it must not begin.
+    for armed in [false, true] {
+        let mut world = until_running(drill());
+        until_on(&mut world, "bad-token");
+        let failover: InjectionId = name("remedy:failover#1");
+        assert!(world.team(TeamAct::RemedyChosen {
+            remedy: name("failover")
+        }));
+        let capture = world.effects();
+        assert!(
+            matches!(&capture[..], [effect] if effect.kind == EffectKind::Capture(failover.clone()))
+        );
+        if armed {
+            world.perform(&capture[0], Answer::Does);
+        }
+        world.halt();
+        if !armed {
+            world.perform(&capture[0], Answer::Does);
+        }
+        let applies = |effect: &crate::engine::effect::Effect| {
+            matches!(effect.kind, EffectKind::Apply(_) | EffectKind::Capture(_))
+        };
+        assert!(
+            !world.effects().iter().any(applies),
+            "{:?}",
+            world.effects()
+        );
+        world.settle(SECOND * 60);
+        assert_eq!(verdict(&world), Some(Verdict::Aborted));
+        assert!(world.on.is_empty());
+        let undone = world
+            .facts()
+            .any(|fact| matches!(fact, Fact::Undone { injection, .. } if *injection == failover));
+        assert_eq!(
+            undone, armed,
+            "what was armed may have been applied, and is restored"
+        );
+    }
+}
+
+#[test]
+fn a_long_run_takes_no_more_memory_than_a_short_one() {
+    // Two probes that flap for a day and a half, asked every second, and an alert that repeats itself.
+    let mut world = until_running(drill());
+    until_on(&mut world, "bad-token");
+    let origin = {
+        let mut origin =
+            crate::engine::event::Origin::machine(crate::engine::event::Source::Alertmanager);
+        origin.source_id = Some("abc:firing".into());
+        origin
+    };
+    let mut watches: Vec<_> = crate::engine::phase::tolerances(world.state())
+        .into_iter()
+        .map(crate::engine::watch::Watch::new)
+        .collect();
+    let mut sizes = Vec::new();
+    let mut events = 0;
+    for second in 0..130_000_u64 {
+        let sample = crate::engine::watch::Sample {
+            sent: world
+                .now
+                .after(SECOND * u32::try_from(second).expect("few")),
+            took: SECOND / 100,
+            result: if second % 60 < 50 {
+                crate::engine::watch::SampleResult::Passed
+            } else {
+                crate::engine::watch::SampleResult::Failed("status 503".into())
+            },
+        };
+        let mut inputs: Vec<_> = watches
+            .iter_mut()
+            .flat_map(|watch| watch.observe(&sample))
+            .map(Input::Watched)
+            .collect();
+        if second % 60 == 0 {
+            inputs.push(Input::Alert {
+                alert: crate::engine::event::Alert {
+                    firing: true,
+                    labels: std::collections::BTreeMap::new(),
+                    fingerprint: "abc".into(),
+                    starts_at: world.now.wall,
+                    qualifies: false,
+                },
+                origin: origin.clone(),
+            });
+        }
+        for input in inputs {
+            events += world
+                .course
+                .take(input, world.now)
+                .expect("it is taken")
+                .len();
+        }
+        if second % 10_000 == 9_000 {
+            sizes.push(format!("{:?} {watches:?}", world.state()).len());
+        }
+    }
+    assert!(events > 20_000, "{events}");
+    let (first, last) = (sizes[0], sizes[sizes.len() - 1]);
+    assert!(last < first + 200, "it grows: {sizes:?}");
 }

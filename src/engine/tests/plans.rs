@@ -14,7 +14,7 @@ use crate::model::team::Team;
 use crate::model::time::Millis;
 use std::collections::BTreeMap;
 
-pub(super) fn name<T: std::str::FromStr>(text: &str) -> T
+pub(crate) fn name<T: std::str::FromStr>(text: &str) -> T
 where
     T::Err: std::fmt::Debug,
 {
@@ -93,7 +93,7 @@ fn stack() -> Stack {
 }
 
 /// One latency toxic for ten seconds.
-pub(super) fn experiment() -> Plan {
+pub(crate) fn experiment() -> Plan {
     let toxic = Toxic::Latency {
         latency: Millis::seconds(2),
         jitter: Millis::ZERO,
@@ -150,7 +150,7 @@ pub(super) fn experiment() -> Plan {
 }
 
 /// The toxic, then a kill, and a hook that lasts until a remedy ends it; two remedies, one of which is restored.
-pub(super) fn drill() -> Plan {
+pub(crate) fn drill() -> Plan {
     let mut plan = experiment();
     let kill = Lasts::For(Millis::seconds(5));
     let hook = Lasts::UntilRemedied {

@@ -15,7 +15,7 @@ use crate::http::Services;
 use crate::http::actor::{self, Actor};
 use crate::http::problem::Problem;
 use crate::http::reading::{driven, run_id};
-use crate::http::view::room::SNIPPETS;
+use crate::http::view::acts::SNIPPETS;
 
 /// The longest text of a form, in characters.
 const LONGEST: usize = 4000;

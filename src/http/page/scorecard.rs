@@ -10,9 +10,10 @@ use crate::http::actor::{self, Actor};
 use crate::http::problem::Problem;
 use crate::http::reading::{Reading, run_id};
 use crate::http::templates::render;
-use crate::http::view::chart::{Shown, chart};
+use crate::http::view::chart::chart;
 use crate::http::view::layout::Layout;
 use crate::http::view::scorecard::Card;
+use crate::http::view::sight::Shown;
 
 /// The scorecard; of a run that goes on, the one so far.
 pub(in crate::http) async fn get(

@@ -309,3 +309,28 @@ async fn troubles_are_pages_and_files_are_kept_by_browsers() {
         broken.body.contains("its log says why") && broken.body.contains("<header class=\"top\">")
     );
 }
+
+#[tokio::test]
+async fn an_experiment_hides_nothing_and_asks_nobody() {
+    let server = Server::start().await;
+    let started = server.form("/start", "kind=experiment&name=cut").await;
+    let room = location(&started).to_owned();
+    let run = room.strip_prefix("/runs/").expect("a room").to_owned();
+    server
+        .until(&run, "probe_changed", |event| {
+            event["fact"]["standing"] == "failing"
+        })
+        .await;
+    let page = server.get(&room).await.body;
+    assert!(page.contains("it is cut") && page.contains("class=\"fault\""));
+    assert!(page.contains("This is real, or halt") && !page.contains("Report a detection"));
+    assert!(server.get("/").await.body.contains("On: hook"));
+    let card = server.get(&format!("{room}/scorecard")).await.body;
+    assert!(card.contains("Provisional.") && !card.contains("What the runbook expects"));
+    server.halt(&run).await;
+    let page = server.get(&room).await.body;
+    assert!(
+        page.contains("<strong>It is over:</strong> the run was aborted.")
+            && page.contains("halted: enough")
+    );
+}

@@ -7,15 +7,16 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
+use super::sight::Shown;
 use super::time::{offset_ms, relative, span};
-use crate::engine::event::{Event, Fact, Phase, Standing};
+use crate::engine::event::{Fact, Standing};
 use crate::http::reading::Reading;
 use crate::model::fault::Cause;
 use crate::narrative::{Tone, sentence};
 
 const WIDTH: f64 = 960.0;
 const LEFT: f64 = 150.0;
-const RIGHT: f64 = 14.0;
+const RIGHT: f64 = 26.0;
 const LANE: f64 = 26.0;
 const HEAD: f64 = 12.0;
 const FOOT: f64 = 30.0;
@@ -24,15 +25,6 @@ const FOOT: f64 = 30.0;
 const STEPS: [u64; 14] = [
     1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200,
 ];
-
-/// What may be drawn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::http) struct Shown {
-    /// What broke, and when.
-    pub(in crate::http) faults: bool,
-    /// How the stack did.
-    pub(in crate::http) probes: bool,
-}
 
 /// One row of the drawing.
 #[derive(Debug, PartialEq)]
@@ -463,23 +455,4 @@ fn millis(value: i64) -> f64 {
 )]
 fn float(value: u64) -> f64 {
     value as f64
-}
-
-/// Whether a fault, a probe or nothing but people is told by an event: what a hidden room leaves out.
-pub(in crate::http) fn is_told(event: &Event, tone: Tone, shown: Shown) -> bool {
-    match tone {
-        Tone::People | Tone::Alarm => true,
-        Tone::Run => {
-            !matches!(
-                event.fact,
-                Fact::PhaseBegan {
-                    phase: Phase::Closing | Phase::After
-                }
-            ) || shown.faults
-        }
-        Tone::Fault => shown.faults,
-        Tone::Well | Tone::Unwell => {
-            shown.probes || matches!(event.fact, Fact::PreflightPassed { .. })
-        }
-    }
 }

@@ -1,26 +1,23 @@
-//! The run room: what happened, what is due, and what responders can do now.
-//!
-//! While a drill goes on, responders see what they would see of a real incident: their own acts, alerts and messages.
-//! Probes are shown once somebody has detected something, faults when the run has ended. Exercise staff see it all.
+//! The run room: what happened, what is due, and what responders can do now. `sight` says what of it is shown to whom.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::chart::{self, Shown};
+use super::acts::Acts;
+use super::chart;
 use super::layout::Layout;
 use super::scorecard::{Times, standing};
+use super::sight::{Shown, Sight, counts_from_the_fault, is_told, tells_the_answer};
 use super::time::{Moment, offset_ms, relative, span};
 use super::{Badge, markdown, overview, word};
-use crate::engine::event::{Fact, Phase, Standing};
-use crate::engine::state::RemedyProgress;
+use crate::engine::event::{Fact, Standing};
 use crate::http::catalogue::Contents;
 use crate::http::reading::Reading;
 use crate::http::templates::Page;
-use crate::model::drill::Severity;
 use crate::model::plan::Exercise;
-use crate::model::runbook::{Anchor, Expected, Milestone, Target};
+use crate::model::runbook::Expected;
 use crate::model::team::Role;
 use crate::narrative;
 use crate::score::expectations::{Line, Verdict};
@@ -44,6 +41,8 @@ pub(in crate::http) struct Room {
     pub(in crate::http) hidden: Option<&'static str>,
     pub(in crate::http) status: Badge,
     pub(in crate::http) phase: String,
+    /// Both sides in a sentence, once it is over.
+    pub(in crate::http) reason: Option<String>,
     pub(in crate::http) reasons: Vec<String>,
     /// When the method began.
     pub(in crate::http) since: Option<Moment>,
@@ -114,55 +113,6 @@ pub(in crate::http) struct RoleLine {
     pub(in crate::http) who: Option<String>,
 }
 
-/// What responders can do.
-#[derive(Debug, Serialize)]
-pub(in crate::http) struct Acts {
-    /// Why nothing is taken yet.
-    pub(in crate::http) waits: Option<&'static str>,
-    /// Whether there is a team to do it; otherwise only a halt and "this is real".
-    pub(in crate::http) team: bool,
-    pub(in crate::http) services: Vec<String>,
-    pub(in crate::http) severities: Vec<&'static str>,
-    pub(in crate::http) causes: Vec<String>,
-    pub(in crate::http) channels: Vec<String>,
-    pub(in crate::http) snippets: Vec<Snippet>,
-    pub(in crate::http) remedies: Vec<RemedyLine>,
-    pub(in crate::http) acknowledged: bool,
-    pub(in crate::http) resolved: bool,
-}
-
-/// A piece of advice to put into an update.
-#[derive(Debug, Clone, Serialize)]
-pub(in crate::http) struct Snippet {
-    pub(in crate::http) value: &'static str,
-    pub(in crate::http) text: &'static str,
-}
-
-/// Advice that users of a wallet need in an outage, ready to send.
-pub(in crate::http) const SNIPPETS: [Snippet; 3] = [
-    Snippet {
-        value: "do_not_retry",
-        text: "Please do not send your transfer again: it may arrive twice.",
-    },
-    Snippet {
-        value: "never_share_keys",
-        text: "Never share your recovery phrase or keys: we will not ask for them.",
-    },
-    Snippet {
-        value: "funds_are_safe",
-        text: "Your funds are safe.",
-    },
-];
-
-/// A remedy and what became of it.
-#[derive(Debug, Serialize)]
-pub(in crate::http) struct RemedyLine {
-    pub(in crate::http) id: String,
-    pub(in crate::http) label: String,
-    pub(in crate::http) takes: String,
-    pub(in crate::http) progress: Option<Badge>,
-}
-
 /// What a room is made from, beside the run itself.
 #[derive(Debug)]
 pub(in crate::http) struct Around<'a> {
@@ -171,45 +121,6 @@ pub(in crate::http) struct Around<'a> {
     pub(in crate::http) names: &'a BTreeMap<String, String>,
     pub(in crate::http) staff: bool,
     pub(in crate::http) now: Timestamp,
-}
-
-/// What of a run is shown to whom.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Sight {
-    shown: Shown,
-    all: bool,
-}
-
-impl Sight {
-    fn of(reading: &Reading, staff: bool) -> Self {
-        let drill = reading
-            .state
-            .plan()
-            .is_some_and(|plan| plan.drill.is_some());
-        let all = staff || !drill || !reading.is_live();
-        let detected = reading.events.iter().any(|event| match &event.fact {
-            Fact::Detected { .. } => true,
-            Fact::AlertReceived { alert } => alert.firing && alert.qualifies,
-            _ => false,
-        });
-        Self {
-            shown: Shown {
-                faults: all,
-                probes: all || detected,
-            },
-            all,
-        }
-    }
-
-    fn hidden(self) -> Option<&'static str> {
-        match (self.shown.faults, self.shown.probes) {
-            (true, _) => None,
-            (false, true) => Some("Faults are hidden until the end."),
-            (false, false) => {
-                Some("Faults are hidden until the end, probes until somebody detects something.")
-            }
-        }
-    }
 }
 
 impl Room {
@@ -229,6 +140,10 @@ impl Room {
         let timeline = timeline(reading, sight.shown, &name);
         let (timers, withheld) = timers(reading, sight);
         let live = reading.is_live();
+        let overall = reading
+            .report
+            .as_ref()
+            .and_then(|report| report.overall.as_ref());
         let mut messages: Vec<Entry> = timeline
             .iter()
             .filter(|entry| entry.tone == "message")
@@ -254,8 +169,9 @@ impl Room {
             status: if reading.row.stuck > 0 {
                 Badge::new("stuck", '!', "bad")
             } else {
-                Badge::of(state.verdict().map(|(verdict, _)| verdict))
+                Badge::of(overall.map(|overall| overall.verdict))
             },
+            reason: overall.map(|overall| overall.reason.clone()),
             phase: overview::phase(state.phase()).to_owned(),
             reasons: state
                 .verdict()
@@ -284,7 +200,7 @@ impl Room {
             },
             roles: exercise.map(|_| roles(reading, &name)).unwrap_or_default(),
             messages,
-            acts: live.then(|| acts(reading, around.contents)),
+            acts: live.then(|| Acts::new(reading, around.contents)),
             runbook: exercise.map(|exercise| markdown::html(&exercise.runbook.body)),
         }
     }
@@ -297,7 +213,7 @@ fn timeline(reading: &Reading, shown: Shown, name: &dyn Fn(&str) -> String) -> V
     let start = reading.state.running_since();
     let entries = reading.events.iter().filter_map(|event| {
         let (tone, text) = narrative::sentence(event, plan, name)?;
-        if !chart::is_told(event, tone, shown) {
+        if !is_told(event, tone, shown) {
             return None;
         }
         let source = word(&event.origin.source);
@@ -376,33 +292,6 @@ fn expected<'a>(exercise: &'a Exercise, line: &Line) -> Option<&'a Expected> {
         .map(|known| &known.what)
 }
 
-fn tells_the_answer(what: &Expected) -> bool {
-    match what {
-        Expected::Event { event, before, .. } => {
-            matches!(event, Milestone::CauseNamed(_) | Milestone::RemedyChosen(_))
-                || matches!(before, Some(Target::Remedy(_)))
-        }
-        Expected::Forbid { target } => matches!(target, Target::Remedy(_)),
-        Expected::Probe { .. } => true,
-        Expected::Cadence { .. } | Expected::MessageContains { .. } | Expected::Manual { .. } => {
-            false
-        }
-    }
-}
-
-fn counts_from_the_fault(what: &Expected) -> bool {
-    match what {
-        Expected::Event { event, from, .. } => {
-            matches!(event, Milestone::Mitigated | Milestone::Recovered)
-                || matches!(
-                    from,
-                    None | Some(Anchor::FaultEffective | Anchor::ImpactObserved)
-                )
-        }
-        _ => false,
-    }
-}
-
 fn probes(reading: &Reading) -> Vec<ProbeLine> {
     let plan = reading.state.plan();
     crate::engine::phase::tolerances(&reading.state)
@@ -443,102 +332,6 @@ fn roles(reading: &Reading, name: &dyn Fn(&str) -> String) -> Vec<RoleLine> {
                 value: role.as_str(),
                 label: narrative::role_name(role),
                 who,
-            }
-        })
-        .collect()
-}
-
-fn acts(reading: &Reading, contents: &Contents) -> Acts {
-    let state = &reading.state;
-    let plan = state.plan();
-    let exercise = plan.and_then(|plan| plan.drill.as_ref());
-    let here = reading.status.is_some();
-    let has = |wanted: fn(&Fact) -> bool| reading.events.iter().any(|event| wanted(&event.fact));
-    let mut causes = contents.causes();
-    causes.extend(state.steps().iter().map(|step| step.id.to_string()));
-    causes.sort();
-    causes.dedup();
-    Acts {
-        waits: if !here {
-            Some("Another process drives this run: act where it was started.")
-        } else if state.phase() < Some(Phase::Running) {
-            Some("The drill begins once steady state holds.")
-        } else {
-            None
-        },
-        team: exercise.is_some(),
-        services: plan
-            .map(|plan| {
-                plan.stack
-                    .services
-                    .keys()
-                    .map(ToString::to_string)
-                    .collect()
-            })
-            .unwrap_or_default(),
-        severities: Severity::ALL
-            .iter()
-            .map(|severity| severity.as_str())
-            .collect(),
-        causes,
-        channels: channels(exercise),
-        snippets: SNIPPETS.to_vec(),
-        remedies: exercise
-            .map(|exercise| remedies(reading, exercise))
-            .unwrap_or_default(),
-        acknowledged: has(|fact| matches!(fact, Fact::Acknowledged)),
-        resolved: has(|fact| matches!(fact, Fact::Resolved)),
-    }
-}
-
-/// The usual channels, and those the runbook names.
-fn channels(exercise: Option<&Exercise>) -> Vec<String> {
-    let mut channels: Vec<String> = ["status_page", "telegram", "x", "email", "chat"]
-        .map(str::to_owned)
-        .to_vec();
-    for line in exercise
-        .map(|exercise| exercise.runbook.expect.as_slice())
-        .unwrap_or_default()
-    {
-        if let Expected::Event {
-            event: Milestone::Update {
-                channels: named, ..
-            },
-            ..
-        } = &line.what
-        {
-            for channel in named {
-                if !channels.contains(channel) {
-                    channels.push(channel.clone());
-                }
-            }
-        }
-    }
-    channels
-}
-
-fn remedies(reading: &Reading, exercise: &Exercise) -> Vec<RemedyLine> {
-    exercise
-        .drill
-        .remedies
-        .iter()
-        .map(|remedy| {
-            let used = reading
-                .state
-                .remedies()
-                .iter()
-                .rev()
-                .find(|used| used.remedy == remedy.id);
-            RemedyLine {
-                id: remedy.id.to_string(),
-                label: remedy.label.clone(),
-                takes: remedy.takes.to_string(),
-                progress: used.map(|used| match used.progress {
-                    RemedyProgress::Chosen => Badge::new("chosen", '…', "plain"),
-                    RemedyProgress::Acting => Badge::new("at work", '…', "plain"),
-                    RemedyProgress::Done => Badge::new("done", '✓', "good"),
-                    RemedyProgress::Failed => Badge::new("failed", '✗', "bad"),
-                }),
             }
         })
         .collect()

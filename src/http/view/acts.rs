@@ -1,0 +1,162 @@
+//! What responders can do in the room, and what each form offers them. The right cause and the right remedy never
+//! stand out.
+
+use serde::Serialize;
+
+use super::Badge;
+use crate::engine::event::{Fact, Phase};
+use crate::engine::state::RemedyProgress;
+use crate::http::catalogue::Contents;
+use crate::http::reading::Reading;
+use crate::model::drill::Severity;
+use crate::model::plan::Exercise;
+use crate::model::runbook::{Expected, Milestone};
+
+/// What responders can do.
+#[derive(Debug, Serialize)]
+pub(in crate::http) struct Acts {
+    /// Why nothing is taken yet.
+    pub(in crate::http) waits: Option<&'static str>,
+    /// Whether there is a team to do it; otherwise only a halt and "this is real".
+    pub(in crate::http) team: bool,
+    pub(in crate::http) services: Vec<String>,
+    pub(in crate::http) severities: Vec<&'static str>,
+    pub(in crate::http) causes: Vec<String>,
+    pub(in crate::http) channels: Vec<String>,
+    pub(in crate::http) snippets: Vec<Snippet>,
+    pub(in crate::http) remedies: Vec<RemedyLine>,
+    pub(in crate::http) acknowledged: bool,
+    pub(in crate::http) resolved: bool,
+}
+
+/// A piece of advice to put into an update.
+#[derive(Debug, Clone, Serialize)]
+pub(in crate::http) struct Snippet {
+    pub(in crate::http) value: &'static str,
+    pub(in crate::http) text: &'static str,
+}
+
+/// Advice that users of a wallet need in an outage, ready to send.
+pub(in crate::http) const SNIPPETS: [Snippet; 3] = [
+    Snippet {
+        value: "do_not_retry",
+        text: "Please do not send your transfer again: it may arrive twice.",
+    },
+    Snippet {
+        value: "never_share_keys",
+        text: "Never share your recovery phrase or keys: we will not ask for them.",
+    },
+    Snippet {
+        value: "funds_are_safe",
+        text: "Your funds are safe.",
+    },
+];
+
+/// A remedy and what became of it.
+#[derive(Debug, Serialize)]
+pub(in crate::http) struct RemedyLine {
+    pub(in crate::http) id: String,
+    pub(in crate::http) label: String,
+    pub(in crate::http) takes: String,
+    pub(in crate::http) progress: Option<Badge>,
+}
+
+impl Acts {
+    /// What can be done about a run now.
+    pub(in crate::http) fn new(reading: &Reading, contents: &Contents) -> Self {
+        let state = &reading.state;
+        let plan = state.plan();
+        let exercise = plan.and_then(|plan| plan.drill.as_ref());
+        let here = reading.status.is_some();
+        let has =
+            |wanted: fn(&Fact) -> bool| reading.events.iter().any(|event| wanted(&event.fact));
+        let mut causes = contents.causes();
+        causes.extend(state.steps().iter().map(|step| step.id.to_string()));
+        causes.sort();
+        causes.dedup();
+        Self {
+            waits: if !here {
+                Some("Another process drives this run: act where it was started.")
+            } else if state.phase() < Some(Phase::Running) {
+                Some("The drill begins once steady state holds.")
+            } else {
+                None
+            },
+            team: exercise.is_some(),
+            services: plan
+                .map(|plan| {
+                    plan.stack
+                        .services
+                        .keys()
+                        .map(ToString::to_string)
+                        .collect()
+                })
+                .unwrap_or_default(),
+            severities: Severity::ALL
+                .iter()
+                .map(|severity| severity.as_str())
+                .collect(),
+            causes,
+            channels: channels(exercise),
+            snippets: SNIPPETS.to_vec(),
+            remedies: exercise
+                .map(|exercise| remedies(reading, exercise))
+                .unwrap_or_default(),
+            acknowledged: has(|fact| matches!(fact, Fact::Acknowledged)),
+            resolved: has(|fact| matches!(fact, Fact::Resolved)),
+        }
+    }
+}
+
+/// The usual channels, and those the runbook names.
+fn channels(exercise: Option<&Exercise>) -> Vec<String> {
+    let mut channels: Vec<String> = ["status_page", "telegram", "x", "email", "chat"]
+        .map(str::to_owned)
+        .to_vec();
+    for line in exercise
+        .map(|exercise| exercise.runbook.expect.as_slice())
+        .unwrap_or_default()
+    {
+        if let Expected::Event {
+            event: Milestone::Update {
+                channels: named, ..
+            },
+            ..
+        } = &line.what
+        {
+            for channel in named {
+                if !channels.contains(channel) {
+                    channels.push(channel.clone());
+                }
+            }
+        }
+    }
+    channels
+}
+
+fn remedies(reading: &Reading, exercise: &Exercise) -> Vec<RemedyLine> {
+    exercise
+        .drill
+        .remedies
+        .iter()
+        .map(|remedy| {
+            let used = reading
+                .state
+                .remedies()
+                .iter()
+                .rev()
+                .find(|used| used.remedy == remedy.id);
+            RemedyLine {
+                id: remedy.id.to_string(),
+                label: remedy.label.clone(),
+                takes: remedy.takes.to_string(),
+                progress: used.map(|used| match used.progress {
+                    RemedyProgress::Chosen => Badge::new("chosen", '…', "plain"),
+                    RemedyProgress::Acting => Badge::new("at work", '…', "plain"),
+                    RemedyProgress::Done => Badge::new("done", '✓', "good"),
+                    RemedyProgress::Failed => Badge::new("failed", '✗', "bad"),
+                }),
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,109 @@
+//! What of a run is shown to whom, while a drill goes on.
+//!
+//! Responders see what they would see of a real incident: their own acts, alerts and messages. Probes are shown once
+//! somebody has detected something; faults, the cause and the right remedies when the run has ended. Exercise staff
+//! see it all, and an experiment hides nothing.
+
+use crate::engine::event::{Event, Fact, Phase};
+use crate::http::reading::Reading;
+use crate::model::runbook::{Anchor, Expected, Milestone, Target};
+use crate::narrative::Tone;
+
+/// What may be drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::http) struct Shown {
+    /// What broke, and when.
+    pub(in crate::http) faults: bool,
+    /// How the stack did.
+    pub(in crate::http) probes: bool,
+}
+
+/// What of a run is shown to whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::http) struct Sight {
+    pub(in crate::http) shown: Shown,
+    /// Everything, answers included.
+    pub(in crate::http) all: bool,
+}
+
+impl Sight {
+    /// What this reader may see of the run.
+    pub(in crate::http) fn of(reading: &Reading, staff: bool) -> Self {
+        let drill = reading
+            .state
+            .plan()
+            .is_some_and(|plan| plan.drill.is_some());
+        let all = staff || !drill || !reading.is_live();
+        let detected = reading.events.iter().any(|event| match &event.fact {
+            Fact::Detected { .. } => true,
+            Fact::AlertReceived { alert } => alert.firing && alert.qualifies,
+            _ => false,
+        });
+        Self {
+            shown: Shown {
+                faults: all,
+                probes: all || detected,
+            },
+            all,
+        }
+    }
+
+    /// What is kept back, in a sentence.
+    pub(in crate::http) fn hidden(self) -> Option<&'static str> {
+        match (self.shown.faults, self.shown.probes) {
+            (true, _) => None,
+            (false, true) => Some("Faults are hidden until the end."),
+            (false, false) => {
+                Some("Faults are hidden until the end, probes until somebody detects something.")
+            }
+        }
+    }
+}
+
+/// Whether a fault, a probe or nothing but people is told by an event: what a hidden room leaves out.
+pub(in crate::http) fn is_told(event: &Event, tone: Tone, shown: Shown) -> bool {
+    match tone {
+        Tone::People | Tone::Alarm => true,
+        Tone::Run => {
+            !matches!(
+                event.fact,
+                Fact::PhaseBegan {
+                    phase: Phase::Closing | Phase::After
+                }
+            ) || shown.faults
+        }
+        Tone::Fault => shown.faults,
+        Tone::Well | Tone::Unwell => {
+            shown.probes || matches!(event.fact, Fact::PreflightPassed { .. })
+        }
+    }
+}
+
+/// Whether a line names the cause or a remedy.
+pub(in crate::http) fn tells_the_answer(what: &Expected) -> bool {
+    match what {
+        Expected::Event { event, before, .. } => {
+            matches!(event, Milestone::CauseNamed(_) | Milestone::RemedyChosen(_))
+                || matches!(before, Some(Target::Remedy(_)))
+        }
+        Expected::Forbid { target } => matches!(target, Target::Remedy(_)),
+        Expected::Probe { .. } => true,
+        Expected::Cadence { .. } | Expected::MessageContains { .. } | Expected::Manual { .. } => {
+            false
+        }
+    }
+}
+
+/// Whether a line's clock would tell when the fault began.
+pub(in crate::http) fn counts_from_the_fault(what: &Expected) -> bool {
+    match what {
+        Expected::Event { event, from, .. } => {
+            matches!(event, Milestone::Mitigated | Milestone::Recovered)
+                || matches!(
+                    from,
+                    None | Some(Anchor::FaultEffective | Anchor::ImpactObserved)
+                )
+        }
+        _ => false,
+    }
+}
