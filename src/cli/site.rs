@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::net::TcpListener;
@@ -15,6 +16,9 @@ use crate::model::ids::{DrillName, RunId};
 use crate::model::schedule::Schedule;
 use crate::ports::{Answer, Clock as _};
 use crate::runtime::{recovery, scheduler};
+
+/// How often runs of processes that died are looked for.
+const RECOVER_EVERY: Duration = Duration::from_secs(30);
 
 /// What a server is made from.
 pub(super) struct Site {
@@ -79,11 +83,25 @@ async fn begin(app: App, library: Arc<dyn Catalogue>, ready: Readiness) {
         }
     }
     ready.set();
+    app.tracker.clone().spawn(recover_again(app.clone()));
     let calendar = Calendar {
         app: app.clone(),
         library,
     };
     scheduler::keep(&calendar, &app.clock, &app.shutdown).await;
+}
+
+/// A run whose end could not be recorded keeps its stack until it is taken up again, as do runs of servers that died.
+async fn recover_again(app: App) {
+    loop {
+        tokio::select! {
+            () = app.shutdown.cancelled() => return,
+            () = tokio::time::sleep(RECOVER_EVERY) => {}
+        }
+        if let Err(error) = recovery::recover(&app.supervisor).await {
+            tracing::error!(%error, "what dead processes left can't be read");
+        }
+    }
 }
 
 fn upcoming(app: &App, library: &Arc<dyn Catalogue>) -> Upcoming {

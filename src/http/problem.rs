@@ -141,7 +141,7 @@ impl From<StartError> for Problem {
     fn from(error: StartError) -> Self {
         let detail = error.to_string();
         match error {
-            StartError::Busy { .. } => Self::conflict("stack-busy", detail),
+            StartError::Busy { .. } | StartError::InUse(_) => Self::conflict("stack-busy", detail),
             StartError::Held(_) => Self::conflict("run-held", detail),
             StartError::ShuttingDown => Self::unavailable("shutting-down", detail),
             StartError::Lock(_) | StartError::Journal(JournalError::Storage(_)) => {
