@@ -278,9 +278,12 @@ fn write_planned<'a>(text: &mut String, planned: impl Iterator<Item = (&'a str, 
     }
 }
 
+/// Words that a value can be, each with what it means.
+type Words = &'static [(&'static str, &'static str)];
+
 /// What the words of these keys mean; keys with the same words share a list.
 fn write_words(text: &mut String, fields: impl Iterator<Item = (&'static str, &'static Form)>) {
-    let mut lists: Vec<(&[(&str, &str)], Vec<&str>)> = Vec::new();
+    let mut lists: Vec<(Words, Vec<&str>)> = Vec::new();
     for (name, form) in fields {
         if let Some(words) = words(form) {
             match lists.iter_mut().find(|(known, _)| *known == words) {
@@ -300,7 +303,7 @@ fn write_words(text: &mut String, fields: impl Iterator<Item = (&'static str, &'
 }
 
 /// The words that a value can be, if it can be more than one.
-fn words(form: &'static Form) -> Option<&'static [(&'static str, &'static str)]> {
+fn words(form: &'static Form) -> Option<Words> {
     match form {
         Form::Word(words) => (words.len() > 1).then_some(*words),
         Form::List(of, ..) | Form::Map(_, of) => words(of),
