@@ -5,6 +5,7 @@ mod exit;
 mod explain;
 mod follow;
 mod recover;
+pub mod reference;
 mod report;
 mod run;
 mod schema;
@@ -44,27 +45,35 @@ Examples:
   firedrill run experiments/slow-signer.yaml       run one, as a gate in CI
   firedrill serve                                  the web UI, the API and the schedule
 
-Exit status: 0 passed, 1 failed, 2 wrong command line or file (nothing was touched), 3 aborted, 4 errored,
-5 something could not be undone.";
+Exit status:
+  0  passed
+  1  failed: the hypothesis did not hold, or the team did not reach `pass`
+  2  the command line or a file is wrong; nothing was touched
+  3  aborted by a halt, a stop condition or a signal; everything was undone
+  4  errored: firedrill could not do its work; everything was undone
+  5  something could not be undone: `firedrill recover` tries again";
+
+/// The heading of what every command takes, so that a command's own options come first.
+const FOLDERS: &str = "Folders";
 
 /// What every command takes.
 #[derive(Debug, Clone, Args)]
 struct Common {
-    /// Folder of the journal and the database [default: the platform's data folder]
-    #[arg(long, global = true, value_name = "DIR", env = "FIREDRILL_DATA")]
+    /// Where runs are recorded [default: the platform's data folder]
+    #[arg(long, global = true, help_heading = FOLDERS, value_name = "DIR", env = "FIREDRILL_DATA", hide_env_values = true)]
     data: Option<PathBuf>,
-    /// Folder of stacks [default: stacks/ here, else beside the file's folder]
-    #[arg(long, global = true, value_name = "DIR")]
+    /// Where stacks are looked for [default: stacks/ in the working folder, else beside the file]
+    #[arg(long, global = true, help_heading = FOLDERS, value_name = "DIR")]
     stacks: Option<PathBuf>,
-    /// Folder of experiments, drills, runbooks and teams [default: beside the file]
-    #[arg(long, global = true, value_name = "DIR")]
+    /// Where everything else is looked for [default: beside the file]
+    #[arg(long, global = true, help_heading = FOLDERS, value_name = "DIR")]
     library: Option<PathBuf>,
 }
 
 /// Values of variables.
 #[derive(Debug, Clone, Default, Args)]
 struct Variables {
-    /// Give a variable of the files a value
+    /// Give a variable that the files declare this value; may be repeated
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable)]
     vars: Vec<(String, String)>,
 }
@@ -80,19 +89,19 @@ enum Command {
     Demo(demo::Args),
     /// Run the server: web UI, API, hooks and schedule
     Serve(serve::Args),
-    /// Run experiments or drills
+    /// Run experiments or drills, and end with what they came to
     Run(run::Args),
-    /// Check files and folders
+    /// Check files and folders, without running anything
     Validate(validate::Args),
-    /// Say what a run would do
+    /// Say what a run of a file would do, without asking any target
     Explain(explain::Args),
     /// Undo what runs whose process died have left
     Recover(recover::Args),
-    /// Show what a run came to
+    /// Show the report of a run
     Report(report::Args),
     /// Print the JSON Schema of a kind of file
     Schema(schema::Args),
-    /// A Toxiproxy-compatible server
+    /// Run a Toxiproxy-compatible server alone
     Toxiproxy(toxiproxy::Args),
     /// Start the demo wallet stack, or one of its services
     Wallet(wallet::Args),

@@ -13,6 +13,7 @@ pub mod findings;
 pub(crate) mod form;
 pub mod library;
 pub mod load;
+pub mod reference;
 pub(crate) mod resolve;
 pub mod schema;
 pub(crate) mod source;
@@ -27,6 +28,7 @@ pub use explain::explain;
 pub use findings::Findings;
 pub use library::{Item, Library, Options};
 pub use load::{Report, load_plan, validate};
+pub use reference::reference;
 pub use schema::schema;
 
 #[cfg(test)]

@@ -12,7 +12,10 @@ use crate::runtime::{RunStatus, recovery};
 #[command(after_help = "\
 Examples:
   firedrill recover              undo everything that is still open
-  firedrill recover --dry-run    only say what that is")]
+  firedrill recover --dry-run    only say what that is
+
+Exit status: 0 when nothing is open any more, else 5. Runs that another living process drives are
+left to it.")]
 pub(super) struct Args {
     /// Say what is open; touch nothing
     #[arg(long)]

@@ -16,9 +16,9 @@ Examples:
   firedrill report 20261123-101500-4f2a91
   firedrill report 20261123-101500-4f2a91 --format markdown")]
 pub(super) struct Args {
-    /// The run [default: the latest]
+    /// The run's id, as `firedrill run` and the pages show it [default: the latest]
     run: Option<RunId>,
-    /// How it is written
+    /// The form of the report
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 }

@@ -22,7 +22,11 @@ use crate::spec;
 Examples:
   firedrill run experiments/slow-signer.yaml
   firedrill run experiments/*.yaml --junit results.xml --markdown summary.md
-  firedrill run drills/bad-token.yaml --dry-run --var host=127.0.0.2")]
+  firedrill run drills/bad-token.yaml --dry-run --var host=127.0.0.2
+
+Every file is checked before anything is touched. SIGINT and SIGTERM undo everything, then end with
+exit status 3. With GITHUB_STEP_SUMMARY set, the Markdown report is appended to that file too. Of
+several files the worst exit status counts.")]
 pub(super) struct Args {
     /// Files of experiments or drills
     #[arg(required = true, value_name = "FILE")]
@@ -30,7 +34,7 @@ pub(super) struct Args {
     /// Look at every target and say what would be done; touch nothing
     #[arg(long)]
     dry_run: bool,
-    /// Make random draws repeatable
+    /// Make random draws repeatable [default: a new one each run]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
     /// Write a JUnit report

@@ -25,7 +25,7 @@ const SHELVES: [&str; 5] = ["stacks", "experiments", "drills", "runbooks", "team
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  firedrill serve                                   the library in this folder, on http://127.0.0.1:8700
+  firedrill serve                    the library in this folder, on http://127.0.0.1:8700
   firedrill serve --library ops/drills --config firedrill.yaml
 
 A configuration:
@@ -36,7 +36,7 @@ pub(super) struct Args {
     /// Where to listen; only loopback until there are accounts
     #[arg(long, default_value = "127.0.0.1:8700", value_name = "ADDRESS")]
     listen: SocketAddr,
-    /// What the server may do
+    /// A file that says what the server may do: environments, programs, hooks' tokens
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(flatten)]

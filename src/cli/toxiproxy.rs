@@ -18,7 +18,7 @@ pub(super) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Serve until a signal
+    /// Serve Toxiproxy's HTTP API and its proxies until a signal
     #[command(after_help = "\
 Examples:
   firedrill toxiproxy serve

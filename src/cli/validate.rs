@@ -11,7 +11,12 @@ use crate::spec;
 #[command(after_help = "\
 Examples:
   firedrill validate stacks experiments drills runbooks teams
-  firedrill validate drills/bad-token.yaml --json")]
+  firedrill validate drills/bad-token.yaml --json
+
+Every finding has a code, as in `error[unknown-link]`. The folder docs/errors/ has a page for each:
+what it means and what to do.
+
+Exit status: 0 when no file has an error, else 2; warnings alone don't count.")]
 pub(super) struct Args {
     /// Files, or folders with files in them
     #[arg(required = true, value_name = "PATH")]

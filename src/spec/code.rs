@@ -1,10 +1,10 @@
 //! The codes of findings, stable for ever: users search for them and filter by them.
 
 macro_rules! codes {
-    ($($(#[$doc:meta])* $name:ident = $text:literal,)+) => {
+    ($(#[doc = $about:literal] $name:ident = $text:literal,)+) => {
         /// What kind of finding it is; the text of a code never changes.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub enum Code { $($(#[$doc])* $name,)+ }
+        pub enum Code { $(#[doc = $about] $name,)+ }
 
         impl Code {
             /// Every code.
@@ -13,6 +13,11 @@ macro_rules! codes {
             /// As users see it.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $text,)+ }
+            }
+
+            /// What it means, in a sentence: Markdown, as the index of `docs/errors/` shows it.
+            pub fn about(self) -> &'static str {
+                match self { $(Self::$name => $about.trim_start(),)+ }
             }
         }
     };
@@ -117,7 +122,7 @@ codes! {
     UnknownFile = "unknown-file",
     /// A name that several files have.
     AmbiguousName = "ambiguous-name",
-    /// A step that lasts until it is remedied and that no remedy ends.
+    /// A step that lasts until it is remedied and that no remedy can end.
     Unremedied = "unremedied",
     /// Steps that wait for each other.
     Cycle = "cycle",

@@ -33,7 +33,15 @@ impl Default for Config {
     }
 }
 
-static CONFIG: Object = Object {
+/// A configuration with every key.
+pub(crate) const EXAMPLE: &str = "\
+environments: [staging, qa]          # stacks of other environments are refused
+programs: [./rollout, ./check-backup] # exactly as probes, hooks and remedies write them
+tokens:
+  alertmanager: \"${env:ALERTMANAGER_TOKEN}\"
+";
+
+pub(crate) static CONFIG: Object = Object {
     what: "the server's configuration",
     about: "What `firedrill serve` may do.",
     groups: &[&[
@@ -134,6 +142,15 @@ mod tests {
         assert!(config.programs.contains("./check"));
         assert_eq!(config.hook_tokens, ["s3cret"]);
         assert_eq!(read("{}").expect("all defaults"), Config::default());
+    }
+
+    #[test]
+    fn the_example_of_the_reference_is_a_configuration() {
+        let config =
+            read(&EXAMPLE.replace("ALERTMANAGER_TOKEN", "TOKEN")).expect("a configuration");
+        assert_eq!(config.environments, ["staging", "qa"]);
+        assert_eq!(config.programs.len(), 2);
+        assert_eq!(config.hook_tokens, ["s3cret"]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! How spec behaves from outside a file: texts in, findings and plans out.
 
 mod disk;
+mod docs;
 mod drill;
 mod experiment;
 mod stack;

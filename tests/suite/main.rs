@@ -4,6 +4,7 @@ mod architecture;
 mod containers;
 mod crashes;
 mod demo;
+mod docs;
 mod faults;
 mod firedrill;
 mod ground;

@@ -86,7 +86,7 @@ static TOXIPROXY: Object = Object {
         optional(
             "create_proxies",
             Form::Flag,
-            "Whether missing proxies are created from the links.",
+            "Whether missing proxies are created from the links; not when absent.",
         ),
         defaulted(
             "embedded",

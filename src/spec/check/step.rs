@@ -84,7 +84,8 @@ pub(crate) const STEP: Form = Form::Choice(
     ],
 );
 
-static TIMING: &[Field] = &[
+/// When a step begins and ends.
+pub(crate) static TIMING: &[Field] = &[
     optional(
         "id",
         Form::Name,
@@ -114,7 +115,8 @@ static TIMING: &[Field] = &[
     ),
 ];
 
-static LINKED: &[Field] = &[
+/// What of a link a step hits.
+pub(crate) static LINKED: &[Field] = &[
     required(
         "link",
         Form::Text,
@@ -141,7 +143,8 @@ static LINKED: &[Field] = &[
     ),
 ];
 
-const LASTING: &[Rule] = &[
+/// What must hold between the times of a step that lasts.
+pub(crate) const LASTING: &[Rule] = &[
     Rule::AtMostOne(&["at", "after"]),
     Rule::Needs("wait", "after"),
     Rule::ExactlyOne(&["for", "until"]),
