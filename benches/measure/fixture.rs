@@ -40,12 +40,14 @@ impl Drop for Folder {
     }
 }
 
+/// The second probe is asked by nobody: its address is what tells that the stack is on this machine.
 const STACK: &str = "\
 kind: Stack
 name: measured
 environment: staging
 probes:
   alive: {process: {command: [\"true\"]}, every: 1s}
+  local: {tcp: {address: \"127.0.0.1:9\"}, every: 1s}
 ";
 
 /// One process probe, one sample, nothing broken, nothing waited for.
