@@ -17,9 +17,10 @@ pub(super) fn end(state: &State, now: Stamp, fell_short: Option<String>) -> Vec<
             .plan()
             .map(|plan| plan.experiment.recovery.within.to_string())
             .unwrap_or_default();
-        reasons.push(format!(
-            "steady state did not hold again within {within} of the last undo"
-        ));
+        reasons.push(match state.last_undone() {
+            Some(_) => format!("steady state did not hold again within {within} of the last undo"),
+            None => format!("steady state did not hold within {within}, though nothing was broken"),
+        });
     }
     reasons.extend(fell_short);
     let verdict = if verdict == Verdict::Passed && !reasons.is_empty() {

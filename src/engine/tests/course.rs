@@ -67,6 +67,43 @@ fn an_experiment_whose_hypothesis_holds_passes_and_leaves_nothing() {
 }
 
 #[test]
+fn an_experiment_that_breaks_nothing_passes_once_steady_state_has_held() {
+    let mut plan = experiment();
+    plan.experiment.method.clear();
+    plan.injections.clear();
+    let stable_for = plan.experiment.recovery.stable_for.duration();
+    let mut world = until_running(plan);
+    let began = world.now;
+    world.settle(SECOND * 120);
+    assert_eq!(
+        verdict(&world),
+        Some(Verdict::Passed),
+        "{}",
+        reasons(&world)
+    );
+    let watched = world.now.since(&began).expect("one epoch").unsigned_abs();
+    assert!(watched >= stable_for, "only {watched:?}");
+    assert!(!world.facts().any(|fact| matches!(fact, Fact::Due { .. })));
+}
+
+#[test]
+fn an_experiment_that_breaks_nothing_fails_where_the_stack_falls_over_by_itself() {
+    let mut plan = experiment();
+    plan.experiment.method.clear();
+    plan.injections.clear();
+    plan.experiment.stop_when.clear();
+    let mut world = until_running(plan);
+    world.healthy.insert("canary", false);
+    world.settle(SECOND * 120);
+    assert_eq!(verdict(&world), Some(Verdict::Failed));
+    assert!(
+        reasons(&world).contains("steady state did not hold"),
+        "{}",
+        reasons(&world)
+    );
+}
+
+#[test]
 fn nothing_is_touched_while_steady_state_does_not_hold() {
     let mut world = World::new(experiment());
     world.healthy.insert("canary", false);

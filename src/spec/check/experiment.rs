@@ -43,8 +43,9 @@ pub(crate) static EXPERIMENT: Object = Object {
             ),
             required(
                 "method",
-                Form::List(&STEP, 1, 1_000),
-                "The timeline: one key a step, the fault's name.",
+                // Empty, it must still be written: a forgotten timeline is no experiment without faults.
+                Form::List(&STEP, 0, 1_000),
+                "The timeline: one key a step, the fault's name. Empty where nothing is to break, as in a decoy.",
             ),
             optional(
                 "stop_when",

@@ -7,6 +7,9 @@ use crate::model::stack::{ContainerSelector, Link};
 
 pub(super) fn timeline(page: &mut Page, plan: &Plan) {
     page.section("Timeline");
+    if plan.experiment.method.is_empty() {
+        page.line(2, "Nothing is broken: only steady state is watched.");
+    }
     for step in &plan.experiment.method {
         page.line(
             2,

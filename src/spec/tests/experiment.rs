@@ -731,3 +731,23 @@ limits: {services: 3, duration: 10m}
       experiment.yaml
     "#);
 }
+
+#[test]
+fn an_experiment_may_break_nothing_where_it_says_so() {
+    let files = |text: &str| {
+        let text = head(text);
+        plan(&[("stack.yaml", STACK), ("experiment.yaml", &text)], &[])
+    };
+    let decoy = files("method: []\n").expect("a plan");
+    assert!(decoy.injections.is_empty() && decoy.experiment.method.is_empty());
+    let text = crate::spec::explain(&decoy);
+    assert!(
+        text.contains("\nTimeline\n  Nothing is broken: only steady state is watched.\n"),
+        "{text}"
+    );
+    let forgotten = files("").expect_err("a method must be written");
+    assert!(
+        forgotten.contains("error[missing-key]: an experiment needs `method`"),
+        "{forgotten}"
+    );
+}

@@ -1,0 +1,23 @@
+# What is done often, each in one word. ARGS are handed on: make bench ARGS="run journal", make demo ARGS=--manual.
+
+.PHONY: demo test bench ci
+
+# A whole drill on a demo wallet stack.
+demo:
+	cargo run --release -- demo $(ARGS)
+
+# Every test.
+test:
+	cargo test $(ARGS)
+
+# One table a topic: run, serve, journal, proxy, timing.
+bench:
+	cargo bench --bench measure -- $(ARGS)
+
+# What must hold before a change is taken.
+ci:
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items
+	$(MAKE) test
+	cargo run -- validate stacks experiments drills runbooks teams
