@@ -6,8 +6,9 @@
 demo:
 	cargo run --release -- demo $(ARGS)
 
-# Every test.
+# Every test, after a look at what they need beyond Rust.
 test:
+	@tests/needs.sh
 	cargo test $(ARGS)
 
 # One table a topic: run, serve, journal, proxy, timing.
