@@ -169,7 +169,7 @@ pub fn main() -> ExitCode {
             return Exit::Errored.into();
         }
     };
-    let done = runtime.block_on(dispatch(cli, &terminal));
+    let done = runtime.block_on(dispatch(cli, terminal));
     // What could not be undone is in the journal; tasks that still try must not keep the process.
     runtime.shutdown_background();
     match done {
@@ -181,14 +181,14 @@ pub fn main() -> ExitCode {
     }
 }
 
-async fn dispatch(cli: Cli, terminal: &Terminal) -> anyhow::Result<Exit> {
+async fn dispatch(cli: Cli, terminal: Terminal) -> anyhow::Result<Exit> {
     let Cli { common, command } = cli;
     match command {
         Command::Demo(args) => Box::pin(demo::run(args, common, terminal)).await,
         Command::Serve(args) => Box::pin(serve::run(args, common, terminal)).await,
         Command::Run(args) => Box::pin(run::run(args, common, terminal)).await,
         Command::Validate(args) => validate::run(&args, &common, terminal),
-        Command::Explain(args) => explain::run(&args, &common, terminal),
+        Command::Explain(args) => Ok(explain::run(&args, &common, terminal)),
         Command::Recover(args) => Box::pin(recover::run(args, common, terminal)).await,
         Command::Report(args) => Box::pin(report::run(args, common, terminal)).await,
         Command::Schema(args) => schema::run(&args, terminal),

@@ -66,8 +66,7 @@ pub(super) struct Args {
     script: Option<PathBuf>,
 }
 
-pub(super) async fn run(args: Args, common: Common, terminal: &Terminal) -> anyhow::Result<Exit> {
-    let terminal = *terminal;
+pub(super) async fn run(args: Args, common: Common, terminal: Terminal) -> anyhow::Result<Exit> {
     let mut signals = Signals::catch()?;
     let (stack_tasks, stack_end) = (TaskTracker::new(), CancellationToken::new());
     let host = start_wallet(&args, &stack_tasks, &stack_end, terminal).await?;

@@ -16,15 +16,15 @@ pub(super) struct Args {
     variables: Variables,
 }
 
-pub(super) fn run(args: &Args, common: &Common, terminal: &Terminal) -> anyhow::Result<Exit> {
+pub(super) fn run(args: &Args, common: &Common, terminal: Terminal) -> Exit {
     match spec::load_plan(&args.file, &common.options(&args.variables)) {
         Ok(plan) => {
             terminal.result(&spec::explain::explain(&plan));
-            Ok(Exit::Passed)
+            Exit::Passed
         }
         Err(findings) => {
             terminal.note(&findings.render(terminal.has_colour()));
-            Ok(Exit::Usage)
+            Exit::Usage
         }
     }
 }

@@ -51,7 +51,7 @@ impl Follower {
                 biased;
                 () = signals.next() => {
                     if stopping {
-                        self.say_what_is_left(&status, terminal);
+                        Self::say_what_is_left(&status, terminal);
                     } else {
                         stopping = true;
                         terminal.note("stopping: everything is being undone (a further signal tells what is left)");
@@ -96,7 +96,7 @@ impl Follower {
         }
     }
 
-    fn say_what_is_left(&self, handle: &RunHandle, terminal: Terminal) {
+    fn say_what_is_left(handle: &RunHandle, terminal: Terminal) {
         match handle.status() {
             RunStatus::Live { phase } => {
                 terminal.note(&format!(

@@ -22,7 +22,7 @@ pub(super) struct Args {
     dry_run: bool,
 }
 
-pub(super) async fn run(args: Args, common: Common, terminal: &Terminal) -> anyhow::Result<Exit> {
+pub(super) async fn run(args: Args, common: Common, terminal: Terminal) -> anyhow::Result<Exit> {
     let app = common.open().await?;
     if args.dry_run {
         let mut open = 0;
@@ -69,7 +69,7 @@ pub(super) async fn run(args: Args, common: Common, terminal: &Terminal) -> anyh
                 exit = Exit::Stuck;
             }
             status @ RunStatus::Stuck { .. } => {
-                say_stuck(handle.run(), &status, *terminal);
+                say_stuck(handle.run(), &status, terminal);
                 exit = Exit::Stuck;
             }
             RunStatus::Live { phase } => {

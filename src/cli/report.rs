@@ -31,7 +31,7 @@ enum Format {
     Json,
 }
 
-pub(super) async fn run(args: Args, common: Common, terminal: &Terminal) -> anyhow::Result<Exit> {
+pub(super) async fn run(args: Args, common: Common, terminal: Terminal) -> anyhow::Result<Exit> {
     let app = common.open().await?;
     let latest = app.database.recent_runs(1, None).await?.pop();
     let Some(run) = args.run.or(latest.map(|row| row.id)) else {

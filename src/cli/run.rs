@@ -50,8 +50,7 @@ pub(super) struct Args {
     variables: Variables,
 }
 
-pub(super) async fn run(args: Args, common: Common, terminal: &Terminal) -> anyhow::Result<Exit> {
-    let terminal = *terminal;
+pub(super) async fn run(args: Args, common: Common, terminal: Terminal) -> anyhow::Result<Exit> {
     let Some(plans) = load(&args, &common, terminal) else {
         return Ok(Exit::Usage);
     };

@@ -24,7 +24,7 @@ fn kind(text: &str) -> Result<Kind, String> {
         })
 }
 
-pub(super) fn run(args: &Args, terminal: &Terminal) -> anyhow::Result<Exit> {
+pub(super) fn run(args: &Args, terminal: Terminal) -> anyhow::Result<Exit> {
     terminal.result(&serde_json::to_string_pretty(&spec::schema::schema(
         args.kind,
     ))?);

@@ -43,8 +43,7 @@ pub(super) struct Args {
     variables: Variables,
 }
 
-pub(super) async fn run(args: Args, common: Common, terminal: &Terminal) -> anyhow::Result<Exit> {
-    let terminal = *terminal;
+pub(super) async fn run(args: Args, common: Common, terminal: Terminal) -> anyhow::Result<Exit> {
     if !args.listen.ip().is_loopback() {
         terminal.error(&format!(
             "{} is not loopback, and there are no accounts yet; hint: listen on 127.0.0.1 and put a proxy that \

@@ -25,6 +25,7 @@ impl Terminal {
         self.colour
     }
 
+    #[expect(clippy::unused_self, reason = "standard output is the terminal's too")]
     /// A result, for programs and people alike.
     pub(super) fn result(self, text: &str) {
         let mut out = io::stdout().lock();
@@ -33,6 +34,10 @@ impl Terminal {
         let _ = out.flush();
     }
 
+    #[expect(
+        clippy::unused_self,
+        reason = "a note has no colour, and is the terminal's all the same"
+    )]
     /// Something to know while work goes on.
     pub(super) fn note(self, text: &str) {
         let _ = writeln!(io::stderr().lock(), "{text}");

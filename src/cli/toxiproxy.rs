@@ -39,7 +39,7 @@ Examples:
     },
 }
 
-pub(super) async fn run(args: Args, terminal: &Terminal) -> anyhow::Result<Exit> {
+pub(super) async fn run(args: Args, terminal: Terminal) -> anyhow::Result<Exit> {
     let Command::Serve {
         host,
         port,
@@ -47,7 +47,7 @@ pub(super) async fn run(args: Args, terminal: &Terminal) -> anyhow::Result<Exit>
         seed,
     } = args.command;
     let mut signals = Signals::catch()?;
-    let proxies = match config.as_ref().map(|path| read(path)).transpose() {
+    let proxies = match config.as_ref().map(read).transpose() {
         Ok(proxies) => proxies.unwrap_or_default(),
         Err(error) => {
             terminal.error(&format!("{error:#}"));

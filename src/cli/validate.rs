@@ -28,7 +28,7 @@ pub(super) struct Args {
     variables: Variables,
 }
 
-pub(super) fn run(args: &Args, common: &Common, terminal: &Terminal) -> anyhow::Result<Exit> {
+pub(super) fn run(args: &Args, common: &Common, terminal: Terminal) -> anyhow::Result<Exit> {
     let report = spec::validate(&args.paths, &common.options(&args.variables));
     let errors = report.findings.errors();
     if args.json {

@@ -35,7 +35,7 @@ pub(super) struct Args {
     seed: u64,
 }
 
-pub(super) async fn run(args: Args, terminal: &Terminal) -> anyhow::Result<Exit> {
+pub(super) async fn run(args: Args, terminal: Terminal) -> anyhow::Result<Exit> {
     let mut signals = Signals::catch()?;
     let (tracker, shutdown) = (TaskTracker::new(), CancellationToken::new());
     if let Some(service) = args.service {

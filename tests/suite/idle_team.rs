@@ -77,9 +77,9 @@ fn play(plan: Plan) -> Vec<Event> {
         now = now.after(Duration::from_secs(1));
         if course.state().confirm_since() != confirming {
             confirming = course.state().confirm_since();
-            watches
-                .iter_mut()
-                .for_each(|watch| watch.confirm(confirming.unwrap_or(now)));
+            for watch in &mut watches {
+                watch.confirm(confirming.unwrap_or(now));
+            }
         }
         let hurt = course.state().is_disturbed();
         let impact: BTreeMap<_, _> = course

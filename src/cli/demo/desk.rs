@@ -113,18 +113,17 @@ impl Desk {
         match self.firedrill("POST", &path, Some(&act)).await {
             Ok(reply) if reply.status.is_success() => {}
             Ok(reply) => {
-                tracing::warn!(%actor, %act, answer = %reply.text(), "an act of the scripted team was refused")
+                tracing::warn!(%actor, %act, answer = %reply.text(), "an act of the scripted team was refused");
             }
             Err(error) => {
-                tracing::warn!(%actor, %act, %error, "an act of the scripted team did not arrive")
+                tracing::warn!(%actor, %act, %error, "an act of the scripted team did not arrive");
             }
         }
     }
 
     /// Sends alerts as Alertmanager does. Answers whether they were taken.
     pub(super) async fn alert(&self, message: &Value) -> bool {
-        let mut request =
-            self.request(self.firedrill, "POST", "/hooks/alertmanager", Some(message));
+        let mut request = request(self.firedrill, "POST", "/hooks/alertmanager", Some(message));
         request
             .headers
             .insert("authorization".to_owned(), format!("Bearer {}", self.token));
@@ -133,7 +132,7 @@ impl Desk {
 
     /// Asks the wallet.
     pub(super) async fn wallet(&self, method: &str, path: &str) -> anyhow::Result<Reply> {
-        let request = self.request(SocketAddr::new(self.wallet, 7000), method, path, None);
+        let request = request(SocketAddr::new(self.wallet, 7000), method, path, None);
         Ok(self.outbound.send(&request, PATIENCE).await?)
     }
 
@@ -150,22 +149,16 @@ impl Desk {
         path: &str,
         body: Option<&Value>,
     ) -> anyhow::Result<Reply> {
-        let request = self.request(self.firedrill, method, path, body);
+        let request = request(self.firedrill, method, path, body);
         Ok(self.outbound.send(&request, PATIENCE).await?)
     }
+}
 
-    fn request(
-        &self,
-        to: SocketAddr,
-        method: &str,
-        path: &str,
-        body: Option<&Value>,
-    ) -> HttpRequest {
-        HttpRequest {
-            method: method.to_owned(),
-            url: format!("http://{to}{path}"),
-            headers: std::collections::BTreeMap::new(),
-            body: body.map(ToString::to_string),
-        }
+fn request(to: SocketAddr, method: &str, path: &str, body: Option<&Value>) -> HttpRequest {
+    HttpRequest {
+        method: method.to_owned(),
+        url: format!("http://{to}{path}"),
+        headers: std::collections::BTreeMap::new(),
+        body: body.map(ToString::to_string),
     }
 }
