@@ -1,9 +1,13 @@
 //! `journal`: events taken in durably, against the disk itself: the same bytes written and synced in the same folder.
+//!
+//! The disk's own file is written over, as the database writes over its log: a file that grows has its length to sync,
+//! too, and would be no limit.
 
-use std::fs::{File, OpenOptions};
-use std::io::Write as _;
+use std::fs::File;
+use std::io::{Seek as _, Write as _};
 use std::sync::Arc;
 
+use anyhow::ensure;
 use firedrill::clock::SystemClock;
 use firedrill::engine::event::{Event, Fact, Origin, Trigger};
 use firedrill::model::ids::RunId;
@@ -26,6 +30,8 @@ const EACH: usize = 40;
 /// Events of one append, and appends of a turn.
 const BATCH: usize = 64;
 const BATCHES: usize = 40;
+/// More than any turn writes.
+const RAW_LENGTH: usize = 8 << 20;
 
 #[derive(Default)]
 struct Figures {
@@ -48,10 +54,9 @@ async fn turns() -> anyhow::Result<()> {
     let file = shortest(&folder)?;
     let plan = plan(&folder, &file)?;
     let database = Database::open(&folder.path().join("data")).await?;
-    let mut raw = OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(folder.path().join("raw"))?;
+    let mut raw = File::create(folder.path().join("raw"))?;
+    raw.write_all(&vec![0; RAW_LENGTH])?;
+    raw.sync_all()?;
     let mut log = Log::new("measure-0", &plan, &database).await?;
     let mut logs = Vec::new();
     for run in 1..=RUNS {
@@ -171,6 +176,11 @@ fn raw_rate(file: &mut File, events: &[Vec<Event>]) -> anyhow::Result<f64> {
         .iter()
         .map(|one| written(one))
         .collect::<anyhow::Result<_>>()?;
+    ensure!(
+        texts.iter().map(Vec::len).sum::<usize>() <= RAW_LENGTH,
+        "the disk's own file would grow"
+    );
+    file.rewind()?;
     let watch = Stopwatch::start();
     for text in &texts {
         file.write_all(text)?;
