@@ -217,7 +217,7 @@ impl Database {
             .connect_with(adapt(options))
             .await
             .map_err(failed)?;
-        migrate(&writer, &path).await?;
+        migrate_unsynced(&writer, &path).await?;
         drop(opening);
 
         let readers = SqlitePoolOptions::new()
@@ -291,6 +291,23 @@ async fn opening_alone(data: &Path, path: &Path) -> Result<RunLock, OpenError> {
     Err(OpenError::Busy {
         path: path.to_owned(),
     })
+}
+
+/// Migrates without waiting for the disk at each step, which is most of what a run in a new folder would wait for.
+/// In WAL mode a file is whole whatever is lost, nothing is promised before the first durable append, and that one's
+/// sync takes the log before it along. A connection made later is fully synchronous from its options.
+async fn migrate_unsynced(writer: &SqlitePool, path: &Path) -> Result<(), OpenError> {
+    let failed = |source| opened(path, source);
+    sqlx::query("PRAGMA synchronous = NORMAL")
+        .execute(writer)
+        .await
+        .map_err(failed)?;
+    migrate(writer, path).await?;
+    sqlx::query("PRAGMA synchronous = FULL")
+        .execute(writer)
+        .await
+        .map_err(failed)?;
+    Ok(())
 }
 
 async fn migrate(writer: &SqlitePool, path: &Path) -> Result<(), OpenError> {
