@@ -248,8 +248,14 @@ impl Runner {
         self.confirm();
     }
 
-    /// A phase began: probes start with the gate, and each is asked at once.
+    /// A phase began: probes start with the gate, and each is asked at once where the phase waits for answers.
     fn enter(&mut self, phase: Option<Phase>) {
+        if matches!(
+            phase,
+            None | Some(Phase::Preflight | Phase::Closing | Phase::Ended)
+        ) {
+            return;
+        }
         // Before new askers listen: they ask at once by themselves, and would ask twice.
         self.nudge.send_modify(|count| *count += 1);
         if phase >= Some(Phase::Before) && phase < Some(Phase::Ended) && self.watches.is_empty() {
