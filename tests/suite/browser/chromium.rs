@@ -5,7 +5,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::http::Method;
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -17,6 +17,7 @@ use thirtyfour::{
     WebElement, WindowHandle,
 };
 use tokio::runtime::{self, Runtime};
+use tokio::time::Instant;
 
 use crate::ground::{Folder, not_run, until};
 
