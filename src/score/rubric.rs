@@ -148,7 +148,13 @@ pub(super) struct Standing {
 
 /// Scores judged lines.
 pub(super) fn score(lines: &[Line], standing: Standing, pass: Pass) -> Score {
-    let sum = |wanted: &dyn Fn(&Line) -> Option<f64>| lines.iter().filter_map(wanted).sum::<f64>();
+    // From 0 on: the sum of no floats is -0, which would be shown.
+    let sum = |wanted: &dyn Fn(&Line) -> Option<f64>| {
+        lines
+            .iter()
+            .filter_map(wanted)
+            .fold(0.0, |sum, points| sum + points)
+    };
     let decided = |line: &Line| {
         matches!(line.verdict, Verdict::Met | Verdict::Late | Verdict::Missed)
             && (line.earns || line.verdict == Verdict::Missed)
@@ -223,8 +229,8 @@ fn observed(lines: &[Line]) -> Option<(f64, String)> {
         lines
             .iter()
             .filter(|line| wanted(line.verdict))
-            .map(|line| line.weight)
-            .sum::<f64>()
+            // From 0 on, for the same reason.
+            .fold(0.0, |sum, line| sum + line.weight)
     };
     let seen = weight(&|verdict| {
         matches!(

@@ -60,11 +60,22 @@ impl Message {
 
 /// Sends a request and reads its answer.
 pub(crate) fn send(to: SocketAddr, method: &str, path: &str, body: &str) -> io::Result<Message> {
+    send_with(to, method, path, "", body)
+}
+
+/// Sends a request with further header lines, each with its line end.
+pub(crate) fn send_with(
+    to: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &str,
+    body: &str,
+) -> io::Result<Message> {
     let mut stream = TcpStream::connect_timeout(&to, PATIENCE)?;
     let length = body.len();
     write!(
         stream,
-        "{method} {path} HTTP/1.1\r\nhost: {to}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+        "{method} {path} HTTP/1.1\r\nhost: {to}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n{headers}\r\n{body}"
     )?;
     Message::read(&stream)
 }

@@ -1,6 +1,7 @@
 //! Tests of the whole, through public doors only: one binary, so that it links once.
 
 mod architecture;
+mod browser;
 mod containers;
 mod crashes;
 mod demo;

@@ -1,6 +1,8 @@
 //! Starting a run.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
@@ -9,13 +11,19 @@ use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use serde::Deserialize;
 use serde_json::json;
+use tokio::sync::broadcast;
+use tokio::time::timeout;
 
 use super::library::unknown;
-use crate::engine::event::Trigger;
+use crate::engine::event::{Event, Trigger};
 use crate::http::Services;
 use crate::http::catalogue::{Kind, Refused, listed};
 use crate::http::problem::Problem;
+use crate::model::ids::RunId;
 use crate::runtime::RunHandle;
+
+/// How long an answer waits for a run's first event to be on disk.
+const RECORDING: Duration = Duration::from_secs(5);
 
 /// What shall be started.
 #[derive(Debug, Default, Deserialize)]
@@ -99,10 +107,24 @@ pub(in crate::http) async fn start(
             )
             .with_findings(listed(&found)),
         })?;
-    Ok(services
+    // Followed before the start: its first event can't fall in between.
+    let feed = services.supervisor.feed().follow();
+    let handle = services
         .supervisor
         .start(plan, wanted.seed, Trigger::Api)
-        .await?)
+        .await?;
+    // A journal that fails stops the run by itself, and its answer need not wait for that.
+    let _ = timeout(RECORDING, recorded(feed, handle.run())).await;
+    Ok(handle)
+}
+
+/// Waits until a run is on disk, so that whoever is led to it finds it there.
+async fn recorded(mut feed: broadcast::Receiver<(RunId, Arc<Event>)>, run: &RunId) {
+    while let Ok((known, _)) = feed.recv().await {
+        if known == *run {
+            return;
+        }
+    }
 }
 
 /// A body that is not what the endpoint takes.

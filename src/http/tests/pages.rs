@@ -124,7 +124,9 @@ async fn responders_act_and_see_no_fault_until_the_end() {
     let refused = act("act=detected&service=moon&symptom=x").await;
     assert_eq!(refused.status, 422);
     assert!(
-        refused.body.contains("the stack has no service `moon`")
+        refused
+            .body
+            .contains("the stack has no service <code>moon</code>")
             && refused.body.contains("<strong>What to do:</strong>")
     );
     let script = server
@@ -266,7 +268,9 @@ async fn troubles_are_pages_and_files_are_kept_by_browsers() {
     let missing = server.get("/nowhere").await;
     assert_eq!(missing.status, 404);
     assert!(
-        missing.body.contains("there is nothing at `&#x2f;nowhere`")
+        missing
+            .body
+            .contains("there is nothing at <code>&#x2f;nowhere</code>")
             && missing.header("content-type").starts_with("text/html")
     );
     assert_eq!(server.get("/runs/none").await.status, 404);

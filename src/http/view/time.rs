@@ -42,8 +42,12 @@ pub(in crate::http) use crate::score::span;
 
 /// A time relative to the start of the method, in whole seconds: `+1:12`, `−0:05`.
 pub(in crate::http) fn relative(milliseconds: i64) -> String {
-    let sign = if milliseconds < 0 { '−' } else { '+' };
     let seconds = milliseconds.unsigned_abs() / 1000;
+    let sign = if milliseconds < 0 && seconds > 0 {
+        '−'
+    } else {
+        '+'
+    };
     if seconds < 3600 {
         format!("{sign}{}:{:02}", seconds / 60, seconds % 60)
     } else {
@@ -66,6 +70,7 @@ mod tests {
             (0, "+0:00"),
             (72_000, "+1:12"),
             (-5_000, "−0:05"),
+            (-200, "+0:00"),
             (3_661_000, "+1:01:01"),
         ] {
             assert_eq!(relative(ms), text);
