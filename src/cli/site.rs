@@ -192,8 +192,14 @@ impl scheduler::Agenda for Calendar {
 
     fn start<'a>(&'a self, drill: &'a DrillName) -> Answer<'a, Result<RunId, String>> {
         Box::pin(async move {
-            if let Ok(Some(halt)) = self.app.database.halt_state().await {
-                return Err(format!("everything is halted: {}", halt.reason));
+            match self.app.database.halt_state().await {
+                Ok(None) => {}
+                Ok(Some(halt)) => return Err(format!("everything is halted: {}", halt.reason)),
+                Err(error) => {
+                    return Err(format!(
+                        "whether everything is halted can't be read: {error}"
+                    ));
+                }
             }
             let (library, name) = (self.library.clone(), drill.to_string());
             let plan = tokio::task::spawn_blocking(move || {

@@ -9,7 +9,7 @@ use super::state::State;
 use super::undo::{Entry, Obligation};
 use super::{Draft, LOOK_AGAIN_AFTER, STUCK_AFTER, backoff};
 use crate::model::drill::Detection;
-use crate::model::fault::Cause;
+use crate::model::fault::{Act, Cause};
 use crate::model::ids::{InjectionId, RemedyId};
 use crate::model::time::Stamp;
 
@@ -250,7 +250,7 @@ fn removed(obligation: &Obligation, proof: RemovedProof, now: Stamp) -> Vec<Draf
         looked: false,
         ..
     } = undo_view(&obligation.entry)
-        && proof.by == UndoneBy::Other
+        && (proof.by == UndoneBy::Other || matches!(obligation.injection.act, Act::Hook(_)))
     {
         let at = now.after(LOOK_AGAIN_AFTER);
         return vec![Draft::engine(now, Fact::LookAgain { injection, at })];

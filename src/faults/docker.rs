@@ -195,6 +195,11 @@ impl DockerDriver {
                 let restarted = !mark.same_start(&seen);
                 Ok(self.removed(mark, who(restarted), state))
             }
+            // Somebody has started it and stopped it again since: what it is now is theirs.
+            ContainerAction::Kill | ContainerAction::Stop if !mark.same_start(&seen) => {
+                let evidence = format!("{state}; it was started again since, this end is not ours");
+                Ok(self.removed(mark, UndoneBy::Other, evidence))
+            }
             ContainerAction::Kill | ContainerAction::Stop | ContainerAction::Restart => {
                 let started = daemon.start(&mark.id).await;
                 self.finish(&daemon, mark, started, |seen| {

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use axum::extract::FromRequestParts;
 use axum::http::header;
@@ -12,10 +13,13 @@ use axum::http::request::Parts;
 
 use super::Services;
 use super::problem::Problem;
-use crate::engine::event::{Event, Origin, Source};
+use crate::engine::event::{ActorKind, Event, Origin, Source};
 
 /// The cookie that keeps a name.
 const COOKIE: &str = "name";
+
+/// How long a halt waits for the pseudonym of who halts.
+const NAME_PATIENCE: Duration = Duration::from_millis(200);
 
 /// The longest name, in characters.
 const LONGEST: usize = 80;
@@ -75,6 +79,17 @@ pub(super) async fn person(
         .pseudonym_of(name, || draw(services.ids().seed()))
         .await?;
     Ok(Origin::person(source, pseudonym))
+}
+
+/// A person whose act must not wait for the database: without a name where that takes too long or fails.
+pub(super) async fn person_at_once(services: &Services, source: Source, name: &str) -> Origin {
+    match tokio::time::timeout(NAME_PATIENCE, person(services, source, name)).await {
+        Ok(Ok(origin)) => origin,
+        _ => Origin {
+            kind: ActorKind::Human,
+            ..Origin::machine(source)
+        },
+    }
 }
 
 fn draw(seed: u64) -> [u8; 6] {

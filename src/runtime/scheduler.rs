@@ -16,6 +16,9 @@ use crate::ports::{Answer, Clock};
 /// How often the calendar is read anew: files change while the server runs.
 const READ_EVERY: Duration = Duration::from_secs(20);
 
+/// From one failed claim to the next try.
+const CLAIM_AGAIN: Duration = Duration::from_secs(5);
+
 /// What the scheduler needs: the drills there are, a memory that outlives the process, and a way to start.
 pub trait Agenda: Send + Sync {
     /// The drills that start by themselves, as their files say now.
@@ -113,7 +116,11 @@ pub async fn keep(agenda: &dyn Agenda, clock: &dyn Clock, cancel: &CancellationT
                     continue;
                 }
                 Due::Starts(at) => {
-                    start(agenda, &drill, at).await;
+                    // One that can't be claimed is tried again, for as long as its tolerance lasts.
+                    if !start(agenda, &drill, at).await {
+                        wait = wait.min(CLAIM_AGAIN);
+                        continue;
+                    }
                     at
                 }
                 Due::TooLate(at, late) => {
@@ -130,13 +137,14 @@ pub async fn keep(agenda: &dyn Agenda, clock: &dyn Clock, cancel: &CancellationT
     }
 }
 
-async fn start(agenda: &dyn Agenda, drill: &DrillName, at: Timestamp) {
+/// Claims and makes a start. Answers whether it is settled.
+async fn start(agenda: &dyn Agenda, drill: &DrillName, at: Timestamp) -> bool {
     match agenda.claim(drill, at).await {
         Ok(true) => {}
-        Ok(false) => return,
+        Ok(false) => return true,
         Err(error) => {
-            tracing::error!(%drill, %error, "a scheduled start could not be claimed, and is not made");
-            return;
+            tracing::error!(%drill, %error, "a scheduled start could not be claimed, and is not made yet");
+            return false;
         }
     }
     let outcome = match agenda.start(drill).await {
@@ -147,6 +155,7 @@ async fn start(agenda: &dyn Agenda, drill: &DrillName, at: Timestamp) {
         }
     };
     agenda.note(drill, at, outcome).await;
+    true
 }
 
 async fn skip(agenda: &dyn Agenda, drill: &DrillName, at: Timestamp, late: SignedDuration) {

@@ -115,7 +115,11 @@ pub(in crate::http) async fn post(
     let Submission { act, about } = Submission::read(body)?;
     let handle = driven(&services, &run).await?;
     let name = actor::checked(about.actor.as_deref().unwrap_or(&services.local_operator))?;
-    let mut origin = actor::person(&services, Source::Api, &name).await?;
+    let mut origin = if act == TeamAct::Real {
+        actor::person_at_once(&services, Source::Api, &name).await
+    } else {
+        actor::person(&services, Source::Api, &name).await?
+    };
     origin.kind = about.kind.unwrap_or(ActorKind::Human);
     origin.source_id = about.source_id;
     origin.event_time = about.event_time;

@@ -113,14 +113,7 @@ pub(in crate::http) async fn stop(
         return Err(Problem::unprocessable("empty-text", "the reason is empty"));
     }
     let handle = driven(services, &run_id(run)?).await?;
-    // A halt must not wait for a database that fails: then it is recorded without a name.
-    let origin = actor::person(services, source, name)
-        .await
-        .unwrap_or_else(|_| {
-            let mut origin = crate::engine::event::Origin::machine(source);
-            origin.kind = crate::engine::event::ActorKind::Human;
-            origin
-        });
+    let origin = actor::person_at_once(services, source, name).await;
     let cause = StopCause::Halt {
         reason: reason.to_owned(),
     };

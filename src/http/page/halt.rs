@@ -7,7 +7,7 @@ use axum::response::Redirect;
 use serde::Deserialize;
 
 use super::start::bad_form;
-use crate::engine::event::Source;
+use crate::engine::event::{Source, StopCause};
 use crate::engine::input::TeamAct;
 use crate::http::Services;
 use crate::http::actor::{self, Actor};
@@ -41,7 +41,7 @@ pub(in crate::http) async fn real(
     Path(run): Path<String>,
 ) -> Result<Redirect, Problem> {
     let handle = driven(&services, &run_id(&run)?).await?;
-    let origin = actor::person(&services, Source::Room, &actor.0).await?;
+    let origin = actor::person_at_once(&services, Source::Room, &actor.0).await;
     handle.act(TeamAct::Real, origin).await?;
     Ok(Redirect::to(&format!("/runs/{run}")))
 }
@@ -58,17 +58,11 @@ pub(in crate::http) async fn everything(
         return Err(Problem::unprocessable("empty-text", "the reason is empty"));
     }
     // Runs are stopped whether or not the halt can be kept: undoing never waits for the database.
+    let by = actor::person_at_once(&services, Source::Room, &actor.0).await;
     for handle in services.supervisor.live() {
-        stop(
-            &services,
-            handle.run().as_str(),
-            reason,
-            Source::Room,
-            &actor.0,
-        )
-        .await?;
+        let reason = reason.to_owned();
+        handle.stop(StopCause::Halt { reason }, by.clone()).await;
     }
-    let by = actor::person(&services, Source::Room, &actor.0).await?;
     let halt = Halt {
         by: by.actor.unwrap_or_default(),
         reason: reason.to_owned(),
