@@ -90,13 +90,13 @@ pub fn sentence(
         Fact::ProbeUnusable { probe, reason } => {
             (Tone::Alarm, format!("{probe} could not be asked: {reason}"))
         }
-        Fact::Active {
-            injection,
-            evidence,
-            ..
-        } => (
+        // What a remedy did is told by `RemedyDone`.
+        Fact::Active { injection, .. } if remedy_label(plan, injection.as_str()).is_some() => {
+            return None;
+        }
+        Fact::Active { injection, .. } => (
             Tone::Fault,
-            format!("{} is on ({evidence})", subject(plan, injection.as_str())),
+            format!("{} is on (read back)", subject(plan, injection.as_str())),
         ),
         Fact::Refused { injection, error } => {
             (Tone::Alarm, format!("{injection} was refused: {error}"))
@@ -108,10 +108,16 @@ pub fn sentence(
             Tone::Fault,
             format!("{injection} was removed by somebody else ({evidence})"),
         ),
-        Fact::UndoBegan { injection, cause } => (
-            Tone::Fault,
-            format!("{injection} is being undone: {}", undo_reason(cause)),
-        ),
+        Fact::UndoBegan { injection, cause } => {
+            let (what, verb) = match remedy_label(plan, injection.as_str()) {
+                Some(label) => (label.to_owned(), "put back"),
+                None => (injection.to_string(), "undone"),
+            };
+            (
+                Tone::Fault,
+                format!("{what} is being {verb}: {}", undo_reason(cause)),
+            )
+        }
         Fact::LookAgain { injection, .. } => (
             Tone::Fault,
             format!("{injection} reads as absent; looking once more"),
@@ -134,12 +140,12 @@ pub fn sentence(
             by,
             evidence,
         } => {
-            let gone = if *by == UndoneBy::Us {
-                "is off"
-            } else {
-                "was gone already"
+            let told = match (remedy_label(plan, injection.as_str()), by) {
+                (Some(label), _) => format!("{label}: put back (read back)"),
+                (None, UndoneBy::Us) => format!("{injection} is off (read back)"),
+                (None, UndoneBy::Other) => format!("{injection} was gone already ({evidence})"),
             };
-            (Tone::Fault, format!("{injection} {gone} ({evidence})"))
+            (Tone::Fault, told)
         }
         Fact::StopRequested { cause } => (Tone::Run, format!("stopping: {}", stop_reason(cause))),
         Fact::Interrupted { .. } => (
@@ -214,8 +220,10 @@ fn people(event: &Event, plan: &Plan, who: &str) -> Option<String> {
                 .map_or(remedy.as_str(), |known| &known.label);
             format!("{who} chooses a remedy: {label}")
         }
-        Fact::RemedyDone { uses } => format!("{uses} is done"),
-        Fact::RemedyFailed { uses, error } => format!("{uses} failed: {error}"),
+        Fact::RemedyDone { uses } => format!("{}: done", remedy_label(plan, uses.as_str())?),
+        Fact::RemedyFailed { uses, error } => {
+            format!("{} failed: {error}", remedy_label(plan, uses.as_str())?)
+        }
         Fact::ActionAttested { text } => format!("{who} did: {text}"),
         Fact::Noted { text } => format!("{who} notes: {text}"),
         Fact::Resolved => format!("{who} says that it is over"),
@@ -228,8 +236,8 @@ fn phase_sentence(phase: Phase) -> Option<&'static str> {
         Phase::Preflight => "looking at every target",
         Phase::Before => "waiting for steady state",
         Phase::Running => "steady state holds: beginning",
-        Phase::Closing => "undoing everything that is still on",
-        Phase::After => "everything is undone: waiting for steady state again",
+        Phase::Closing => "closing: whatever is still on is undone",
+        Phase::After => "everything is undone; waiting for steady state again",
         Phase::Ended => return None,
     })
 }
@@ -247,6 +255,16 @@ fn shortened(lines: &[String]) -> String {
         0 => shown,
         more => format!("{shown}; and {more} more"),
     }
+}
+
+/// The label of the remedy that an entry of the ledger is a use of.
+fn remedy_label<'a>(plan: &'a Plan, injection: &str) -> Option<&'a str> {
+    let id = injection.strip_prefix("remedy:")?.rsplit_once('#')?.0;
+    let remedies = &plan.drill.as_ref()?.drill.remedies;
+    remedies
+        .iter()
+        .find(|remedy| remedy.id.as_str() == id)
+        .map(|remedy| remedy.label.as_str())
 }
 
 /// What an injection disturbs, where the plan knows it.
@@ -290,7 +308,7 @@ pub fn disturbance(injection: &Injection) -> String {
 pub fn undo_reason(cause: &UndoCause) -> String {
     match cause {
         UndoCause::Timer => "its time is up".to_owned(),
-        UndoCause::Remedied { by } => format!("{by} ended it"),
+        UndoCause::Remedied { .. } => "a remedy ended it".to_owned(),
         UndoCause::Closing => "the observation is over".to_owned(),
         UndoCause::Abort => "the run was aborted".to_owned(),
         UndoCause::Error => "the run errored".to_owned(),

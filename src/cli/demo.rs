@@ -24,7 +24,6 @@ use super::terminal::Terminal;
 use super::{Common, wallet};
 use crate::app::{App, Settings, default_data};
 use crate::clock::random;
-use crate::engine::event::StopCause;
 use crate::http::shelf::Shelf;
 use crate::lifecycle::Signals;
 use crate::score::report::text;
@@ -46,8 +45,8 @@ Examples:
   firedrill demo --manual    you are on call: everything is in the browser
   firedrill demo --exit      end with the drill's exit status")]
 pub(super) struct Args {
-    /// Which shipped drill: signer-outage or bad-token
-    #[arg(long, default_value = "signer-outage")]
+    /// Which shipped drill
+    #[arg(long, default_value = "signer-outage", value_parser = ["signer-outage", "bad-token"])]
     drill: String,
     /// End when the drill ends, with its exit status
     #[arg(long)]
@@ -73,7 +72,7 @@ pub(super) async fn run(args: Args, common: Common, terminal: Terminal) -> anyho
     let data = common
         .data
         .clone()
-        .unwrap_or_else(|| default_data().join("demo"));
+        .unwrap_or_else(|| default_data().join("demo").join(host.to_string()));
     let app = App::open(Settings {
         data: data.clone(),
         environments: vec!["staging".to_owned()],
@@ -91,8 +90,12 @@ pub(super) async fn run(args: Args, common: Common, terminal: Terminal) -> anyho
             })
         }
         Err(error) => {
-            app.close(StopCause::Signal).await;
-            return Err(error);
+            if end(app, signals, terminal).await == Exit::Stuck {
+                terminal.error(&format!("{error:#}"));
+                Exit::Stuck
+            } else {
+                return Err(error);
+            }
         }
     };
     stack_end.cancel();
@@ -163,9 +166,14 @@ async fn play(
     terminal.note(&format!("firedrill on http://{address}"));
     let desk = Desk::new(app.outbound.clone(), address, host, token);
     wait_for_wallet(&desk).await?;
-    while !ready.is_set() {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let recovered = async {
+        while !ready.is_set() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(WALLET_PATIENCE, recovered)
+        .await
+        .context("what earlier demos left could not be read; hint: give another folder with `--data DIR`")?;
     let exit = drill(args, app, &desk, address, signals, terminal).await?;
     if !args.exit && exit != Exit::Stuck {
         terminal.note(&format!(

@@ -4,9 +4,11 @@ use super::Common;
 use super::exit::Exit;
 use super::follow::say_stuck;
 use super::terminal::Terminal;
+use crate::app::default_data;
 use crate::engine::event::StopCause;
 use crate::ports::Journal as _;
 use crate::runtime::{RunStatus, recovery};
+use crate::store::database::Database;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -23,6 +25,15 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, common: Common, terminal: Terminal) -> anyhow::Result<Exit> {
+    let data = common.data();
+    if !Database::is_in(&data) {
+        terminal.error(&format!(
+            "there is no journal in {}; hint: name the folder of the run with `--data DIR`; demos keep theirs in {}",
+            data.display(),
+            default_data().join("demo").display()
+        ));
+        return Ok(Exit::Usage);
+    }
     let app = common.open().await?;
     if args.dry_run {
         let mut open = 0;
@@ -42,7 +53,7 @@ pub(super) async fn run(args: Args, common: Common, terminal: Terminal) -> anyho
     let mut exit = Exit::Passed;
     for run in &recovered.held {
         terminal.note(&format!(
-            "run {run} is still open: another process drives it, and it is left to that"
+            "run {run} is driven by another process, and left to it: it is still open"
         ));
         exit = Exit::Stuck;
     }
@@ -78,7 +89,7 @@ pub(super) async fn run(args: Args, common: Common, terminal: Terminal) -> anyho
         }
     }
     if exit == Exit::Passed {
-        terminal.result("nothing is open any more");
+        terminal.result(&format!("nothing is open any more in {}", data.display()));
         app.close(StopCause::Signal).await;
     }
     Ok(exit)

@@ -7,6 +7,7 @@ use super::exit::Exit;
 use super::terminal::Terminal;
 use crate::engine::event::StopCause;
 use crate::model::ids::RunId;
+use crate::ports::JournalError;
 use crate::score::report::{junit, markdown, text};
 
 #[derive(Debug, clap::Args)]
@@ -38,7 +39,17 @@ pub(super) async fn run(args: Args, common: Common, terminal: Terminal) -> anyho
         terminal.error("there is no run in this data folder; hint: name another with `--data DIR`");
         return Ok(Exit::Usage);
     };
-    let report = app.report(&run).await?;
+    let report = match app.report(&run).await {
+        Ok(report) => report,
+        Err(error @ JournalError::NoSuchRun(_)) => {
+            terminal.error(&format!(
+                "{error} in {}; hint: name another folder with `--data DIR`",
+                common.data().display()
+            ));
+            return Ok(Exit::Usage);
+        }
+        Err(error) => return Err(error.into()),
+    };
     terminal.result(&match args.format {
         Format::Text => text::render(&report),
         Format::Markdown => markdown::render(&report),

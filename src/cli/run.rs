@@ -54,6 +54,10 @@ pub(super) async fn run(args: Args, common: Common, terminal: Terminal) -> anyho
     let Some(plans) = load(&args, &common, terminal) else {
         return Ok(Exit::Usage);
     };
+    if let Err(error) = try_reports(&args) {
+        terminal.error(&format!("{error:#}"));
+        return Ok(Exit::Usage);
+    }
     let mut signals = Signals::catch().context("signals can't be caught")?;
     let app = common.open().await?;
     let exit = if args.dry_run {
@@ -117,7 +121,7 @@ async fn run_all(
     terminal: Terminal,
 ) -> anyhow::Result<(Exit, Vec<Report>)> {
     app.keep_scores();
-    if !settle_leftovers(app, terminal).await? {
+    if !settle_leftovers(app, &plans, terminal).await? {
         return Ok((Exit::Stuck, Vec::new()));
     }
     let mut exit = Exit::Passed;
@@ -160,10 +164,17 @@ fn was_signal(reports: &[Report]) -> bool {
     })
 }
 
-/// What dead processes left is undone first. Answers whether it could be: if not, nothing is begun.
-async fn settle_leftovers(app: &App, terminal: Terminal) -> anyhow::Result<bool> {
+/// What dead processes left on these stacks is undone first. Answers whether it could be: if not, nothing is begun.
+async fn settle_leftovers(app: &App, plans: &[Plan], terminal: Terminal) -> anyhow::Result<bool> {
     let mut settled = true;
     for mut left in recovery::recover(&app.supervisor).await?.taken {
+        // Other stacks' are undone beside this; nothing waits for them.
+        if !plans
+            .iter()
+            .any(|plan| plan.stack.name == left.plan().stack.name)
+        {
+            continue;
+        }
         terminal.note(&format!(
             "undoing what run {} of a dead process left",
             left.run()
@@ -174,6 +185,21 @@ async fn settle_leftovers(app: &App, terminal: Terminal) -> anyhow::Result<bool>
         }
     }
     Ok(settled)
+}
+
+/// A report that can't be written is a wrong command line, found before anything is touched.
+fn try_reports(args: &Args) -> anyhow::Result<()> {
+    for path in [&args.junit, &args.json, &args.markdown]
+        .into_iter()
+        .flatten()
+    {
+        std::fs::OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(path)
+            .with_context(|| format!("{} can't be written", path.display()))?;
+    }
+    Ok(())
 }
 
 fn write_reports(args: &Args, reports: &[Report]) -> anyhow::Result<()> {

@@ -32,8 +32,8 @@ pub(super) fn advance(state: &State, now: Stamp) -> Vec<Draft> {
         }
         Some(Phase::Preflight) => match state.preflight() {
             None => Vec::new(),
-            Some(true) => begin(Phase::Before),
-            Some(false) => Draft::error(now, "preflight found what must be put right first"),
+            Some(Ok(())) => begin(Phase::Before),
+            Some(Err(findings)) => Draft::error(now, format!("preflight: {}", findings.join("; "))),
         },
         Some(Phase::Before) => before::advance(state, now),
         Some(Phase::Running) => running::advance(state, now),

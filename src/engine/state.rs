@@ -24,7 +24,7 @@ pub struct State {
     phase: Option<Phase>,
     phase_at: Option<Stamp>,
     phase_seq: u64,
-    preflight: Option<bool>,
+    preflight: Option<Result<(), Vec<String>>>,
     running_since: Option<Stamp>,
     ledger: Ledger,
     probes: BTreeMap<ProbeName, ProbeState>,
@@ -155,9 +155,11 @@ impl State {
         self.phase_seq
     }
 
-    /// Whether preflight passed, once it is done.
-    pub fn preflight(&self) -> Option<bool> {
+    /// Whether preflight passed, once it is done; if not, what it found.
+    pub fn preflight(&self) -> Option<Result<(), &[String]>> {
         self.preflight
+            .as_ref()
+            .map(|passed| passed.as_ref().map(|()| ()).map_err(Vec::as_slice))
     }
 
     /// When the method began.
@@ -300,8 +302,8 @@ impl State {
         match &event.fact {
             Fact::RunCreated { plan, .. } => self.create(plan),
             Fact::PhaseBegan { phase } => self.begin(*phase, event),
-            Fact::PreflightPassed { .. } => self.preflight = Some(true),
-            Fact::PreflightFailed { .. } => self.preflight = Some(false),
+            Fact::PreflightPassed { .. } => self.preflight = Some(Ok(())),
+            Fact::PreflightFailed { findings } => self.preflight = Some(Err(findings.clone())),
             Fact::ProbeChanged {
                 probe,
                 standing,

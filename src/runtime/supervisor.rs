@@ -200,7 +200,11 @@ impl Supervisor {
             run,
         };
         self.shared.tracker.spawn(async move {
+            tracing::info!(run = %gone.run, name = start.plan.name(), stack = %start.plan.stack.name, "run begins");
             let (status, ended) = Box::pin(Runner::new(start).drive(first)).await;
+            if let RunStatus::Ended { verdict, reasons, .. } = &ended {
+                tracing::info!(run = %gone.run, ?verdict, reasons = reasons.join("; "), "run ended");
+            }
             // Only now, when its stack and its log are free again: who waited for its end may start the next one.
             drop(gone);
             status.send_replace(ended);

@@ -20,6 +20,9 @@ use super::lock::RunLock;
 use super::writer::Queue;
 use crate::ports::JournalError;
 
+/// The file in the data folder.
+const FILE: &str = "firedrill.db";
+
 static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations");
 
 /// What the first migration marks the file with.
@@ -173,6 +176,11 @@ struct Inner {
 }
 
 impl Database {
+    /// Whether a data folder holds a database, without opening or making anything.
+    pub fn is_in(data: &Path) -> bool {
+        data.join(FILE).is_file()
+    }
+
     /// Opens the database in the folder `data`, making both where they are missing.
     pub async fn open(data: &Path) -> Result<Self, OpenError> {
         Box::pin(Self::open_with(data, |options| options)).await
@@ -191,7 +199,7 @@ impl Database {
             .mode(0o700)
             .create(data)
             .map_err(folder)?;
-        let path = data.join("firedrill.db");
+        let path = data.join(FILE);
         let failed = |source| opened(&path, source);
 
         // Two processes that make the same tables, or switch to WAL, get in each other's way.
