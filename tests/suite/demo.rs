@@ -4,7 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use crate::firedrill::Firedrill;
@@ -66,7 +66,7 @@ fn at(script: &Value, what: &str) -> Timestamp {
 }
 
 #[track_caller]
-fn agrees(report: &Value, measure: &str, truth: jiff::SignedDuration) {
+fn agrees(report: &Value, measure: &str, truth: SignedDuration) {
     let measured = &report["measures"][measure];
     assert_eq!(measured["state"], "measured", "{measure}: {measured}");
     let value = measured["value_ms"].as_i64().expect("milliseconds");
@@ -106,33 +106,38 @@ fn play(seed: &str) {
         serde_json::from_str(&folder.read("script.json")).expect("the script's own times");
     let report = firedrill.run(["report", "--format", "json"]).exits(0);
     let report: Value = serde_json::from_str(&report.stdout).expect("a report");
-    let since = |from: Timestamp, to: Timestamp| to.duration_since(from);
-    agrees(
-        &report,
-        "time_to_detect_machine",
-        since(truth.broken, at(&script, "TransfersFailing firing")),
+    // Where impact begins is measured between a last good and a first bad sample; what follows counts from the latter.
+    let sample = |name: &str| {
+        let stamp = &report["measures"]["impact"][name]["wall"];
+        stamp
+            .as_str()
+            .expect("a time")
+            .parse::<Timestamp>()
+            .expect("a time")
+    };
+    let slack = SignedDuration::from_millis(SLACK_MS);
+    assert!(
+        sample("last_good") - slack <= truth.broken && truth.broken <= sample("at") + slack,
+        "impact lies between {} and {}, and truly began at {}",
+        sample("last_good"),
+        sample("at"),
+        truth.broken
     );
+    let after_impact = |to: Timestamp| to.duration_since(sample("at"));
+    let fired = at(&script, "TransfersFailing firing");
+    agrees(&report, "time_to_detect_machine", after_impact(fired));
     agrees(
         &report,
         "time_to_detect_human",
-        since(truth.broken, at(&script, "detected")),
+        after_impact(at(&script, "detected")),
     );
-    let paged = at(&script, "TransfersFailing firing");
     agrees(
         &report,
         "time_to_acknowledge",
-        since(paged, at(&script, "acknowledged")),
+        at(&script, "acknowledged").duration_since(fired),
     );
-    agrees(
-        &report,
-        "time_to_mitigate",
-        since(truth.broken, truth.repaired),
-    );
-    agrees(
-        &report,
-        "time_to_recover",
-        since(truth.broken, truth.repaired),
-    );
+    agrees(&report, "time_to_mitigate", after_impact(truth.repaired));
+    agrees(&report, "time_to_recover", after_impact(truth.repaired));
 
     assert!(
         !Proxies::on(host).answers(),

@@ -555,3 +555,31 @@ fn a_long_run_takes_no_more_memory_than_a_short_one() {
     let (first, last) = (sizes[0], sizes[sizes.len() - 1]);
     assert!(last < first + 200, "it grows: {sizes:?}");
 }
+
+#[test]
+fn a_hook_whose_call_lands_after_it_was_undone_is_undone_once_more() {
+    let mut world = until_running(drill());
+    world.pass(SECOND * 2);
+    let hook: InjectionId = name("bad-token");
+    while !world
+        .effects()
+        .iter()
+        .any(|effect| effect.kind == EffectKind::Apply(hook.clone()))
+    {
+        let captures: Vec<_> = world
+            .effects()
+            .into_iter()
+            .filter(|effect| matches!(effect.kind, EffectKind::Capture(_)))
+            .collect();
+        for effect in captures {
+            world.perform(&effect, Answer::Does);
+        }
+        world.pass(SECOND / 2);
+    }
+    // The call is under way when the run is halted, and is carried out a second later.
+    world.landing.push((world.now.after(SECOND), hook));
+    world.halt();
+    world.settle(SECOND * 60);
+    assert_eq!(verdict(&world), Some(Verdict::Aborted));
+    assert!(world.on.is_empty(), "the late call left {:?} on", world.on);
+}

@@ -12,6 +12,7 @@ use crate::engine::input::{AppliedProof, CapturedToken, Input, Outcome, RemovedP
 use crate::engine::state::State;
 use crate::engine::watch::{Sample, SampleResult, Watch};
 use crate::engine::{Course, next_deadline, outstanding, phase};
+use crate::model::fault::Act;
 use crate::model::ids::{InjectionId, RunId};
 use crate::model::plan::Plan;
 use crate::model::time::{Epoch, Stamp};

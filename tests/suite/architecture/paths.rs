@@ -45,15 +45,23 @@ impl Source {
             let starts = |pattern: &[&str]| {
                 tokens.len() > pattern.len() + 1 && tokens.iter().zip(pattern).all(|(a, b)| a == b)
             };
-            if starts(&["#", "[", "cfg", "(", "test", ")", "]", "mod"]) {
-                if tokens[9] == "{" {
+            const MARK: [&str; 7] = ["#", "[", "cfg", "(", "test", ")", "]"];
+            // Whatever its visibility: `mod`, `pub mod`, `pub(crate) mod`.
+            let at = starts(&MARK).then(|| tokens.iter().take(12).position(|token| token == "mod"));
+            let at = at.flatten().filter(|at| {
+                tokens[MARK.len()..*at]
+                    .iter()
+                    .all(|token| VISIBILITY.contains(&token.as_str()))
+            });
+            if let Some(at) = at {
+                if tokens[at + 2] == "{" {
                     // By convention the tests end their file.
                     return;
                 }
                 let mut name = self.module.clone();
-                name.push(tokens[8].clone());
+                name.push(tokens[at + 1].clone());
                 self.test_modules.push(name);
-                tokens = &tokens[9..];
+                tokens = &tokens[at + 2..];
             } else if first == "use" {
                 let end = tokens
                     .iter()
@@ -129,6 +137,9 @@ impl Source {
         });
     }
 }
+
+/// What may stand between an attribute and `mod`.
+const VISIBILITY: [&str; 6] = ["pub", "(", ")", "crate", "super", "in"];
 
 /// How many tokens of a path there are at the start: names with `::` between, and one after them before a brace.
 fn chain(tokens: &[String]) -> usize {
@@ -225,7 +236,7 @@ fn paths_are_read_wherever_they_stand() {
         use self::inner::Thing;
         fn f<'a>() { let a = "crate::string::one"; let b = '"'; tokio::spawn(r#"x::y"#); crate::a::b!(); }
         #[cfg(test)]
-        mod fixture;
+        pub(crate) mod fixture;
         #[cfg(test)]
         mod tests { use crate::test::only; }
     "##;
