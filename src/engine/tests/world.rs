@@ -134,7 +134,13 @@ impl World {
             }
             EffectKind::Undo(id) => {
                 let was_on = answer != Answer::Refuses && self.on.remove(id);
-                let by = if was_on {
+                // A hook can't tell whether its own call did it, and says that it did.
+                let is_hook = self
+                    .state()
+                    .ledger()
+                    .get(id)
+                    .is_some_and(|o| matches!(o.injection.act, Act::Hook(_)));
+                let by = if was_on || is_hook {
                     UndoneBy::Us
                 } else {
                     UndoneBy::Other
