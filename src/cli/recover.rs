@@ -26,13 +26,14 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args, common: Common, terminal: Terminal) -> anyhow::Result<Exit> {
     let data = common.data();
-    if !Database::is_in(&data) {
-        terminal.error(&format!(
-            "there is no journal in {}; hint: name the folder of the run with `--data DIR`; demos keep theirs in {}",
+    if !data.is_file() && !Database::is_in(&data) {
+        terminal.note(&format!(
+            "there is no journal in {}; hint: name another folder with `--data DIR`; demos keep theirs in {}",
             data.display(),
             default_data().join("demo").display()
         ));
-        return Ok(Exit::Usage);
+        terminal.result(&format!("nothing is open in {}", data.display()));
+        return Ok(Exit::Passed);
     }
     let app = common.open().await?;
     if args.dry_run {
@@ -44,7 +45,7 @@ pub(super) async fn run(args: Args, common: Common, terminal: Terminal) -> anyho
             }
         }
         if open == 0 {
-            terminal.result("nothing is open");
+            terminal.result(&format!("nothing is open in {}", data.display()));
         }
         app.close(StopCause::Signal).await;
         return Ok(if open == 0 { Exit::Passed } else { Exit::Stuck });

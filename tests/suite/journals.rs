@@ -63,7 +63,7 @@ fn a_report_of_a_run_that_never_was_is_an_error() {
     let shop = Shop::open();
     shop.firedrill
         .run(["report", "20261123-101500-4f2a91"])
-        .exits(4)
+        .exits(2)
         .tells("there is no run 20261123-101500-4f2a91");
 }
 

@@ -68,7 +68,7 @@ async fn responders_act_and_see_no_fault_until_the_end() {
         page.contains("Faults are hidden until the end, probes until somebody detects something.")
     );
     assert!(
-        !page.contains("it is cut") && !page.contains("Mending it is the remedy."),
+        !page.contains("is on (read back)") && !page.contains("Mending it is the remedy."),
         "the answer is given away"
     );
     assert!(
@@ -86,7 +86,7 @@ async fn responders_act_and_see_no_fault_until_the_end() {
     assert!(page.contains("to the incident commander: Are funds safe?"));
     let staff = server.get(&format!("{room}?staff=1")).await.body;
     assert!(
-        staff.contains("it is cut")
+        staff.contains("is on (read back)")
             && staff.contains("class=\"fault\"")
             && staff.contains("Mending it is the remedy.")
     );
@@ -120,7 +120,7 @@ async fn responders_act_and_see_no_fault_until_the_end() {
     ] {
         assert!(page.contains(part), "no `{part}`");
     }
-    assert!(!page.contains("it is cut"));
+    assert!(!page.contains("is on (read back)"));
     let refused = act("act=detected&service=moon&symptom=x").await;
     assert_eq!(refused.status, 422);
     assert!(
@@ -154,7 +154,7 @@ async fn responders_act_and_see_no_fault_until_the_end() {
     server.until(&run, "run_ended", |_| true).await;
     let page = server.get(&room).await.body;
     assert!(
-        page.contains("it is cut")
+        page.contains("is on (read back)")
             && page.contains("Mending it is the remedy.")
             && page.contains("It is over")
     );
@@ -326,7 +326,7 @@ async fn an_experiment_hides_nothing_and_asks_nobody() {
         })
         .await;
     let page = server.get(&room).await.body;
-    assert!(page.contains("it is cut") && page.contains("class=\"fault\""));
+    assert!(page.contains("is on (read back)") && page.contains("class=\"fault\""));
     assert!(page.contains("This is real, or halt") && !page.contains("Report a detection"));
     assert!(server.get("/").await.body.contains("On: hook"));
     let card = server.get(&format!("{room}/scorecard")).await.body;
