@@ -157,9 +157,8 @@ impl State {
 
     /// Whether preflight passed, once it is done; if not, what it found.
     pub fn preflight(&self) -> Option<Result<(), &[String]>> {
-        self.preflight
-            .as_ref()
-            .map(|passed| passed.as_ref().map(|()| ()).map_err(Vec::as_slice))
+        let passed = self.preflight.as_ref()?;
+        Some(passed.as_ref().copied().map_err(Vec::as_slice))
     }
 
     /// When the method began.

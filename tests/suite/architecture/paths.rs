@@ -45,7 +45,6 @@ impl Source {
             let starts = |pattern: &[&str]| {
                 tokens.len() > pattern.len() + 1 && tokens.iter().zip(pattern).all(|(a, b)| a == b)
             };
-            const MARK: [&str; 7] = ["#", "[", "cfg", "(", "test", ")", "]"];
             // Whatever its visibility: `mod`, `pub mod`, `pub(crate) mod`.
             let at = starts(&MARK).then(|| tokens.iter().take(12).position(|token| token == "mod"));
             let at = at.flatten().filter(|at| {
@@ -137,6 +136,9 @@ impl Source {
         });
     }
 }
+
+/// What marks a module as one of tests.
+const MARK: [&str; 7] = ["#", "[", "cfg", "(", "test", ")", "]"];
 
 /// What may stand between an attribute and `mod`.
 const VISIBILITY: [&str; 6] = ["pub", "(", ")", "crate", "super", "in"];
