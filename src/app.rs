@@ -116,11 +116,6 @@ impl App {
         })
     }
 
-    /// Serves the proxies of a stack that firedrill itself carries; nothing for any other.
-    pub async fn carry(&self, stack: &Stack) -> Result<(), String> {
-        self.preflight.carrier.carry(stack).await
-    }
-
     /// Looks at every target of a plan as a run would, and touches nothing.
     pub async fn rehearse(&self, plan: &Plan) -> Result<Vec<String>, Vec<String>> {
         self.preflight.look(plan).await

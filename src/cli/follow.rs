@@ -21,6 +21,7 @@ pub(super) struct Follower {
     feed: broadcast::Receiver<(RunId, Arc<Event>)>,
     began: Option<Stamp>,
     names: BTreeMap<String, String>,
+    signalled: bool,
 }
 
 impl Follower {
@@ -30,7 +31,13 @@ impl Follower {
             feed: app.supervisor.feed().follow(),
             began: None,
             names: BTreeMap::new(),
+            signalled: false,
         }
+    }
+
+    /// Whether a signal has stopped the run: then nothing more shall begin.
+    pub(super) fn was_signalled(&self) -> bool {
+        self.signalled
     }
 
     /// Until the run is over or stuck. A first signal stops it; further ones say what is still being undone.
@@ -41,7 +48,6 @@ impl Follower {
         signals: &mut Signals,
         terminal: Terminal,
     ) -> RunStatus {
-        let mut stopping = false;
         let mut status = handle.clone();
         let settled = handle.settled();
         tokio::pin!(settled);
@@ -50,10 +56,10 @@ impl Follower {
             tokio::select! {
                 biased;
                 () = signals.next() => {
-                    if stopping {
+                    if self.signalled {
                         Self::say_what_is_left(&status, terminal);
                     } else {
-                        stopping = true;
+                        self.signalled = true;
                         terminal.note("stopping: everything is being undone (a further signal tells what is left)");
                         status.stop(StopCause::Signal, Origin::machine(Source::CommandLine)).await;
                     }

@@ -148,20 +148,11 @@ async fn run_all(
         }
         exit = exit.worst(one);
         // After a signal, and while something can't be undone, nothing more is begun.
-        if matches!(one, Exit::Stuck) || (one == Exit::Aborted && was_signal(&reports)) {
+        if one == Exit::Stuck || follower.was_signalled() {
             break;
         }
     }
     Ok((exit, reports))
-}
-
-fn was_signal(reports: &[Report]) -> bool {
-    reports.last().is_some_and(|report| {
-        report
-            .stack_reasons
-            .iter()
-            .any(|reason| reason.contains("signal"))
-    })
 }
 
 /// What dead processes left on these stacks is undone first. Answers whether it could be: if not, nothing is begun.

@@ -218,7 +218,7 @@ impl Watch {
     }
 
     /// What has not been summed up yet, as when the run ends.
-    pub fn flush(&mut self) -> Option<Fact> {
+    fn flush(&mut self) -> Option<Fact> {
         let summary = self.summary.take()?;
         Some(Fact::ProbeSummary {
             probe: self.tolerance.probe.clone(),
