@@ -21,6 +21,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use tracing::level_filters::LevelFilter;
 
 pub use exit::Exit;
 
@@ -157,7 +158,11 @@ pub fn main() -> ExitCode {
         }
     };
     let long_lived = matches!(cli.command, Command::Serve(_) | Command::Toxiproxy(_));
-    crate::telemetry::start(if long_lived { "info" } else { "error" });
+    crate::telemetry::start(if long_lived {
+        LevelFilter::INFO
+    } else {
+        LevelFilter::ERROR
+    });
     let terminal = Terminal::detect();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
