@@ -33,6 +33,11 @@ use state::State;
 /// How long undoing may fail until it is called stuck.
 pub const STUCK_AFTER: Duration = Duration::from_mins(1);
 
+/// How often an undo may fail while others still wait for it. One failure may be a hiccup, and the second try follows
+/// within a quarter of a second, so order is kept through it. A call has ten seconds, so waiting for more could take
+/// up most of the minute after which things are stuck.
+pub const FIRST_TRIES: u32 = 2;
+
 /// How long after something reads as absent it is looked at again, where a request of ours may still land.
 pub const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(3);
 

@@ -88,22 +88,25 @@ pub(super) fn undo_view(entry: &Entry) -> &Entry {
     }
 }
 
-/// On each target, the newest injection that is being undone: the older ones wait for it, unless it is stuck.
+/// On each target, the newest injection that older ones wait for.
 fn newest_undoing(state: &State) -> BTreeMap<Target<'_>, u64> {
     let mut newest = BTreeMap::new();
-    for obligation in state.ledger().open() {
-        if let Obligation {
-            entry: Entry::Undoing { .. },
-            order,
-            injection,
-            ..
-        } = obligation
-        {
-            let latest = newest.entry(target(&injection.act)).or_insert(*order);
-            *latest = (*latest).max(*order);
-        }
+    for obligation in state.ledger().open().filter(|one| holds_up(one)) {
+        let order = obligation.order;
+        let latest = newest
+            .entry(target(&obligation.injection.act))
+            .or_insert(order);
+        *latest = order.max(*latest);
     }
     newest
+}
+
+/// Whether older injections on its target wait for its undo. On one proxy or container the order matters until it is
+/// stuck. Hooks have no target that is known: mostly they have nothing to do with each other, so one whose undo keeps
+/// failing does not hold up the rest.
+fn holds_up(obligation: &Obligation) -> bool {
+    let hook = matches!(obligation.injection.act, Act::Hook(_));
+    matches!(obligation.entry, Entry::Undoing { .. }) && !(hook && obligation.entry.is_failing())
 }
 
 /// What an injection acts on, so that undo goes newest first on each.
@@ -111,7 +114,7 @@ fn newest_undoing(state: &State) -> BTreeMap<Target<'_>, u64> {
 enum Target<'a> {
     Proxy(&'a ProxyName),
     Container(&'a ServiceName),
-    /// The user's calls may touch anything, so they all share one.
+    /// The user's calls may touch anything, so they all share one, loosely: see [`holds_up`].
     Hooks,
 }
 

@@ -342,6 +342,16 @@ pub enum Fact {
         /// The slowest answer, in milliseconds.
         slowest_ms: u64,
     },
+    /// While faults were on, a probe was asked `fail_after` times in a row or more, and the last answer passed: had the
+    /// faults made it fail, that would have been seen.
+    ProbeObserved {
+        /// Which.
+        probe: ProbeName,
+        /// The send time of the first of those samples.
+        first: Stamp,
+        /// How many they were.
+        samples: u32,
+    },
     /// A probe could not be asked three times in a row.
     ProbeUnusable {
         /// Which.

@@ -8,6 +8,7 @@ pub mod running;
 use super::event::Standing;
 use super::state::State;
 use crate::model::ids::ProbeName;
+use crate::model::plan::Plan;
 use crate::model::probe::Tolerance;
 use crate::model::time::Stamp;
 
@@ -38,9 +39,11 @@ pub(super) fn gate(state: &State) -> impl Iterator<Item = &ProbeName> {
 /// Every probe a run asks, with the streaks that count for it. Impact probes always run. A probe that several lists
 /// name is watched once, by the strictest of them: none of them may pass because another one is more patient.
 pub fn tolerances(state: &State) -> Vec<Tolerance> {
-    let Some(plan) = state.plan() else {
-        return Vec::new();
-    };
+    state.plan().map(tolerances_of).unwrap_or_default()
+}
+
+/// The same of a plan.
+pub fn tolerances_of(plan: &Plan) -> Vec<Tolerance> {
     let experiment = &plan.experiment;
     let mut all: Vec<Tolerance> = experiment.steady_state.clone();
     for tolerance in &experiment.during {
@@ -75,6 +78,16 @@ pub fn tolerances(state: &State) -> Vec<Tolerance> {
         });
     }
     all
+}
+
+/// Why a probe with this tolerance says neither that it held while faults were on nor that it failed.
+pub fn undecided(tolerance: &Tolerance) -> String {
+    match tolerance.fail_after {
+        0 | 1 => "it was not asked while faults were on".to_owned(),
+        needed => format!(
+            "it was asked fewer than {needed} times in a row while faults were on, or failed until they ended"
+        ),
+    }
 }
 
 /// Whether every gate probe has passed `pass_after` times since the stack last changed.

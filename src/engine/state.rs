@@ -32,6 +32,11 @@ pub struct State {
     last_effective: Option<Stamp>,
     last_undone: Option<Stamp>,
     impact: bool,
+    /// The steps' injections that are on.
+    on: BTreeSet<InjectionId>,
+    disturbance: Option<Disturbance>,
+    /// Probes seen often enough while faults were on.
+    observed: BTreeSet<ProbeName>,
     deviations: Vec<String>,
     remedies: Vec<RemedyUse>,
     injects_delivered: BTreeSet<usize>,
@@ -40,6 +45,22 @@ pub struct State {
     stop: Option<StopCause>,
     verdict: Option<(Verdict, Vec<String>)>,
     seen: BTreeSet<(u8, String)>,
+}
+
+/// A stretch of time in which at least one fault was on: read back as applied, its undo not begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Disturbance {
+    /// When the first fault was read back.
+    pub from: Stamp,
+    /// When the undo of the last one began; open while one is on.
+    pub to: Option<Stamp>,
+}
+
+impl Disturbance {
+    /// Whether an instant lies in it.
+    pub fn holds(&self, at: &Stamp) -> bool {
+        !at.is_before(&self.from) && self.to.is_none_or(|to| at.is_before(&to))
+    }
 }
 
 /// How a probe stands, as the log says.
@@ -100,6 +121,9 @@ impl State {
             last_effective: None,
             last_undone: None,
             impact: false,
+            on: BTreeSet::new(),
+            disturbance: None,
+            observed: BTreeSet::new(),
             deviations: Vec::new(),
             remedies: Vec::new(),
             injects_delivered: BTreeSet::new(),
@@ -199,6 +223,23 @@ impl State {
     /// What the hypothesis did not survive, a line each.
     pub fn deviations(&self) -> &[String] {
         &self.deviations
+    }
+
+    /// The last stretch in which faults were on.
+    pub fn disturbance(&self) -> Option<Disturbance> {
+        self.disturbance
+    }
+
+    /// The probes of `during` that neither failed nor were seen often enough while faults were on to say that they held.
+    /// None where nothing was to be broken.
+    pub fn unobserved(&self) -> impl Iterator<Item = &ProbeName> {
+        let experiment = self.plan.as_deref().map(|plan| &plan.experiment);
+        experiment
+            .into_iter()
+            .filter(|experiment| !experiment.method.is_empty())
+            .flat_map(|experiment| &experiment.during)
+            .map(|tolerance| &tolerance.probe)
+            .filter(|probe| !self.observed.contains(*probe) && !self.has_deviated(probe))
     }
 
     /// The remedies chosen so far.
@@ -313,12 +354,17 @@ impl State {
                 self.change(probe, *standing, *first, reason.as_ref());
             }
             Fact::ProbeConfirmed { probe, first } => self.confirm(probe, *first),
+            Fact::ProbeObserved { probe, .. } => {
+                self.observed.insert(probe.clone());
+            }
             Fact::Active { injection, .. } => {
                 if self.is_step(injection) {
                     self.last_effective = Some(event.at);
+                    self.disturb(injection, event.at);
                 }
                 self.unconfirm(event.at);
             }
+            Fact::UndoBegan { injection, .. } => self.settle(injection, event.at),
             Fact::Undone { injection, .. } => {
                 self.last_undone = Some(event.at);
                 self.unconfirm(event.at);
@@ -478,11 +524,41 @@ impl State {
         }
     }
 
-    fn deviate(&mut self, probe: &ProbeName, reason: Option<&String>) {
-        let line = format!("`{probe}` failed while faults were on");
-        if self.deviations.iter().any(|known| known.starts_with(&line)) {
+    /// A fault is on.
+    fn disturb(&mut self, injection: &InjectionId, at: Stamp) {
+        let active = self
+            .ledger
+            .get(injection)
+            .is_some_and(|o| matches!(o.entry, Entry::Active { .. }));
+        if !active {
             return;
         }
+        if self.on.is_empty() {
+            self.disturbance = Some(Disturbance { from: at, to: None });
+        }
+        self.on.insert(injection.clone());
+    }
+
+    /// A fault is taken back.
+    fn settle(&mut self, injection: &InjectionId, at: Stamp) {
+        if self.on.remove(injection)
+            && self.on.is_empty()
+            && let Some(stretch) = &mut self.disturbance
+        {
+            stretch.to = Some(at);
+        }
+    }
+
+    fn has_deviated(&self, probe: &ProbeName) -> bool {
+        let line = deviation(probe);
+        self.deviations.iter().any(|known| known.starts_with(&line))
+    }
+
+    fn deviate(&mut self, probe: &ProbeName, reason: Option<&String>) {
+        if self.has_deviated(probe) {
+            return;
+        }
+        let line = deviation(probe);
         self.deviations
             .push(reason.map_or_else(|| line.clone(), |reason| format!("{line}: {reason}")));
     }
@@ -498,4 +574,8 @@ impl State {
             used.progress = progress;
         }
     }
+}
+
+fn deviation(probe: &ProbeName) -> String {
+    format!("`{probe}` failed while faults were on")
 }

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use super::FIRST_TRIES;
 use super::event::{Event, Fact, Token, UndoCause, UndoneBy};
 use crate::model::fault::Injection;
 use crate::model::ids::{InjectionId, RunId};
@@ -113,6 +114,15 @@ impl Entry {
             | Self::Undoing { requested, .. } => Some(*requested),
             Self::Stuck { undoing, .. } => undoing.requested(),
             Self::Cancelled | Self::Active { .. } | Self::Undone { .. } => None,
+        }
+    }
+
+    /// Whether its undo has failed so often that what can be undone without it no longer waits.
+    pub fn is_failing(&self) -> bool {
+        match self {
+            Self::Undoing { attempts, .. } => *attempts >= FIRST_TRIES,
+            Self::Stuck { .. } => true,
+            _ => false,
         }
     }
 

@@ -1,7 +1,10 @@
 //! Verdicts: how a run ended, the stack's side.
+//!
+//! Nothing passes by omission: a run whose faults were on too briefly for a probe of `during` to say anything is errored.
 
 use super::Draft;
 use super::event::{Fact, StopCause, Verdict};
+use super::phase;
 use super::state::State;
 use crate::model::time::Stamp;
 
@@ -23,12 +26,33 @@ pub(super) fn end(state: &State, now: Stamp, fell_short: Option<String>) -> Vec<
         });
     }
     reasons.extend(fell_short);
-    let verdict = if verdict == Verdict::Passed && !reasons.is_empty() {
-        Verdict::Failed
-    } else {
-        verdict
+    let unobserved = match state.stop() {
+        None => unobserved(state),
+        Some(_) => Vec::new(),
     };
+    let verdict = match verdict {
+        Verdict::Passed if !reasons.is_empty() => Verdict::Failed,
+        Verdict::Passed if !unobserved.is_empty() => Verdict::Errored,
+        other => other,
+    };
+    reasons.extend(unobserved);
     vec![Draft::engine(now, Fact::RunEnded { verdict, reasons })]
+}
+
+/// What the hypothesis says that nobody could see, a line each.
+fn unobserved(state: &State) -> Vec<String> {
+    let tolerances = phase::tolerances(state);
+    state
+        .unobserved()
+        .filter_map(|probe| tolerances.iter().find(|one| one.probe == *probe))
+        .map(|one| {
+            format!(
+                "`{}` was not observed: {}",
+                one.probe,
+                phase::undecided(one)
+            )
+        })
+        .collect()
 }
 
 fn stopped(cause: &StopCause) -> (Verdict, Vec<String>) {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::event::{Fact, Standing};
+use super::state::Disturbance;
 use crate::model::ids::ProbeName;
 use crate::model::probe::Tolerance;
 use crate::model::time::Stamp;
@@ -50,7 +51,18 @@ pub struct Watch {
     last_fail: Option<Stamp>,
     unknowns: u32,
     confirming: Option<Confirming>,
+    /// The last stretch in which faults were on, and the one before it: an answer may come after its question's time.
+    disturbed: [Option<Disturbance>; 2],
+    row: Option<Row>,
+    observed: bool,
     summary: Option<Summary>,
+}
+
+/// Samples in a row, each sent while a fault was on.
+#[derive(Debug, Clone, Copy)]
+struct Row {
+    first: Stamp,
+    count: u32,
 }
 
 #[derive(Debug)]
@@ -87,6 +99,9 @@ impl Watch {
             last_fail: None,
             unknowns: 0,
             confirming: None,
+            disturbed: [None, None],
+            row: None,
+            observed: false,
             summary: None,
         }
     }
@@ -103,6 +118,17 @@ impl Watch {
             first: None,
             count: 0,
         });
+    }
+
+    /// Hears of the stretch in which faults are on, when it begins and when it is over. Answers with the summary so far, so
+    /// that none mixes samples from before, while and after.
+    pub fn disturb(&mut self, stretch: Disturbance) -> Option<Fact> {
+        let [latest, earlier] = &mut self.disturbed;
+        if latest.is_some_and(|known| known.from != stretch.from) {
+            *earlier = *latest;
+        }
+        *latest = Some(stretch);
+        self.flush()
     }
 
     /// Takes one sample and says what it adds up to, in order.
@@ -167,6 +193,29 @@ impl Watch {
         }
         self.streak = Some(streak);
         self.count_confirmation(sample, passing, facts);
+        self.count_observation(sample, passing, facts);
+    }
+
+    /// A failing streak that only the end of the fault cuts short proves nothing, so it is a passing sample that decides.
+    fn count_observation(&mut self, sample: &Sample, passing: bool, facts: &mut Vec<Fact>) {
+        let mut disturbed = self.disturbed.iter().flatten();
+        if !disturbed.any(|one| one.holds(&sample.sent)) {
+            self.row = None;
+            return;
+        }
+        let row = self.row.get_or_insert(Row {
+            first: sample.sent,
+            count: 0,
+        });
+        row.count = row.count.saturating_add(1);
+        if passing && !self.observed && row.count >= self.tolerance.fail_after {
+            self.observed = true;
+            facts.push(Fact::ProbeObserved {
+                probe: self.tolerance.probe.clone(),
+                first: row.first,
+                samples: row.count,
+            });
+        }
     }
 
     fn count_confirmation(&mut self, sample: &Sample, passing: bool, facts: &mut Vec<Fact>) {
@@ -217,7 +266,7 @@ impl Watch {
         summary.slowest = summary.slowest.max(sample.took);
     }
 
-    /// What has not been summed up yet, as when the run ends.
+    /// What has not been summed up yet.
     fn flush(&mut self) -> Option<Fact> {
         let summary = self.summary.take()?;
         Some(Fact::ProbeSummary {
@@ -341,6 +390,134 @@ mod tests {
             }),
             "{facts:?}"
         );
+    }
+
+    /// How many samples are said to have observed a stretch of four seconds with a fault on.
+    fn observed(results: impl IntoIterator<Item = SampleResult>) -> Option<u32> {
+        let mut watch = watch();
+        let mut facts = Vec::new();
+        for (second, result) in (0..).zip(results) {
+            if second == 2 {
+                facts.extend(watch.disturb(Disturbance {
+                    from: at(2),
+                    to: None,
+                }));
+            }
+            if second == 7 {
+                facts.extend(watch.disturb(Disturbance {
+                    from: at(2),
+                    to: Some(at(6)),
+                }));
+            }
+            facts.extend(watch.observe(&sample(second, result)));
+        }
+        let seen: Vec<_> = facts
+            .iter()
+            .filter_map(|fact| match fact {
+                Fact::ProbeObserved { first, samples, .. } => Some((*first, *samples)),
+                _ => None,
+            })
+            .collect();
+        assert!(seen.len() <= 1, "said once: {seen:?}");
+        seen.first().map(|(first, samples)| {
+            assert_eq!(
+                *first,
+                at(2),
+                "samples from before the fault count for nothing"
+            );
+            *samples
+        })
+    }
+
+    #[test]
+    fn a_probe_is_observed_once_it_could_have_failed_while_a_fault_was_on_and_did_not() {
+        let passed = || SampleResult::Passed;
+        assert_eq!(observed((0..9).map(|_| passed())), Some(3));
+        let flapping = [passed(), passed(), failed(), failed(), passed()];
+        assert_eq!(observed(flapping), Some(3));
+        let blinking = [passed(), passed(), passed(), failed(), failed(), passed()];
+        assert_eq!(observed(blinking), Some(4));
+    }
+
+    #[test]
+    fn a_probe_that_was_hardly_asked_or_failed_until_the_fault_went_is_not_observed() {
+        let passed = || SampleResult::Passed;
+        let early = [passed(), passed(), passed(), passed()];
+        assert_eq!(observed(early), None, "two samples are fewer than three");
+        // Samples at 2 to 5 s were sent with the fault on; the one at 7 s was not.
+        let cut = [
+            passed(),
+            passed(),
+            SampleResult::Unknown("no answer".into()),
+            SampleResult::Unknown("no answer".into()),
+            failed(),
+            failed(),
+        ];
+        let after = (0..9).map(|_| passed());
+        let mut watch = watch();
+        watch.disturb(Disturbance {
+            from: at(2),
+            to: Some(at(6)),
+        });
+        let facts: Vec<_> = (0..)
+            .zip(cut.into_iter().chain(after))
+            .flat_map(|(second, result)| watch.observe(&sample(second, result)))
+            .collect();
+        let said = facts
+            .iter()
+            .any(|fact| matches!(fact, Fact::ProbeObserved { .. }));
+        assert!(!said, "{facts:?}");
+    }
+
+    #[test]
+    fn a_late_answer_counts_for_the_time_its_question_was_sent() {
+        let mut watch = watch();
+        let stretch = |from, to| Disturbance {
+            from: at(from),
+            to: Some(at(to)),
+        };
+        watch.disturb(stretch(0, 10));
+        watch.observe(&sample(7, SampleResult::Passed));
+        watch.observe(&sample(8, SampleResult::Passed));
+        watch.disturb(stretch(12, 14));
+        let facts = watch.observe(&sample(9, SampleResult::Passed));
+        assert!(
+            facts
+                .iter()
+                .any(|fact| matches!(fact, Fact::ProbeObserved { samples: 3, .. })),
+            "{facts:?}"
+        );
+    }
+
+    #[test]
+    fn no_summary_mixes_samples_from_with_and_without_a_fault() {
+        let mut watch = watch();
+        watch.observe(&sample(0, SampleResult::Passed));
+        let before = watch.disturb(Disturbance {
+            from: at(1),
+            to: None,
+        });
+        watch.observe(&sample(1, failed()));
+        let meanwhile = watch.disturb(Disturbance {
+            from: at(1),
+            to: Some(at(2)),
+        });
+        assert!(matches!(
+            before,
+            Some(Fact::ProbeSummary {
+                passed: 1,
+                failed: 0,
+                ..
+            })
+        ));
+        assert!(matches!(
+            meanwhile,
+            Some(Fact::ProbeSummary {
+                passed: 0,
+                failed: 1,
+                ..
+            })
+        ));
     }
 
     #[test]

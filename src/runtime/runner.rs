@@ -21,6 +21,7 @@ use super::{Ports, asking};
 use crate::engine::effect::{EffectKey, EffectKind};
 use crate::engine::event::{Event, Origin, Phase, StopCause};
 use crate::engine::input::{Input, Outcome};
+use crate::engine::state::Disturbance;
 use crate::engine::undo::Entry;
 use crate::engine::watch::{Sample, Watch};
 use crate::engine::{Course, next_deadline, outstanding, phase};
@@ -75,6 +76,7 @@ pub(super) struct Runner {
     looking: Vec<AbortHandle>,
 
     watches: BTreeMap<ProbeName, Watch>,
+    disturbed: Option<Disturbance>,
     confirming: Option<Stamp>,
     sample: mpsc::Sender<(ProbeName, Sample)>,
     samples: mpsc::Receiver<(ProbeName, Sample)>,
@@ -129,6 +131,7 @@ impl Runner {
             gone: BTreeMap::new(),
             looking: Vec::new(),
             watches: BTreeMap::new(),
+            disturbed: None,
             confirming: None,
             sample,
             samples,
@@ -246,6 +249,7 @@ impl Runner {
             self.enter(after);
         }
         self.confirm();
+        self.disturb();
     }
 
     /// A phase began: probes start with the gate, and each is asked at once where the phase waits for answers.
@@ -295,6 +299,25 @@ impl Runner {
             for watch in self.watches.values_mut() {
                 watch.confirm(since);
             }
+        }
+    }
+
+    /// Only samples sent while faults are on say whether something held meanwhile.
+    fn disturb(&mut self) {
+        let disturbed = self.course.state().disturbance();
+        if disturbed == self.disturbed {
+            return;
+        }
+        self.disturbed = disturbed;
+        let Some(stretch) = disturbed else { return };
+        let watches = self.watches.values_mut();
+        let summaries: Vec<_> = watches.filter_map(|watch| watch.disturb(stretch)).collect();
+        // Late where the run is over by now: then nothing is added to its log.
+        if self.course.state().is_ended() {
+            return;
+        }
+        for fact in summaries {
+            self.take(Input::Watched(fact), None);
         }
     }
 

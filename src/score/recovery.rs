@@ -7,7 +7,8 @@
 use serde::Serialize;
 
 use super::timeline::{Close, FaultSpan, Moment, Timeline, Turn};
-use crate::engine::event::{ActorKind, Fact, Standing, UndoCause, UndoneBy};
+use crate::engine::event::{ActorKind, Event, Fact, Standing, UndoCause, UndoneBy};
+use crate::model::fault::{Act, ContainerAction};
 use crate::model::ids::{InjectionId, ProbeName};
 use crate::model::probe::Probe;
 
@@ -19,7 +20,8 @@ pub enum Ender {
     Team,
     /// A declared rule.
     Automation,
-    /// The stack restarted or failed over by itself, observed.
+    /// The stack restarted or failed over by itself: a container that was down ran again, or all was well with every
+    /// fault still on, and nobody had acted.
     Stack,
     /// The fault's own time was up.
     Timer,
@@ -216,8 +218,11 @@ fn ended(timeline: &Timeline<'_>, impact: Moment, over: Moment, bound: u64) -> E
     let remedy = |cause: &Cause| !cause.attested && !cause.by.censors();
     let found = latest(&|cause| if remedy(cause) { bound } else { 0 })
         .or_else(|| latest(&|_| bound))
-        // What somebody else removed is noticed only when it is looked at, which can be after it was over.
-        .or_else(|| causes.iter().find(|cause| cause.by == Ender::Outside));
+        // What was not our doing is noticed only when it is looked at, which can be after it was over.
+        .or_else(|| {
+            let noticed = |cause: &&Cause| matches!(cause.by, Ender::Outside | Ender::Stack);
+            causes.iter().find(noticed)
+        });
     match found {
         Some(cause) => Ended {
             by: cause.by,
@@ -231,11 +236,63 @@ fn ended(timeline: &Timeline<'_>, impact: Moment, over: Moment, bound: u64) -> E
             },
             reason: cause.reason.clone(),
         },
+        None if bears_it(timeline, &over) => Ended {
+            by: Ender::Stack,
+            moment: over,
+            reason: "every fault was still on, and no action is on record".into(),
+        },
         None => Ended {
             by: Ender::Unattributed,
             moment: over,
             reason: "nothing on record precedes it".into(),
         },
+    }
+}
+
+/// Whether every fault was on at that moment and nobody, neither a person nor a rule, acted at any time since the first
+/// one: an action attested late may have been done in time.
+fn bears_it(timeline: &Timeline<'_>, over: &Moment) -> bool {
+    let on = |fault: &FaultSpan<'_>| {
+        let ended = fault
+            .undo_began
+            .map(|(began, _)| began)
+            .into_iter()
+            .chain(fault.lost);
+        fault.effective.order() <= over.order()
+            && ended.into_iter().all(|end| end.order() > over.order())
+    };
+    timeline.faults.iter().all(on) && !timeline.answers().any(is_action)
+}
+
+/// Whether an event is somebody's doing something to the stack.
+fn is_action(event: &Event) -> bool {
+    matches!(
+        event.fact,
+        Fact::RemedyChosen { .. } | Fact::RemedyDone { .. } | Fact::ActionAttested { .. }
+    )
+}
+
+/// Who brought back what a fault had taken away, and how: a container that was down and runs again although nobody had
+/// acted was restarted or replaced by the stack; anything else was removed by somebody.
+fn returned(timeline: &Timeline<'_>, fault: &FaultSpan<'_>, noticed: &Moment) -> (Ender, String) {
+    let acted = timeline
+        .answers()
+        .any(|act| is_action(act) && Moment::from(act).order() <= noticed.order());
+    let id = &fault.injection.id;
+    match &fault.injection.act {
+        Act::Container {
+            service,
+            action: ContainerAction::Kill | ContainerAction::Stop,
+            ..
+        } if !acted => (
+            Ender::Stack,
+            format!("fault {id} no longer held down {service}, and nobody had acted"),
+        ),
+        _ if fault.lost.is_some() => (Ender::Outside, format!("fault {id} vanished")),
+        _ => (
+            Ender::Outside,
+            format!("fault {id} was gone when it was to be undone"),
+        ),
     }
 }
 
@@ -296,7 +353,8 @@ fn removals(timeline: &Timeline<'_>, fault: &FaultSpan<'_>) -> Vec<Cause> {
         });
     };
     if let Some(moment) = fault.lost {
-        push(moment, Ender::Outside, format!("fault {id} vanished"));
+        let (by, reason) = returned(timeline, fault, &moment);
+        push(moment, by, reason);
     }
     let Some((began, cause)) = fault.undo_began else {
         return causes;
@@ -324,11 +382,8 @@ fn removals(timeline: &Timeline<'_>, fault: &FaultSpan<'_>) -> Vec<Cause> {
     if let Some((moment, UndoneBy::Other)) = fault.undone
         && !ours
     {
-        push(
-            moment,
-            Ender::Outside,
-            format!("fault {id} was gone when it was to be undone"),
-        );
+        let (by, reason) = returned(timeline, fault, &moment);
+        push(moment, by, reason);
     }
     causes
 }

@@ -15,6 +15,7 @@ use super::measures::{Measures, Reader};
 use super::rubric::{self, Course, RUBRIC, Score, Standing, TeamVerdict};
 use super::timeline::Timeline;
 use crate::engine::event::{self, Verdict};
+use crate::engine::phase;
 use crate::model::drill::{Pass, Severity};
 use crate::model::ids::{
     DrillName, ExperimentName, InjectionId, ProbeName, RunId, RunbookName, StackName, TeamName,
@@ -83,6 +84,8 @@ pub enum CheckResult {
     Failed(String),
     /// The probe could not be asked.
     Unusable(String),
+    /// Faults were on, and what was seen meanwhile says neither.
+    NotObserved(String),
     /// The run did not get so far.
     NotReached,
 }
@@ -188,6 +191,8 @@ impl Scorecard {
         let standing = Standing {
             course: match timeline.verdict {
                 _ if timeline.real => Course::Real,
+                // The team was seen to the end, whatever the stack's hypothesis comes to.
+                _ if timeline.is_unobserved() => Course::Over,
                 Some((Verdict::Aborted, _)) => Course::BrokenOff("was aborted"),
                 Some((Verdict::Errored, _)) => Course::BrokenOff("errored"),
                 Some((Verdict::Passed | Verdict::Failed, _)) => Course::Over,
@@ -242,6 +247,10 @@ fn sides(
 ) -> (Verdict, u8, String) {
     match stack {
         Verdict::Aborted => return (Verdict::Aborted, 3, "the run was aborted".into()),
+        Verdict::Errored if timeline.is_unobserved() => {
+            let reason = "the hypothesis was not observed";
+            return (Verdict::Errored, 4, reason.into());
+        }
         Verdict::Errored => return (Verdict::Errored, 4, "the run errored".into()),
         Verdict::Failed => return (Verdict::Failed, 1, "the stack failed".into()),
         Verdict::Passed => {}
@@ -317,6 +326,27 @@ fn during(timeline: &Timeline<'_>, probe: &ProbeName) -> CheckResult {
             super::wording::span(turn.first.after(&sent)),
             turn.first.seq
         )),
-        None => CheckResult::Held,
+        None if failed_all_along(timeline, probe) => {
+            CheckResult::Failed("it failed before the first fault, and went on failing".into())
+        }
+        None if timeline.is_observed(probe) => CheckResult::Held,
+        None => match timeline.verdict {
+            None => CheckResult::NotReached,
+            // Only logs from before observation was recorded passed without it.
+            Some((Verdict::Passed, _)) => CheckResult::Held,
+            Some(_) => CheckResult::NotObserved(undecided(timeline, probe)),
+        },
     }
+}
+
+/// Whether the probe had been failing when the first fault was sent, and never passed since.
+fn failed_all_along(timeline: &Timeline<'_>, probe: &ProbeName) -> bool {
+    let last = timeline.turns(probe).last();
+    last.is_some_and(|turn| turn.standing == event::Standing::Failing)
+}
+
+fn undecided(timeline: &Timeline<'_>, probe: &ProbeName) -> String {
+    let tolerances = phase::tolerances_of(timeline.plan);
+    let tolerance = tolerances.iter().find(|one| one.probe == *probe);
+    tolerance.map(phase::undecided).unwrap_or_default()
 }

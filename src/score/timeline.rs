@@ -5,7 +5,7 @@
 //! after an interruption has no place in time here. People's acts after a stop are left out as well, because the
 //! drill was over for them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -143,6 +143,8 @@ pub struct Timeline<'a> {
     pub verdict: Option<(Verdict, &'a [String])>,
     /// Whether a responder said that the incident is real.
     pub real: bool,
+    /// Whether something stopped the run or its process died, before or after the end of observation.
+    pub broken_off: bool,
     /// The highest sequence.
     pub seq: u64,
     /// Injections whose undo is stuck.
@@ -150,6 +152,7 @@ pub struct Timeline<'a> {
     turns: BTreeMap<&'a ProbeName, Vec<Turn>>,
     standings: BTreeMap<&'a ProbeName, Standing>,
     unusable: BTreeMap<&'a ProbeName, &'a str>,
+    observed: BTreeSet<&'a ProbeName>,
     acts: Vec<&'a Event>,
 }
 
@@ -187,11 +190,18 @@ impl<'a> Timeline<'a> {
                     }
                 )
             }),
+            broken_off: events.iter().any(|event| {
+                matches!(
+                    event.fact,
+                    Fact::StopRequested { .. } | Fact::Interrupted { .. }
+                )
+            }),
             seq: events.last().map_or(0, |event| event.seq),
             stuck: stuck(events),
             turns: BTreeMap::new(),
             standings: BTreeMap::new(),
             unusable: BTreeMap::new(),
+            observed: BTreeSet::new(),
             acts: Vec::new(),
         };
         for event in &own {
@@ -228,6 +238,9 @@ impl<'a> Timeline<'a> {
                         decided: event.at,
                     });
                 }
+            }
+            Fact::ProbeObserved { probe, .. } => {
+                self.observed.insert(probe);
             }
             Fact::ProbeUnusable { probe, reason } => {
                 self.unusable.entry(probe).or_insert(reason);
@@ -295,6 +308,16 @@ impl<'a> Timeline<'a> {
     /// How a probe stood last, after observation too.
     pub fn standing(&self, probe: &ProbeName) -> Option<Standing> {
         self.standings.get(probe).copied()
+    }
+
+    /// Whether a probe was seen often enough while faults were on to have failed, and did not fail at the end.
+    pub fn is_observed(&self, probe: &ProbeName) -> bool {
+        self.observed.contains(probe)
+    }
+
+    /// Whether the run went its whole way and only its hypothesis could not be observed.
+    pub fn is_unobserved(&self) -> bool {
+        matches!(self.verdict, Some((Verdict::Errored, _))) && !self.broken_off
     }
 
     /// Why a probe could not be asked.

@@ -5,6 +5,7 @@
 
 pub(crate) mod call;
 pub(crate) mod drill;
+pub(crate) mod during;
 pub(crate) mod expectation;
 pub(crate) mod experiment;
 pub(crate) mod fault;

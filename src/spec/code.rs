@@ -132,6 +132,8 @@ codes! {
     LateStep = "late-step",
     /// A time limit that no run can reach.
     LateLimit = "late-limit",
+    /// A probe of `during` that no fault is on long enough to refute.
+    Unrefutable = "unrefutable",
     /// More services hit at once than allowed.
     TooManyServices = "too-many-services",
     /// A file that passed every check and still could not be read; a mistake of firedrill's own.

@@ -6,7 +6,7 @@
 mod faults;
 mod people;
 
-use crate::model::fault::Call;
+use crate::model::fault::{Call, Lasts, Step};
 use crate::model::plan::{Exercise, Plan};
 use crate::model::probe::{Ask, Expect, HttpRequest, Probe, Program, Tolerance};
 use crate::model::stack::Identity;
@@ -168,14 +168,7 @@ fn steady_state(page: &mut Page, plan: &Plan) {
     let experiment = &plan.experiment;
     page.section("Steady state, before and after");
     tolerances(page, plan, &experiment.steady_state);
-    let recovery = experiment.recovery;
-    page.line(
-        2,
-        &format!(
-            "After the last undo it must be back within {} and hold for {}.",
-            recovery.within, recovery.stable_for
-        ),
-    );
+    holds_again(page, plan);
     if !experiment.during.is_empty() {
         page.section("While faults are on");
         tolerances(page, plan, &experiment.during);
@@ -191,6 +184,49 @@ fn steady_state(page: &mut Page, plan: &Plan) {
         page.section("Users are hurt when one of these fails");
         page.table(&impact);
     }
+}
+
+/// When observation ends, as the engine decides it.
+fn holds_again(page: &mut Page, plan: &Plan) {
+    let recovery = plan.experiment.recovery;
+    let steps = &plan.experiment.method;
+    let whole = format!(
+        "The run ends once all of it, and every probe that shows users hurt, has passed for {} without a break",
+        recovery.stable_for
+    );
+    if steps.is_empty() {
+        page.line(2, &format!("{whole}."));
+    } else {
+        page.line(
+            2,
+            &format!(
+                "{whole}, counted at the earliest from when the last fault took effect, and has passed again since the \
+                 stack was last touched. It does not end before the last step is undone."
+            ),
+        );
+    }
+    let remediable = |step: &Step| matches!(step.lasts, Lasts::UntilRemedied { .. });
+    if steps.iter().any(remediable) {
+        page.line(
+            2,
+            &format!(
+                "Where users were hurt, steps that last until they are remedied may still be on then: they are undone, \
+                 and it must pass once more within {}.",
+                recovery.within
+            ),
+        );
+    }
+    let last = match steps.as_slice() {
+        [] => "the start",
+        _ => "the last undo",
+    };
+    page.line(
+        2,
+        &format!(
+            "Where that has not come about {} and {} after {last}, it fails.",
+            recovery.within, recovery.stable_for
+        ),
+    );
 }
 
 fn tolerances(page: &mut Page, plan: &Plan, all: &[Tolerance]) {

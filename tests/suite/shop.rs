@@ -142,7 +142,7 @@ impl Experiment {
         Self {
             name: "trial",
             steady_state: "[{probe: shop-answers, fail_after: 3, pass_after: 1}, {probe: stock-well}]",
-            during: "[{probe: stock-well}]",
+            during: "[{probe: stock-well, fail_after: 2}]",
             step: step.into(),
             stop_when: "[]",
             limits: "{duration: 5m}",

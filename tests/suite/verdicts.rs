@@ -55,6 +55,37 @@ fn a_probe_that_fails_because_of_the_fault_fails_the_hypothesis() {
 }
 
 #[test]
+fn a_probe_that_answers_too_slowly_to_be_asked_while_the_fault_is_on_was_not_observed() {
+    let shop = Shop::open();
+    let stack = shop.folder.read("stacks/shop.yaml");
+    let sleeper = "  sleeper: {process: {command: [sleep, \"4\"]}, expect: {exit: 0, within: 8s}, every: 200ms}\n";
+    shop.folder
+        .write("stacks/shop.yaml", &format!("{stack}{sleeper}"));
+    let file = shop.experiment(&Experiment {
+        during: "[{probe: sleeper}, {probe: stock-well}]",
+        ..Experiment::slow("1s")
+    });
+    let formats = ["--json", "r.json", "--junit", "r.xml", "--markdown", "r.md"];
+    shop.firedrill
+        .run(["run", file.as_str()].into_iter().chain(formats))
+        .exits(4)
+        .results("errored (exit 4)")
+        .results("sleeper: not observed");
+    let report: Value =
+        serde_json::from_str(&shop.folder.read("r.json")).expect("the report is JSON");
+    assert_eq!(report["stack_verdict"], "errored");
+    assert_eq!(report["checks"][2]["result"], "not_observed");
+    assert_eq!(report["checks"][3]["result"], "held");
+    let xml = shop.folder.read("r.xml");
+    assert!(xml.contains("<error type=\"not_observed\""), "{xml}");
+    let markdown = shop.folder.read("r.md");
+    assert!(
+        markdown.contains("during sleeper: **not observed**"),
+        "{markdown}"
+    );
+}
+
+#[test]
 fn a_stack_that_does_not_recover_fails_the_hypothesis() {
     let shop = Shop::open();
     let experiment = Experiment {

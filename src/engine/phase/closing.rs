@@ -16,9 +16,10 @@ pub(in crate::engine) fn advance(state: &State, now: Stamp) -> Vec<Draft> {
     if !faults.is_empty() {
         return faults;
     }
-    // A failed-over signer goes back only when the one it stood in for is well again; a stuck fault doesn't hold it up.
+    // A failed-over signer goes back only when the one it stood in for is well again; a fault whose undo keeps failing
+    // doesn't hold it up.
     let fault_is_open = state.ledger().open().any(|obligation| {
-        matches!(obligation.injection.cause, Cause::Step(_)) && !obligation.entry.is_stuck()
+        matches!(obligation.injection.cause, Cause::Step(_)) && !obligation.entry.is_failing()
     });
     if fault_is_open {
         return Vec::new();

@@ -585,3 +585,189 @@ fn a_hook_whose_call_lands_after_it_was_undone_is_undone_once_more() {
     assert_eq!(verdict(&world), Some(Verdict::Aborted));
     assert!(world.on.is_empty(), "the late call left {:?} on", world.on);
 }
+
+/// The experiment with a fault of this length, whose `gap` needs so many failing samples. Samples come every second.
+fn brief(lasts: Duration, fail_after: u32) -> World {
+    let mut plan = experiment();
+    let lasts = crate::model::fault::Lasts::For(crate::model::time::Millis::new(
+        u64::try_from(lasts.as_millis()).expect("short"),
+    ));
+    plan.experiment.method[0].lasts = lasts;
+    plan.injections[0].lasts = lasts;
+    plan.experiment.steady_state.truncate(1);
+    plan.experiment.during[0].fail_after = fail_after;
+    let mut world = until_running(plan);
+    world.pass(SECOND);
+    world.perform_all();
+    assert!(world.on.contains(&name::<InjectionId>("slow")));
+    world
+}
+
+/// Passes half a second in which no probe is asked.
+fn unseen(world: &mut World) {
+    world.now = world.now.after(SECOND / 2);
+    world.take(Input::Tick);
+    world.perform_all();
+}
+
+/// Passes time a sample a second until the run is over.
+fn to_its_end(world: &mut World) {
+    for _ in 0..120 {
+        world.pass(SECOND);
+        world.perform_all();
+    }
+}
+
+#[test]
+fn a_probe_that_nobody_asked_while_the_fault_was_on_did_not_hold() {
+    let mut world = brief(SECOND / 2, 1);
+    unseen(&mut world);
+    to_its_end(&mut world);
+    assert_eq!(verdict(&world), Some(Verdict::Errored));
+    assert_eq!(
+        reasons(&world),
+        "`gap` was not observed: it was not asked while faults were on"
+    );
+    assert!(world.on.is_empty());
+}
+
+#[test]
+fn a_failing_streak_that_only_the_end_of_the_fault_cut_short_is_no_success() {
+    let mut world = brief(SECOND * 5 / 2, 3);
+    world.healthy.insert("gap", false);
+    world.pass(SECOND);
+    world.pass(SECOND);
+    unseen(&mut world);
+    assert!(world.on.is_empty());
+    world.healthy.insert("gap", true);
+    to_its_end(&mut world);
+    assert_eq!(verdict(&world), Some(Verdict::Errored));
+    assert_eq!(
+        reasons(&world),
+        "`gap` was not observed: it was asked fewer than 3 times in a row while faults were on, or failed until they ended"
+    );
+}
+
+#[test]
+fn a_failing_streak_that_goes_on_when_the_fault_has_ended_refutes_the_hypothesis() {
+    let mut world = brief(SECOND * 5 / 2, 3);
+    world.healthy.insert("gap", false);
+    world.pass(SECOND);
+    world.pass(SECOND);
+    unseen(&mut world);
+    assert!(world.on.is_empty());
+    world.pass(SECOND);
+    world.healthy.insert("gap", true);
+    to_its_end(&mut world);
+    assert_eq!(verdict(&world), Some(Verdict::Failed));
+    assert_eq!(
+        reasons(&world),
+        "`gap` failed while faults were on: status 503"
+    );
+}
+
+#[test]
+fn a_probe_asked_often_enough_while_the_fault_was_on_held() {
+    let mut world = brief(SECOND * 7 / 2, 3);
+    for _ in 0..3 {
+        world.pass(SECOND);
+    }
+    unseen(&mut world);
+    assert!(world.on.is_empty());
+    to_its_end(&mut world);
+    assert_eq!(
+        verdict(&world),
+        Some(Verdict::Passed),
+        "{}",
+        reasons(&world)
+    );
+    let observed: Vec<_> = world
+        .facts()
+        .filter(|fact| matches!(fact, Fact::ProbeObserved { probe, .. } if probe.as_str() == "gap"))
+        .collect();
+    assert!(
+        matches!(observed[..], [Fact::ProbeObserved { samples: 3, .. }]),
+        "{observed:?}"
+    );
+}
+
+/// The drill with a second hook, begun after the first.
+fn two_hooks() -> World {
+    let mut plan = drill();
+    let mut step = plan.experiment.method[2].clone();
+    step.id = name("worse-token");
+    step.start = crate::model::fault::Start::At(crate::model::time::Millis::seconds(4));
+    plan.experiment.method.push(step);
+    let mut injection = plan.injections[2].clone();
+    injection.id = name("worse-token");
+    injection.cause = crate::model::fault::Cause::Step(name("worse-token"));
+    plan.injections.push(injection);
+    let mut world = until_running(plan);
+    until_on(&mut world, "worse-token");
+    world
+}
+
+fn undone(world: &World) -> Vec<&str> {
+    let ids = world.facts().filter_map(|fact| match fact {
+        Fact::Undone { injection, .. } => Some(injection.as_str()),
+        _ => None,
+    });
+    ids.collect()
+}
+
+#[test]
+fn hooks_are_undone_newest_first_through_a_hiccup() {
+    let mut world = two_hooks();
+    world.halt();
+    let hooks = |world: &World| -> Vec<_> {
+        let undos = world.effects().into_iter();
+        undos
+            .filter(|effect| matches!(&effect.kind, EffectKind::Undo(id) if id.as_str().ends_with("token")))
+            .collect()
+    };
+    let first = hooks(&world);
+    assert!(
+        matches!(&first[..], [effect] if effect.kind == EffectKind::Undo(name("worse-token"))),
+        "{first:?}"
+    );
+    world.perform(&first[0], Answer::Refuses);
+    assert_eq!(hooks(&world), [], "the older one waits for the second try");
+    world.settle(SECOND * 30);
+    let order: Vec<_> = undone(&world)
+        .into_iter()
+        .filter(|id| id.ends_with("token"))
+        .collect();
+    assert_eq!(order, ["worse-token", "bad-token"]);
+}
+
+#[test]
+fn a_hook_whose_undo_keeps_failing_holds_up_neither_older_hooks_nor_what_remedies_put_back() {
+    let mut world = two_hooks();
+    assert!(world.team(TeamAct::RemedyChosen {
+        remedy: name("failover")
+    }));
+    world.perform_all();
+    let (failover, worse): (InjectionId, InjectionId) =
+        (name("remedy:failover#1"), name("worse-token"));
+    assert!(world.on.contains(&failover));
+    world.broken.insert(worse.clone());
+    world.halt();
+    world.settle(SECOND * 5);
+    assert_eq!(
+        world.on.iter().collect::<Vec<_>>(),
+        [&worse],
+        "everything else is undone long before it is stuck"
+    );
+    assert_eq!(undone(&world).last(), Some(&failover.as_str()));
+    assert_eq!(
+        world.state().stuck().count(),
+        0,
+        "which takes a minute, and is said then"
+    );
+    world.settle(SECOND * 60);
+    assert_eq!(world.state().stuck().count(), 1);
+    world.broken.clear();
+    world.settle(SECOND * 60);
+    assert_eq!(verdict(&world), Some(Verdict::Aborted));
+    assert!(world.on.is_empty());
+}

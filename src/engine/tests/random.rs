@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::plans::{drill, experiment, name};
 use super::world::{Answer, World};
+use crate::engine::event::{Fact, Verdict};
 use crate::engine::input::{Input, TeamAct};
 use crate::engine::state::State;
 
@@ -104,6 +105,54 @@ proptest! {
         prop_assert_eq!(world.state().ledger().open().count(), 0);
         prop_assert!(world.touched_without_record.is_empty());
         prop_assert!(world.log.iter().zip(1..).all(|(event, seq)| event.seq == seq));
+    }
+
+    #[test]
+    fn what_cannot_be_undone_is_stuck_loudly_and_holds_up_nothing_else(
+        is_drill in any::<bool>(),
+        steps in prop::collection::vec(moves(), 0..120),
+        broken in prop::sample::subsequence(
+            vec!["slow", "kill", "bad-token", "remedy:failover#1", "remedy:failover#2"],
+            0..4,
+        ),
+    ) {
+        let mut world = World::new(if is_drill { drill() } else { experiment() });
+        for step in &steps {
+            play(&mut world, step);
+        }
+        world.broken = broken.into_iter().map(name).collect();
+        world.halt();
+        world.settle(Duration::from_secs(30));
+        let held_up: Vec<_> = world.on.difference(&world.broken).collect();
+        prop_assert!(held_up.is_empty(), "held up: {:?}", held_up);
+        world.settle(Duration::from_mins(2));
+        let open: Vec<_> = world.state().ledger().open().collect();
+        prop_assert!(
+            open.iter().all(|one| one.entry.is_stuck() && world.broken.contains(&one.injection.id)),
+            "{:?}", open
+        );
+        prop_assert_eq!(world.state().is_ended(), open.is_empty());
+        let replayed = State::replay(world.state().run().clone(), &world.log);
+        prop_assert_eq!(&replayed, world.state());
+        world.broken.clear();
+        world.settle(Duration::from_mins(2));
+        prop_assert!(world.state().is_ended());
+        prop_assert!(world.on.is_empty(), "left on: {:?}", world.on);
+    }
+
+    #[test]
+    fn nothing_passes_that_was_not_observed(
+        is_drill in any::<bool>(),
+        steps in prop::collection::vec(moves(), 0..120),
+    ) {
+        let mut world = World::new(if is_drill { drill() } else { experiment() });
+        for step in &steps {
+            play(&mut world, step);
+        }
+        world.settle(Duration::from_mins(10));
+        let passed = world.state().verdict().is_some_and(|(verdict, _)| verdict == Verdict::Passed);
+        let observed = world.facts().any(|fact| matches!(fact, Fact::ProbeObserved { .. }));
+        prop_assert!(observed || !passed);
     }
 
     #[test]

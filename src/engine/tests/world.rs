@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::engine::effect::{Effect, EffectKind};
 use crate::engine::event::{Event, Fact, Origin, Source, StopCause, Token, Trigger, UndoneBy};
 use crate::engine::input::{AppliedProof, CapturedToken, Input, Outcome, RemovedProof, TeamAct};
-use crate::engine::state::State;
+use crate::engine::state::{Disturbance, State};
 use crate::engine::watch::{Sample, SampleResult, Watch};
 use crate::engine::{Course, next_deadline, outstanding, phase};
 use crate::model::fault::Act;
@@ -38,6 +38,9 @@ pub(super) struct World {
     pub(super) touched_without_record: Vec<InjectionId>,
     watches: Vec<Watch>,
     confirming: Option<Stamp>,
+    disturbed: Option<Disturbance>,
+    /// What can't be undone for now.
+    pub(super) broken: BTreeSet<InjectionId>,
     pub(super) healthy: BTreeMap<&'static str, bool>,
     last: Option<Input>,
 }
@@ -62,6 +65,8 @@ impl World {
             touched_without_record: Vec::new(),
             watches: Vec::new(),
             confirming: None,
+            disturbed: None,
+            broken: BTreeSet::new(),
             healthy: [("canary", true), ("gap", true)].into(),
             last: None,
         };
@@ -101,6 +106,10 @@ impl World {
     }
 
     pub(super) fn perform(&mut self, effect: &Effect, answer: Answer) {
+        let answer = match &effect.kind {
+            EffectKind::Undo(id) if self.broken.contains(id) => Answer::Refuses,
+            _ => answer,
+        };
         let outcome = match &effect.kind {
             EffectKind::Inspect => Outcome::Inspected(match answer {
                 Answer::Does => Ok(vec!["chain id 0x7a69".into()]),
@@ -184,6 +193,12 @@ impl World {
             }
         }
         let mut facts = Vec::new();
+        if self.state().disturbance() != self.disturbed {
+            self.disturbed = self.state().disturbance();
+            let stretch = self.disturbed;
+            let watches = self.watches.iter_mut();
+            facts.extend(watches.filter_map(|watch| watch.disturb(stretch?)));
+        }
         for watch in &mut self.watches {
             let well = self
                 .healthy

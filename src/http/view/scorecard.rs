@@ -267,6 +267,10 @@ fn check(check: &Check) -> CheckLine {
             Badge::new("could not be asked", '?', "warn"),
             Some(reason.clone()),
         ),
+        CheckResult::NotObserved(reason) => (
+            Badge::new("not observed", '?', "warn"),
+            Some(reason.clone()),
+        ),
         CheckResult::NotReached => (Badge::new("not reached", '–', "plain"), None),
     };
     CheckLine {

@@ -143,6 +143,7 @@ fn check(check: &Check) -> Case {
             CheckResult::Held => Outcome::Passed(None),
             CheckResult::Failed(reason) => Outcome::Failed(class, reason.clone()),
             CheckResult::Unusable(reason) => Outcome::Errored("unusable", reason.clone()),
+            CheckResult::NotObserved(reason) => Outcome::Errored("not_observed", reason.clone()),
             CheckResult::NotReached => Outcome::Skipped("the run did not get so far".into()),
         },
     }

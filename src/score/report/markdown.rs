@@ -134,6 +134,9 @@ fn checks(page: &mut String, report: &Report) {
             CheckResult::Unusable(reason) => {
                 format!("**could not be asked**: {}", escape(reason))
             }
+            CheckResult::NotObserved(reason) => {
+                format!("**not observed**: {}", escape(reason))
+            }
             CheckResult::NotReached => "not reached".to_owned(),
         };
         page.tell(format_args!("- {kind} {}: {result}\n", check.probe));

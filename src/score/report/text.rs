@@ -312,6 +312,7 @@ fn checks(page: &mut Page, report: &Report) {
             CheckResult::Held => "held".to_owned(),
             CheckResult::Failed(reason) => format!("failed: {reason}"),
             CheckResult::Unusable(reason) => format!("could not be asked: {reason}"),
+            CheckResult::NotObserved(reason) => format!("not observed: {reason}"),
             CheckResult::NotReached => "not reached".to_owned(),
         };
         page.hang(

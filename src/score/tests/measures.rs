@@ -460,11 +460,121 @@ fn what_people_did_with_their_own_tools_is_theirs_when_they_attest_to_it() {
 }
 
 #[test]
-fn what_nothing_on_record_precedes_is_unattributed() {
+fn a_stack_that_is_well_with_every_fault_still_on_and_nobody_acting_ended_it_by_itself() {
     let report = hurt().at(77.0).passes("send").at(90.0).observed().judge();
     let mitigation = report.measures.mitigation.expect("an end");
-    assert_eq!(mitigation.by, Ender::Unattributed);
+    assert_eq!(mitigation.by, Ender::Stack);
+    assert_eq!(
+        mitigation.reason,
+        "every fault was still on, and no action is on record"
+    );
     assert_eq!(report.measures.time_to_mitigate.reading, measured(62_000));
+}
+
+#[test]
+fn what_may_have_been_done_before_it_was_attested_is_unattributed() {
+    let report = hurt()
+        .at(60.0)
+        .passes("send")
+        .at(75.0)
+        .person(Fact::ActionAttested {
+            text: "failed over by hand, some minutes ago".into(),
+        })
+        .at(90.0)
+        .observed()
+        .judge();
+    let mitigation = report.measures.mitigation.expect("an end");
+    assert_eq!(mitigation.by, Ender::Unattributed);
+    assert_eq!(report.measures.time_to_mitigate.reading, measured(45_000));
+}
+
+/// A node is killed and users are hurt; its container is seen running again at 74 s, and they are well from 75 s on.
+fn came_back(before: impl FnOnce(Script) -> Script) -> Ender {
+    let script = Script::new(drill([]))
+        .at(0.0)
+        .passes("send")
+        .at(10.0)
+        .fault("dead-node")
+        .at(15.0)
+        .fails("send");
+    before(script)
+        .at(74.0)
+        .engine(Fact::Lost {
+            injection: name("dead-node"),
+            evidence: "running since 10:01:13".into(),
+        })
+        .at(75.0)
+        .passes("send")
+        .at(90.0)
+        .observed()
+        .judge()
+        .measures
+        .mitigation
+        .expect("an end")
+        .by
+}
+
+#[test]
+fn a_container_that_ran_again_though_nobody_had_acted_was_brought_back_by_the_stack() {
+    assert_eq!(came_back(|script| script), Ender::Stack);
+    let acknowledged = came_back(|script| script.at(30.0).acknowledges());
+    assert_eq!(acknowledged, Ender::Stack, "who only looks does nothing");
+}
+
+#[test]
+fn a_container_that_ran_again_after_somebody_acted_is_not_credited_to_the_stack() {
+    let attested = came_back(|script| {
+        script.at(70.0).person(Fact::ActionAttested {
+            text: "started the node".into(),
+        })
+    });
+    assert_eq!(attested, Ender::Outside);
+}
+
+#[test]
+fn a_container_that_ran_already_when_its_time_was_up_was_brought_back_by_the_stack() {
+    let measures = Script::new(drill([]))
+        .at(0.0)
+        .passes("send")
+        .at(10.0)
+        .fault("dead-node")
+        .at(15.0)
+        .fails("send")
+        .at(75.0)
+        .undo("dead-node", UndoCause::Timer)
+        .at(75.5)
+        .undone("dead-node", UndoneBy::Other)
+        .at(77.0)
+        .passes("send")
+        .at(90.0)
+        .observed()
+        .judge()
+        .measures;
+    assert_eq!(measures.mitigation.expect("an end").by, Ender::Stack);
+    assert_eq!(measures.time_to_mitigate.reading, measured(62_000));
+}
+
+#[test]
+fn what_is_over_after_one_of_several_faults_has_ended_is_unattributed() {
+    let measures = Script::new(drill([]))
+        .at(0.0)
+        .passes("send")
+        .at(5.0)
+        .fault("slow-signer")
+        .at(6.0)
+        .fault("dead-node")
+        .at(8.0)
+        .undo("dead-node", UndoCause::Closing)
+        .undone("dead-node", UndoneBy::Us)
+        .at(15.0)
+        .fails("send")
+        .at(75.0)
+        .passes("send")
+        .at(90.0)
+        .observed()
+        .judge()
+        .measures;
+    assert_eq!(measures.mitigation.expect("an end").by, Ender::Unattributed);
 }
 
 #[test]

@@ -141,7 +141,7 @@ fn a_scorecard_on_a_terminal_tells_every_point_and_why() {
       stack and team passed
 
       run        r-1, created 2026-03-02T10:00:00Z
-      log        to event 22, chain head c0ffee; rubric 1
+      log        to event 22, chain head c0ffee; rubric 2
       hypothesis A slow signer delays transfers but loses none.
       stack      wallet-staging: passed
 
@@ -211,7 +211,7 @@ fn a_run_as_junit_has_a_case_for_the_hypothesis_each_probe_the_team_and_each_lin
       <testsuite name="slow-signer-drill" tests="16" failures="3" errors="0" skipped="2" timestamp="2026-03-02T10:00:00Z">
         <properties>
           <property name="stack" value="wallet-staging"/>
-          <property name="rubric" value="1"/>
+          <property name="rubric" value="2"/>
           <property name="seq" value="22"/>
           <property name="run" value="r-1"/>
           <property name="chain" value="c0ffee"/>
@@ -321,7 +321,7 @@ fn a_report_in_markdown_is_a_summary_with_tables() {
     - steady state nonce: held
     - during nonce: held
 
-    Run r-1, created 2026-03-02T10:00:00Z, read to event 22, chain head c0ffee, rubric 1.
+    Run r-1, created 2026-03-02T10:00:00Z, read to event 22, chain head c0ffee, rubric 2.
     "#);
 }
 
@@ -349,7 +349,7 @@ fn the_same_log_gives_the_same_bytes_at_every_point_of_it() {
 #[test]
 fn a_report_names_its_rubric_its_sequence_and_its_chain_head() {
     let json = serde_json::to_value(judge(&story())).expect("reports serialise");
-    assert_eq!(json["rubric"], 1);
+    assert_eq!(json["rubric"], 2);
     assert_eq!(json["chain"]["seq"], story().len());
     assert_eq!(json["chain"]["head"], "c0ffee");
     assert_eq!(json["run"], "r-1");
@@ -466,4 +466,82 @@ fn a_probe_that_failed_while_the_fault_was_on_fails_its_during_case() {
         page.contains("<failure type=\"deviated\" message=\"because of the story\">"),
         "{page}"
     );
+}
+
+#[test]
+fn what_was_not_observed_is_said_in_every_form_and_is_never_held() {
+    let story = |verdict| {
+        Script::new(experiment())
+            .at(0.0)
+            .passes("send")
+            .passes("nonce")
+            .at(10.0)
+            .fault("slow-signer")
+            .at(11.0)
+            .undo("slow-signer", crate::engine::event::UndoCause::Timer)
+            .undone("slow-signer", crate::engine::event::UndoneBy::Us)
+            .at(30.0)
+            .observed()
+            .ends(verdict)
+            .judge()
+    };
+    let report = story(Verdict::Errored);
+    assert_eq!(report.exit_code(), Some(4));
+    let json = serde_json::to_value(&report).expect("a report is JSON");
+    assert_eq!(json["checks"][2]["result"], "not_observed");
+    assert_eq!(json["overall"]["reason"], "the hypothesis was not observed");
+    let shown = text::render(&report);
+    assert!(
+        shown.contains(
+            "during        nonce: not observed: it was asked fewer than 3 times in a row"
+        ),
+        "{shown}"
+    );
+    let shown = markdown::render(&report);
+    assert!(
+        shown.contains("- during nonce: **not observed**: it was asked"),
+        "{shown}"
+    );
+    let shown = junit::render(&report);
+    assert!(
+        shown.contains("<error type=\"not_observed\" message=\"it was asked"),
+        "{shown}"
+    );
+    let old = serde_json::to_value(story(Verdict::Passed)).expect("a report is JSON");
+    assert_eq!(
+        old["checks"][2]["result"], "held",
+        "a log from before observation was recorded passed without it"
+    );
+}
+
+#[test]
+fn a_team_that_was_seen_is_scored_where_only_the_hypothesis_was_not() {
+    let detect = timed(
+        "detect",
+        Milestone::Detected,
+        Some(By::Human),
+        120,
+        Some(600),
+        Anchor::ImpactObserved,
+    );
+    let script = Script::new(drill([detect]))
+        .at(0.0)
+        .passes("send")
+        .at(10.0)
+        .fault("slow-signer")
+        .at(15.0)
+        .fails("send")
+        .at(20.0)
+        .detects("wallet-api")
+        .at(25.0)
+        .remedies("rollback", "slow-signer")
+        .at(26.0)
+        .passes("send")
+        .at(50.0)
+        .observed();
+    let report = script.ends(Verdict::Errored).judge();
+    let scorecard = report.scorecard.as_ref().expect("a drill");
+    assert_eq!(scorecard.score.outcome, Some(100.0));
+    assert!(scorecard.score.rating.is_some());
+    assert_eq!(report.exit_code(), Some(4));
 }

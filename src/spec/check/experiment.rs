@@ -6,6 +6,7 @@ use crate::model::experiment::{Experiment, Limits, Recovery, StopCondition};
 use crate::model::fault::{Start, Step};
 use crate::model::ids::StepId;
 use crate::model::stack::Stack;
+use crate::spec::check::during::refutable;
 use crate::spec::check::fault::{self, Placed};
 use crate::spec::check::probe::{self, TOLERANCE};
 use crate::spec::check::refer;
@@ -39,7 +40,7 @@ pub(crate) static EXPERIMENT: Object = Object {
             optional(
                 "during",
                 Form::List(&Form::Object(&TOLERANCE), 0, 1_000),
-                "What must hold while faults are on.",
+                "What must hold while faults are on: at a stretch at least `fail_after` times the probe's `every`.",
             ),
             required(
                 "method",
@@ -140,6 +141,11 @@ pub(crate) fn read(root: &Node, stack: Option<&Stack>, sink: &mut Sink) -> Optio
     cycles(&steps, sink);
     if let Some(limits) = limits {
         within_duration(&steps, limits, view, sink);
+    }
+    if let (Some(stack), Some(during), Some(steady_state)) = (stack, &during, &steady_state) {
+        let items = view.items("during");
+        let only: Vec<&Step> = steps.iter().map(|placed| &placed.step).collect();
+        refutable(items, during, steady_state, &only, stack, sink);
     }
     Some(Experiment {
         name: view.read("name")?,

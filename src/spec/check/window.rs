@@ -86,6 +86,27 @@ pub(crate) fn windows(steps: &[&Step]) -> Vec<Option<Window>> {
         .collect()
 }
 
+/// The longest time in which faults are on without a break; steps that overlap or follow each other count together.
+/// What may end early counts with its deadline. `None` without steps, or where one never begins.
+pub(crate) fn longest_stretch(steps: &[&Step]) -> Option<Millis> {
+    let mut on: Vec<(Millis, Millis)> = windows(steps)
+        .into_iter()
+        .map(|window| window.map(|window| (window.latest_start, window.latest_end)))
+        .collect::<Option<_>>()?;
+    on.sort_unstable();
+    let mut stretches: Vec<(Millis, Millis)> = Vec::new();
+    for (start, end) in on {
+        match stretches.last_mut() {
+            Some((_, latest)) if start <= *latest => *latest = end.max(*latest),
+            _ => stretches.push((start, end)),
+        }
+    }
+    stretches
+        .into_iter()
+        .map(|(start, end)| Millis::new(end.get().saturating_sub(start.get())))
+        .max()
+}
+
 fn ends_early(steps: &[&Step], id: &StepId) -> bool {
     steps
         .iter()

@@ -625,7 +625,12 @@ fn a_drill_is_explained_in_words() {
                         "broadcast", within 1s500ms; fails after 3, passes after 3 in a row
       nonce-gap         GET http://127.0.0.1:7000/v1/invariants, every 1s: $.nonce_gap is 0, within 1s;
                         fails after 3, passes after 3 in a row
-      After the last undo it must be back within 1m and hold for 10s.
+      The run ends once all of it, and every probe that shows users hurt, has passed for 10s without a
+      break, counted at the earliest from when the last fault took effect, and has passed again since
+      the stack was last touched. It does not end before the last step is undone.
+      Where users were hurt, steps that last until they are remedied may still be on then: they are
+      undone, and it must pass once more within 1m.
+      Where that has not come about 1m and 10s after the last undo, it fails.
 
     Users are hurt when one of these fails
       send-transaction  POST http://127.0.0.1:7000/v1/transfers/canary, every 2s: status 201, $.state is

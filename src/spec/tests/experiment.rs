@@ -652,6 +652,60 @@ steady_state: []
 }
 
 #[test]
+fn what_must_hold_while_faults_are_on_can_be_refuted_in_the_time_they_are_on() {
+    assert_snapshot!(experiment(r"
+during:
+  - {probe: error-rate}
+  - {probe: node-lag, fail_after: 12}
+  - {probe: signer-port}
+  - {probe: nonce-gap, fail_after: 30}
+method:
+  - down: {link: api-node-a, for: 11s}
+  - down: {id: again, link: api-node-a, at: 20s, for: 4s}
+"), @r"
+    error[unrefutable]: `error-rate` fails after 3 samples in a row, which take 15s, and faults are on for 11s at a stretch
+     --> experiment.yaml:8:13
+      |
+    8 |   - {probe: error-rate}
+      |             ^^^^^^^^^^
+      |
+      = help: let a step last longer, lower `fail_after`, or ask the probe more often: `every`
+
+    error[unrefutable]: `node-lag` fails after 12 samples in a row, which take 12s, and faults are on for 11s at a stretch
+     --> experiment.yaml:9:35
+      |
+    9 |   - {probe: node-lag, fail_after: 12}
+      |                                   ^^
+      |
+      = help: let a step last longer, lower `fail_after`, or ask the probe more often: `every`
+    ");
+}
+
+#[test]
+fn steps_that_overlap_or_follow_each_other_count_together_and_so_does_what_may_last() {
+    let refused = |rest: &str| experiment(rest).contains("error[unrefutable]");
+    let method = |steps: &str| format!("during: [{{probe: error-rate}}]\nmethod:\n{steps}");
+    assert!(refused(&method("  - down: {link: api-node-a, for: 14s}\n")));
+    for enough in [
+        "  - down: {link: api-node-a, for: 15s}\n",
+        "  - down: {link: api-node-a, for: 10s}\n  - pause: {service: signer, at: 8s, for: 7s}\n",
+        "  - down: {link: api-node-a, for: 10s}\n  - pause: {service: signer, after: down, for: 5s}\n",
+        "  - down: {link: api-node-a, until: remedied, at_most: 15s}\n",
+        "  - restart: {service: signer, at: 20s}\n  - down: {link: api-node-a, for: 15s}\n",
+    ] {
+        assert!(!refused(&method(enough)), "{}", experiment(&method(enough)));
+    }
+    let gap =
+        "  - down: {link: api-node-a, for: 10s}\n  - pause: {service: signer, at: 11s, for: 10s}\n";
+    assert!(refused(&method(gap)));
+    assert!(refused(&method("  - restart: {service: signer}\n")));
+    assert!(
+        !refused("during: [{probe: error-rate}]\nmethod: []\n"),
+        "a decoy breaks nothing"
+    );
+}
+
+#[test]
 fn an_experiment_is_explained_in_words() {
     let text = head(
         r"
@@ -684,7 +738,10 @@ limits: {services: 3, duration: 10m}
     Steady state, before and after
       nonce-gap  GET http://127.0.0.1:7000/v1/invariants, every 1s: $.nonce_gap is 0, within 1s; fails
                  after 3, passes after 3 in a row
-      After the last undo it must be back within 1m and hold for 10s.
+      The run ends once all of it, and every probe that shows users hurt, has passed for 10s without a
+      break, counted at the earliest from when the last fault took effect, and has passed again since
+      the stack was last touched. It does not end before the last step is undone.
+      Where that has not come about 1m and 10s after the last undo, it fails.
 
     While faults are on
       nonce-gap  GET http://127.0.0.1:7000/v1/invariants, every 1s: $.nonce_gap is 0, within 1s; fails
@@ -743,6 +800,10 @@ fn an_experiment_may_break_nothing_where_it_says_so() {
     let text = crate::spec::explain(&decoy);
     assert!(
         text.contains("\nTimeline\n  Nothing is broken: only steady state is watched.\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("has passed for 10s without a\n  break.\n  Where that has not come about 1m and 10s after the start, it fails.\n"),
         "{text}"
     );
     let forgotten = files("").expect_err("a method must be written");
