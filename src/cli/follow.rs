@@ -22,6 +22,7 @@ pub(super) struct Follower {
     began: Option<Stamp>,
     names: BTreeMap<String, String>,
     signalled: bool,
+    greeting: Option<String>,
 }
 
 impl Follower {
@@ -32,7 +33,13 @@ impl Follower {
             began: None,
             names: BTreeMap::new(),
             signalled: false,
+            greeting: None,
         }
+    }
+
+    /// Says this once the run is on disk, and so on the pages.
+    pub(super) fn greet(&mut self, greeting: String) {
+        self.greeting = Some(greeting);
     }
 
     /// Whether a signal has stopped the run: then nothing more shall begin.
@@ -81,6 +88,9 @@ impl Follower {
     }
 
     async fn tell(&mut self, app: &App, handle: &RunHandle, event: &Event, terminal: Terminal) {
+        if let Some(greeting) = self.greeting.take() {
+            terminal.note(&greeting);
+        }
         let began = *self.began.get_or_insert(event.at);
         if let Some(actor) = &event.origin.actor
             && !self.names.contains_key(actor)

@@ -3,6 +3,7 @@
 //! A report names the rubric, the sequence and the chain head it was made from, and every number carries the sentence
 //! behind it. It is a value: the same log gives the same report, and so the same text, byte for byte.
 
+pub mod entry;
 pub mod junit;
 pub mod markdown;
 pub mod text;
@@ -13,7 +14,7 @@ use serde::Serialize;
 use super::expectations::{self, Line};
 use super::measures::{Measures, Reader};
 use super::rubric::{self, Course, RUBRIC, Score, Standing, TeamVerdict};
-use super::timeline::Timeline;
+use super::timeline::{Moment, Timeline, Turn};
 use crate::engine::event::{self, Verdict};
 use crate::model::drill::{Pass, Severity};
 use crate::model::ids::{
@@ -32,6 +33,8 @@ pub struct Report {
     pub chain: Chain,
     /// When the run was created.
     pub created: Timestamp,
+    /// How long it took so far, on the clock it began on.
+    pub took_ms: u64,
     /// The experiment.
     pub experiment: ExperimentName,
     /// What was believed to hold.
@@ -77,8 +80,10 @@ pub enum CheckKind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "result", content = "reason", rename_all = "snake_case")]
 pub enum CheckResult {
-    /// It held.
+    /// It held to the end.
     Held,
+    /// It held for as long as it was observed, which was not to the end.
+    HeldSoFar(String),
     /// It did not.
     Failed(String),
     /// The probe could not be asked.
@@ -94,6 +99,8 @@ pub struct Check {
     pub kind: CheckKind,
     /// Which probe.
     pub probe: ProbeName,
+    /// How long it was watched for, where that has a beginning: what must hold during faults.
+    pub took_ms: Option<u64>,
     /// How it came out.
     #[serde(flatten)]
     pub result: CheckResult,
@@ -146,6 +153,7 @@ impl Report {
                 head: None,
             },
             created: timeline.created.at.wall,
+            took_ms: timeline.last.after(&timeline.created),
             experiment: plan.experiment.name.clone(),
             hypothesis: plan.experiment.hypothesis.clone(),
             stack: plan.stack.name.clone(),
@@ -276,11 +284,13 @@ fn checks(timeline: &Timeline<'_>) -> Vec<Check> {
     let steady = experiment.steady_state.iter().map(|tolerance| Check {
         kind: CheckKind::SteadyState,
         probe: tolerance.probe.clone(),
+        took_ms: None,
         result: steady_state(timeline, &tolerance.probe),
     });
     let during = experiment.during.iter().map(|tolerance| Check {
         kind: CheckKind::During,
         probe: tolerance.probe.clone(),
+        took_ms: watched(timeline, &tolerance.probe),
         result: during(timeline, &tolerance.probe),
     });
     steady.chain(during).collect()
@@ -295,9 +305,39 @@ fn steady_state(timeline: &Timeline<'_>, probe: &ProbeName) -> CheckResult {
             Some(_) => "it did not hold at the end".into(),
             None => "it did not hold before anything was touched".into(),
         }),
-        Some(event::Standing::Passing) => CheckResult::Held,
+        Some(event::Standing::Passing) => held(timeline),
         None => CheckResult::NotReached,
     }
+}
+
+/// What held counts in full only where observation ended as planned: who was cut short may have been about to fail.
+fn held(timeline: &Timeline<'_>) -> CheckResult {
+    match timeline.end {
+        Some(end) if end.cut_short() => {
+            CheckResult::HeldSoFar(format!("not observed to the end: {}", end.sentence()))
+        }
+        Some(_) => CheckResult::Held,
+        None => CheckResult::HeldSoFar("not observed to the end yet: the run goes on".into()),
+    }
+}
+
+/// The first turn to failing that faults can be blamed for.
+fn broke<'a>(timeline: &'a Timeline<'_>, probe: &ProbeName, sent: &Moment) -> Option<&'a Turn> {
+    timeline
+        .turns(probe)
+        .iter()
+        .find(|turn| turn.standing == event::Standing::Failing && !turn.decided.is_before(&sent.at))
+}
+
+/// From the first fault to the failure, else to the end of observation, else to now.
+fn watched(timeline: &Timeline<'_>, probe: &ProbeName) -> Option<u64> {
+    let sent = timeline.first_sent()?;
+    let until = match (broke(timeline, probe, &sent), timeline.end) {
+        (Some(turn), _) => turn.first,
+        (None, Some(end)) => end.at,
+        (None, None) => timeline.last,
+    };
+    Some(until.after(&sent))
 }
 
 /// Whether the probe failed between the first fault and the end of observation.
@@ -308,15 +348,12 @@ fn during(timeline: &Timeline<'_>, probe: &ProbeName) -> CheckResult {
     let Some(sent) = timeline.first_sent() else {
         return CheckResult::NotReached;
     };
-    let turn = timeline.turns(probe).iter().find(|turn| {
-        turn.standing == event::Standing::Failing && !turn.decided.is_before(&sent.at)
-    });
-    match turn {
+    match broke(timeline, probe, &sent) {
         Some(turn) => CheckResult::Failed(format!(
             "it failed {} after the first fault (event {})",
             super::wording::span(turn.first.after(&sent)),
             turn.first.seq
         )),
-        None => CheckResult::Held,
+        None => held(timeline),
     }
 }
