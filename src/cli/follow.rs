@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::broadcast;
 
@@ -172,12 +173,25 @@ pub(super) async fn conclude(
         }
         RunStatus::Stuck { .. } => {
             say_stuck(run, status, terminal);
-            Ok((Exit::Stuck, app.report(run).await.ok()))
+            Ok((Exit::Stuck, stuck_report(app, run).await))
         }
         RunStatus::Live { phase } => {
             anyhow::bail!("run {run} stopped being driven in phase {phase:?}")
         }
     }
+}
+
+/// The report of a stuck run. Its status is known before the event that says so is on disk, so it is waited for, a
+/// while only: the disk may be what is broken.
+async fn stuck_report(app: &App, run: &RunId) -> Option<Report> {
+    for _ in 0..40 {
+        let report = app.report(run).await.ok();
+        if let Some(report) = report.filter(|report| !report.stuck.is_empty()) {
+            return Some(report);
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    None
 }
 
 /// Names what of a run could not be undone, and the command that tries again.

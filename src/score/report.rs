@@ -243,15 +243,29 @@ fn overall(stack: Verdict, timeline: &Timeline<'_>, scorecard: Option<&Scorecard
     }
 }
 
+/// What happened, with the reasons that its run ended with.
+fn because(what: &str, timeline: &Timeline<'_>) -> String {
+    match timeline.verdict {
+        Some((_, reasons)) if !reasons.is_empty() => format!("{what}: {}", reasons.join("; ")),
+        _ => what.to_owned(),
+    }
+}
+
 fn sides(
     stack: Verdict,
     timeline: &Timeline<'_>,
     scorecard: Option<&Scorecard>,
 ) -> (Verdict, u8, String) {
     match stack {
-        Verdict::Aborted => return (Verdict::Aborted, 3, "the run was aborted".into()),
-        Verdict::Errored => return (Verdict::Errored, 4, "the run errored".into()),
-        Verdict::Failed => return (Verdict::Failed, 1, "the stack failed".into()),
+        Verdict::Aborted => {
+            return (
+                Verdict::Aborted,
+                3,
+                because("the run was aborted", timeline),
+            );
+        }
+        Verdict::Errored => return (Verdict::Errored, 4, because("the run errored", timeline)),
+        Verdict::Failed => return (Verdict::Failed, 1, because("the stack failed", timeline)),
         Verdict::Passed => {}
     }
     let Some(scorecard) = scorecard else {

@@ -9,7 +9,11 @@ use crate::ground::{project, until};
 use crate::http;
 use crate::wallet::Wallet;
 
-/// An alert as Alertmanager sends it.
+/// An alert as Alertmanager sends it when it begins to fire.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "an alert that began before its fault would be somebody else's"
+)]
 fn alert() -> String {
     json!({
         "version": "4",
@@ -17,7 +21,7 @@ fn alert() -> String {
             "status": "firing",
             "labels": {"alertname": "TransfersFailing"},
             "annotations": {},
-            "startsAt": "2026-01-01T00:00:00Z",
+            "startsAt": jiff::Timestamp::now().to_string(),
             "fingerprint": "f00d",
         }],
     })
@@ -82,17 +86,21 @@ fn a_person_who_acts_in_the_room_scores() {
 
     let finished = started
         .finish()
-        .exits(1)
-        .tells("signer-outage: failed (exit 1): the team failed: ")
+        .exits(0)
+        .tells("signer-outage: passed (exit 0): stack and team passed")
         .tells(&format!("more: `firedrill report {run}`"));
     let report: Value =
         serde_json::from_str(&wallet.folder.read("report.json")).expect("a report is JSON");
-    // Everything but the updates to customers was done.
     let outcome = report["scorecard"]["score"]["outcome"].as_f64();
+    // Everything but the updates to customers was done.
     assert!(
-        outcome.is_some_and(|outcome| (50.0..80.0).contains(&outcome)),
+        outcome.is_some_and(|outcome| (80.0..100.0).contains(&outcome)),
         "{outcome:?}\n{}",
         finished.stdout
+    );
+    assert_eq!(
+        report["measures"]["time_to_acknowledge"]["state"],
+        "measured"
     );
     assert_eq!(report["measures"]["mitigation"]["by"], "team");
     assert_eq!(wallet.proxies.toxics(), [""; 0]);

@@ -11,7 +11,6 @@ use crate::engine::event::Trigger;
 use crate::lifecycle::Signals;
 use crate::model::plan::Plan;
 use crate::runtime::{RunHandle, RunStatus, recovery};
-use crate::score::Report;
 use crate::score::report::entry::{Cause, Entry, Unjudged};
 use crate::score::report::text;
 
@@ -55,13 +54,12 @@ impl List<'_> {
             if bar.is_none() && self.signals.has_come().await {
                 bar = Some(Bar::signal());
             }
-            let entry = match &bar {
-                Some(bar) => file.without_run(bar.cause, bar.exit, &bar.reason).into(),
-                None => {
-                    let (entry, after) = Box::pin(self.one(file)).await;
-                    bar = after;
-                    entry
-                }
+            let entry = if let Some(bar) = &bar {
+                file.without_run(bar.cause, bar.exit, &bar.reason).into()
+            } else {
+                let (entry, after) = Box::pin(self.one(file)).await;
+                bar = after;
+                entry
             };
             self.terminal.result(&text::render_entry(&entry));
             self.terminal.note(&entry.conclusion());
@@ -120,12 +118,10 @@ impl List<'_> {
         } else {
             None
         };
-        let entry = match told {
-            // A log that does not tell what is stuck can't be believed about the rest.
-            Ok(report) if exit != Exit::Stuck || !report.stuck.is_empty() => judged(report),
-            Ok(_) => unrecorded(&file, &handle, exit, &why_no_report(&status)),
-            Err(reason) => unrecorded(&file, &handle, exit, &reason),
-        };
+        let entry = told.map_or_else(
+            |reason| without_report(&file, &handle, exit, &reason),
+            |report| Entry::Judged(Box::new(report)),
+        );
         (entry, bar)
     }
 
@@ -192,12 +188,13 @@ impl Bar {
     }
 }
 
-fn judged(report: Report) -> Entry {
-    Entry::Judged(Box::new(report))
-}
-
-fn unrecorded(file: &Planned, handle: &RunHandle, exit: Exit, reason: &str) -> Entry {
-    let mut unjudged = file.without_run(Cause::Unrecorded, exit, reason);
+fn without_report(file: &Planned, handle: &RunHandle, exit: Exit, reason: &str) -> Entry {
+    let cause = if exit == Exit::Stuck {
+        Cause::Stuck
+    } else {
+        Cause::Unrecorded
+    };
+    let mut unjudged = file.without_run(cause, exit, reason);
     unjudged.run = Some(handle.run().clone());
     unjudged.into()
 }

@@ -2,7 +2,6 @@
 //!
 //! A report of an earlier list never stays: whoever publishes it would publish another list's passes.
 
-use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -49,8 +48,8 @@ impl Outputs {
             }
         }
         for (path, file) in paths.into_iter().zip(opened) {
-            // A pipe or a terminal has nothing to empty.
-            if file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+            // A pipe has nothing to empty, and what `/dev/stdout` leads to may hold what others wrote.
+            if !path.starts_with("/dev") && file.metadata().is_ok_and(|it| it.is_file()) {
                 file.set_len(0)
                     .with_context(|| format!("{} can't be written", path.display()))?;
             }
@@ -63,10 +62,8 @@ impl Outputs {
         let mut written = true;
         let mut put = |path: &Option<PathBuf>, render: &dyn Fn() -> anyhow::Result<String>| {
             let Some(path) = path else { return };
-            let done = render().and_then(|text| {
-                std::fs::write(path, text)
-                    .with_context(|| format!("{} can't be written", path.display()))
-            });
+            // What was there has been emptied.
+            let done = render().and_then(|text| append(path, &text));
             if let Err(error) = done {
                 terminal.error(&format!("{error:#}"));
                 written = false;
@@ -77,7 +74,7 @@ impl Outputs {
         put(&self.markdown, &|| Ok(markdown::render_all(entries)));
         // The summary is the CI's own: where it can't be had, that changes no verdict.
         if let Some(path) = std::env::var_os(SUMMARY).filter(|path| !path.is_empty())
-            && let Err(error) = append(&path, &markdown::render_all(entries))
+            && let Err(error) = append(Path::new(&path), &markdown::render_all(entries))
         {
             terminal.note(&format!("warning: {error:#} (it is named by {SUMMARY})"));
         }
@@ -107,8 +104,7 @@ fn json(entries: &[Entry]) -> anyhow::Result<String> {
     Ok(json + "\n")
 }
 
-fn append(path: &OsString, text: &str) -> anyhow::Result<()> {
-    let path = Path::new(path);
+fn append(path: &Path, text: &str) -> anyhow::Result<()> {
     open(path)?
         .write_all(text.as_bytes())
         .with_context(|| format!("{} can't be written", path.display()))

@@ -48,8 +48,10 @@ pub enum Cause {
     NotBegun,
     /// It was not tried, for a reason that is not its own.
     Skipped,
-    /// Its run was begun and undone, and its log can't be read or is not whole.
+    /// Its run was begun, and its log can't be read or is not whole.
     Unrecorded,
+    /// Something its run did could not be undone, which its log does not tell.
+    Stuck,
 }
 
 impl Cause {
@@ -60,6 +62,7 @@ impl Cause {
             Self::NotBegun => "not_begun",
             Self::Skipped => "skipped",
             Self::Unrecorded => "unrecorded",
+            Self::Stuck => "stuck",
         }
     }
 
@@ -70,6 +73,7 @@ impl Cause {
             Self::NotBegun => "not begun",
             Self::Skipped => "skipped",
             Self::Unrecorded => "not recorded",
+            Self::Stuck => "stuck",
         }
     }
 }
@@ -154,18 +158,14 @@ impl Entry {
 }
 
 impl Report {
-    /// How it came out, what a command exits with, and the reason that helps most.
+    /// How it came out, what a command exits with, and why.
     pub(super) fn conclusion(&self) -> (&'static str, u8, String) {
         match &self.overall {
-            Some(overall) => {
-                let stacks_own = self.stack_verdict != Some(Verdict::Passed);
-                let reason = if stacks_own && !self.stack_reasons.is_empty() {
-                    self.stack_reasons.join("; ")
-                } else {
-                    overall.reason.clone()
-                };
-                (word(overall.verdict), overall.exit_code, reason)
-            }
+            Some(overall) => (
+                word(overall.verdict),
+                overall.exit_code,
+                overall.reason.clone(),
+            ),
             None if self.stuck.is_empty() => ("not over yet", 4, "the run goes on".to_owned()),
             None => ("stuck", 5, self.left()),
         }

@@ -84,20 +84,10 @@ fn escape(text: &str) -> String {
 
 fn head(page: &mut String, report: &Report) {
     let name = escape(report.name());
-    match &report.overall {
-        Some(overall) => page.tell(format_args!(
-            "## {name}: {}\n\n{} (exit {}).\n",
-            word(overall.verdict),
-            escape(&overall.reason),
-            overall.exit_code
-        )),
-        None => {
-            let (verdict, exit, reason) = report.conclusion();
-            page.tell(format_args!("## {name}: {verdict}\n"));
-            if !report.stuck.is_empty() {
-                page.tell(format_args!("\n{} (exit {exit}).\n", escape(&reason)));
-            }
-        }
+    let (verdict, exit, reason) = report.conclusion();
+    page.tell(format_args!("## {name}: {verdict}\n"));
+    if report.overall.is_some() || !report.stuck.is_empty() {
+        page.tell(format_args!("\n{} (exit {exit}).\n", escape(&reason)));
     }
     page.tell(format_args!("\n> {}\n\n", escape(&report.hypothesis)));
     let verdict = report.stack_verdict.map_or("not decided yet", word);
