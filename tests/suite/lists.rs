@@ -186,8 +186,8 @@ fn a_report_that_can_not_be_written_stops_everything_before_anything_is_touched(
         shop.firedrill
             .run(["run", &file, option, "absent/results"])
             .exits(2)
-            .tells("absent/results can't be written")
-            .tells("hint: make its folder");
+            .tells("absent/results can't be written: No such file or directory")
+            .tells("; hint: make its folder, or name another file\n");
     }
     shop.firedrill
         .run(["run", &file, "--junit", "kept.xml", "--json", "absent/x"])

@@ -6,7 +6,7 @@ use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 
 use crate::cli::terminal::Terminal;
 use crate::score::report::entry::Entry;
@@ -87,9 +87,9 @@ fn open(path: &Path) -> anyhow::Result<File> {
         .append(true)
         .create(true)
         .open(path)
-        .with_context(|| {
-            format!(
-                "{} can't be written; hint: make its folder, or name another file",
+        .map_err(|error| {
+            anyhow!(
+                "{} can't be written: {error}; hint: make its folder, or name another file",
                 path.display()
             )
         })

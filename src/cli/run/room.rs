@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{anyhow, bail};
 use tokio::net::TcpListener;
 
 use crate::app::App;
@@ -92,8 +92,10 @@ impl Arrangement {
             return Ok(None);
         }
         let listener = match self.listen {
-            Some(listen) => TcpListener::bind(listen).await.with_context(|| {
-                format!("{listen} can't be listened on; hint: give another address with `--listen`")
+            Some(listen) => TcpListener::bind(listen).await.map_err(|error| {
+                anyhow!(
+                    "{listen} can't be listened on: {error}; hint: give another address with `--listen`"
+                )
             })?,
             None => listen_nearby(terminal).await?,
         };
