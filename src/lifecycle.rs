@@ -21,6 +21,16 @@ impl Signals {
         })
     }
 
+    /// Whether one has come that nobody has waited for yet. It counts as waited for then.
+    pub async fn has_come(&mut self) -> bool {
+        // Cancel safe: signals stay until they are received.
+        tokio::select! {
+            biased;
+            () = self.next() => true,
+            () = std::future::ready(()) => false,
+        }
+    }
+
     /// Waits for the next one. Cancel safe.
     pub async fn next(&mut self) {
         tokio::select! {

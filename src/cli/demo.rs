@@ -4,7 +4,6 @@ mod desk;
 mod monitor;
 mod team;
 
-use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,14 +11,13 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use serde_json::json;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::exit::Exit;
 use super::follow::{Follower, conclude};
 use super::serve::end;
-use super::site::Site;
+use super::site::{Site, listen_nearby};
 use super::terminal::Terminal;
 use super::{Common, wallet};
 use crate::app::{App, Settings, default_data};
@@ -30,10 +28,6 @@ use crate::score::report::text;
 use crate::shipped;
 use crate::spec::Options;
 use desk::Desk;
-
-/// The first port that is tried for the web server, and how many follow.
-const WEB_PORT: u16 = 8700;
-const WEB_PORTS: u16 = 100;
 
 /// How long the wallet may take until it knows a price.
 const WALLET_PATIENCE: Duration = Duration::from_secs(15);
@@ -153,7 +147,7 @@ async fn play(
         vars: [("host".to_owned(), host.to_string())].into(),
         ..Options::default()
     };
-    let listener = listen(terminal).await?;
+    let listener = listen_nearby(terminal).await?;
     let token = format!("{:016x}", random());
     let site = Site {
         app: app.clone(),
@@ -234,22 +228,6 @@ async fn drill(
         terminal.result(&text::render(&report));
     }
     Ok(exit)
-}
-
-async fn listen(terminal: Terminal) -> anyhow::Result<TcpListener> {
-    for port in WEB_PORT..WEB_PORT + WEB_PORTS {
-        match TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {
-            Ok(listener) => return Ok(listener),
-            Err(error) if error.kind() == ErrorKind::AddrInUse => {
-                terminal.note(&format!("port {port} is taken: trying the next"));
-            }
-            Err(error) => return Err(error).context("the web server can't listen on loopback"),
-        }
-    }
-    bail!(
-        "ports {WEB_PORT} to {} are all taken",
-        WEB_PORT + WEB_PORTS - 1
-    )
 }
 
 async fn wait_for_wallet(desk: &Desk) -> anyhow::Result<()> {

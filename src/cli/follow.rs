@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::broadcast;
 
@@ -22,6 +23,7 @@ pub(super) struct Follower {
     began: Option<Stamp>,
     names: BTreeMap<String, String>,
     signalled: bool,
+    greeting: Option<String>,
 }
 
 impl Follower {
@@ -32,7 +34,13 @@ impl Follower {
             began: None,
             names: BTreeMap::new(),
             signalled: false,
+            greeting: None,
         }
+    }
+
+    /// Says this once the run is on disk, and so on the pages.
+    pub(super) fn greet(&mut self, greeting: String) {
+        self.greeting = Some(greeting);
     }
 
     /// Whether a signal has stopped the run: then nothing more shall begin.
@@ -81,6 +89,9 @@ impl Follower {
     }
 
     async fn tell(&mut self, app: &App, handle: &RunHandle, event: &Event, terminal: Terminal) {
+        if let Some(greeting) = self.greeting.take() {
+            terminal.note(&greeting);
+        }
         let began = *self.began.get_or_insert(event.at);
         if let Some(actor) = &event.origin.actor
             && !self.names.contains_key(actor)
@@ -162,12 +173,25 @@ pub(super) async fn conclude(
         }
         RunStatus::Stuck { .. } => {
             say_stuck(run, status, terminal);
-            Ok((Exit::Stuck, app.report(run).await.ok()))
+            Ok((Exit::Stuck, stuck_report(app, run).await))
         }
         RunStatus::Live { phase } => {
             anyhow::bail!("run {run} stopped being driven in phase {phase:?}")
         }
     }
+}
+
+/// The report of a stuck run. Its status is known before the event that says so is on disk, so it is waited for, a
+/// while only: the disk may be what is broken.
+async fn stuck_report(app: &App, run: &RunId) -> Option<Report> {
+    for _ in 0..40 {
+        let report = app.report(run).await.ok();
+        if let Some(report) = report.filter(|report| !report.stuck.is_empty()) {
+            return Some(report);
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    None
 }
 
 /// Names what of a run could not be undone, and the command that tries again.

@@ -1,32 +1,43 @@
 //! `firedrill run`: experiments and drills as a gate.
+//!
+//! Every file that is given is in every report, in order. Nothing is touched before all files, the command line and the
+//! reports' own files are seen to be right.
+
+mod list;
+mod outputs;
+mod room;
 
 use std::path::PathBuf;
 
-use anyhow::Context as _;
-
 use super::exit::Exit;
-use super::follow::{Follower, conclude, say_stuck};
 use super::terminal::Terminal;
 use super::{Common, Variables};
 use crate::app::App;
-use crate::engine::event::{StopCause, Trigger};
+use crate::engine::event::StopCause;
 use crate::lifecycle::Signals;
 use crate::model::plan::Plan;
-use crate::runtime::{RunStatus, recovery};
-use crate::score::Report;
-use crate::score::report::{junit, markdown, text};
-use crate::spec;
+use crate::score::report::entry::{Cause, Entry, Unjudged};
+use crate::spec::{self, Findings};
+use list::{List, Planned};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   firedrill run experiments/slow-signer.yaml
   firedrill run experiments/*.yaml --junit results.xml --markdown summary.md
+  firedrill run drills/signer-outage.yaml              be drilled: standard error names the room
   firedrill run drills/bad-token.yaml --dry-run --var host=127.0.0.2
 
 Every file is checked before anything is touched. SIGINT and SIGTERM undo everything, then end with
-exit status 3. With GITHUB_STEP_SUMMARY set, the Markdown report is appended to that file too. Of
-several files the worst exit status counts.")]
+exit status 3. Of several files the worst exit status counts.
+
+Every file is in every report, in order: one that could not be begun as an error, one that was not
+begun because a signal ended the list as skipped. A wrong file is reported as well, with the others
+as skipped; a wrong command line writes no report. With GITHUB_STEP_SUMMARY set, the Markdown report
+is appended to that file too.
+
+While a drill is run, its room is served on loopback, with the API that responders act through and
+the hook that takes alerts, and nobody can start anything there. It goes when the last file is over.")]
 pub(super) struct Args {
     /// Files of experiments or drills
     #[arg(required = true, value_name = "FILE")]
@@ -37,63 +48,172 @@ pub(super) struct Args {
     /// Make random draws repeatable [default: a new one each run]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Write a JUnit report
-    #[arg(long, value_name = "FILE")]
-    junit: Option<PathBuf>,
-    /// Write the whole report as JSON
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
-    /// Write a Markdown report
-    #[arg(long, value_name = "FILE")]
-    markdown: Option<PathBuf>,
+    #[command(flatten)]
+    outputs: outputs::Outputs,
+    #[command(flatten)]
+    room: room::Wish,
     #[command(flatten)]
     variables: Variables,
 }
 
 pub(super) async fn run(args: Args, common: Common, terminal: Terminal) -> anyhow::Result<Exit> {
-    let Some(plans) = load(&args, &common, terminal) else {
-        return Ok(Exit::Usage);
+    let read = read(&args, &common, terminal);
+    let options = common.options(&args.variables);
+    let plans = read.iter().filter_map(|(_, plan)| plan.as_ref().ok());
+    let arrangement = match args.room.arrange(plans, &options, terminal) {
+        Ok(arrangement) => arrangement,
+        Err(error) => {
+            terminal.error(&format!("{error:#}"));
+            return Ok(Exit::Usage);
+        }
     };
-    if let Err(error) = try_reports(&args) {
+    if let Err(error) = args.outputs.prepare() {
         terminal.error(&format!("{error:#}"));
         return Ok(Exit::Usage);
     }
-    let mut signals = Signals::catch().context("signals can't be caught")?;
-    let app = common.open().await?;
-    let exit = if args.dry_run {
-        rehearse(&app, &plans, terminal).await
-    } else {
-        let (exit, reports) =
-            Box::pin(run_all(&app, plans, args.seed, &mut signals, terminal)).await?;
-        write_reports(&args, &reports)?;
-        exit
+    let files = match sort(read) {
+        Ok(files) => files,
+        Err(_) if args.dry_run => return Ok(Exit::Usage),
+        Err(entries) => return Ok(finish(&args, &entries, Exit::Usage, terminal)),
     };
+    if args.dry_run {
+        return rehearse(&common, arrangement, &files, terminal).await;
+    }
+    let (exit, entries) = Box::pin(perform(&args, &common, arrangement, files, terminal)).await;
+    Ok(finish(&args, &entries, exit, terminal))
+}
+
+/// Reads every file, and says what is wrong with each.
+fn read(
+    args: &Args,
+    common: &Common,
+    terminal: Terminal,
+) -> Vec<(PathBuf, Result<Plan, Findings>)> {
+    let options = common.options(&args.variables);
+    let read = args.files.iter().map(|file| {
+        let plan = spec::load_plan(file, &options);
+        if let Err(findings) = &plan {
+            terminal.note(&findings.render(terminal.has_colour()));
+        }
+        (file.clone(), plan)
+    });
+    read.collect()
+}
+
+/// The plans; or, where one file is wrong, what that comes to for each: one wrong file stops them all.
+fn sort(read: Vec<(PathBuf, Result<Plan, Findings>)>) -> Result<Vec<Planned>, Vec<Entry>> {
+    if read.iter().all(|(_, plan)| plan.is_ok()) {
+        let files = read.into_iter().filter_map(|(file, plan)| {
+            let plan = plan.ok()?;
+            Some(Planned { file, plan })
+        });
+        return Ok(files.collect());
+    }
+    let usage = Exit::Usage.code();
+    let entries = read.into_iter().map(|(file, plan)| {
+        let file = file.display().to_string();
+        match plan {
+            Ok(plan) => {
+                let reason = "not begun: another file of the list is wrong";
+                Unjudged::new(file, Some(&plan), Cause::Skipped, usage, reason).into()
+            }
+            Err(findings) => {
+                let text = findings.render(false);
+                Unjudged::new(file, None, Cause::WrongFile, usage, text.trim_end()).into()
+            }
+        }
+    });
+    Err(entries.collect())
+}
+
+/// Writes the reports, and says what several files came to together.
+fn finish(args: &Args, entries: &[Entry], exit: Exit, terminal: Terminal) -> Exit {
+    let exit = if args.outputs.write(entries, terminal) {
+        exit
+    } else {
+        exit.worst(Exit::Errored)
+    };
+    if entries.len() > 1 {
+        let passed = entries
+            .iter()
+            .filter(|entry| entry.exit_code() == Some(0))
+            .count();
+        terminal.note(&format!(
+            "{passed} of {} files passed (exit {})",
+            entries.len(),
+            exit.code()
+        ));
+    }
+    exit
+}
+
+/// Opens what runs need, runs all files, and closes it. Answers with an entry for each file, whatever happens.
+async fn perform(
+    args: &Args,
+    common: &Common,
+    arrangement: room::Arrangement,
+    files: Vec<Planned>,
+    terminal: Terminal,
+) -> (Exit, Vec<Entry>) {
+    let none_begun = |reason: &str| {
+        terminal.error(reason);
+        let entries = files.iter().map(|file| {
+            file.without_run(Cause::NotBegun, Exit::Errored, reason)
+                .into()
+        });
+        (Exit::Errored, entries.collect())
+    };
+    let mut signals = match Signals::catch() {
+        Ok(signals) => signals,
+        Err(error) => return none_begun(&format!("signals can't be caught: {error}")),
+    };
+    let environments = arrangement.config.environments.clone();
+    let app = match common.open_with(environments, None).await {
+        Ok(app) => app,
+        Err(error) => return none_begun(&format!("{error:#}")),
+    };
+    let room = match arrangement.open(&app, terminal).await {
+        Ok(room) => room,
+        Err(error) => {
+            app.close(StopCause::Signal).await;
+            return none_begun(&format!("{error:#}"));
+        }
+    };
+    let list = List {
+        app: &app,
+        seed: args.seed,
+        room,
+        signals: &mut signals,
+        terminal,
+    };
+    let entries = Box::pin(list.run(files)).await;
+    let exit = entries
+        .iter()
+        .map(|entry| entry.exit_code().map_or(Exit::Errored, Exit::of_code))
+        .fold(Exit::Passed, Exit::worst);
     if exit != Exit::Stuck {
         app.close(StopCause::Signal).await;
     }
+    (exit, entries)
+}
+
+async fn rehearse(
+    common: &Common,
+    arrangement: room::Arrangement,
+    files: &[Planned],
+    terminal: Terminal,
+) -> anyhow::Result<Exit> {
+    let app = common
+        .open_with(arrangement.config.environments, None)
+        .await?;
+    let exit = look(&app, files, terminal).await;
+    app.close(StopCause::Signal).await;
     Ok(exit)
 }
 
-/// All files before anything is touched: one wrong file stops them all.
-fn load(args: &Args, common: &Common, terminal: Terminal) -> Option<Vec<Plan>> {
-    let options = common.options(&args.variables);
-    let mut plans = Vec::new();
-    let mut wrong = false;
-    for file in &args.files {
-        match spec::load_plan(file, &options) {
-            Ok(plan) => plans.push(plan),
-            Err(findings) => {
-                wrong = true;
-                terminal.note(&findings.render(terminal.has_colour()));
-            }
-        }
-    }
-    (!wrong).then_some(plans)
-}
-
-async fn rehearse(app: &App, plans: &[Plan], terminal: Terminal) -> Exit {
+async fn look(app: &App, files: &[Planned], terminal: Terminal) -> Exit {
     let mut exit = Exit::Passed;
-    for plan in plans {
+    for Planned { plan, .. } in files {
         terminal.result(&spec::explain::explain(plan));
         match app.rehearse(plan).await {
             Ok(proof) => {
@@ -111,119 +231,4 @@ async fn rehearse(app: &App, plans: &[Plan], terminal: Terminal) -> Exit {
         }
     }
     exit
-}
-
-async fn run_all(
-    app: &App,
-    plans: Vec<Plan>,
-    seed: Option<u64>,
-    signals: &mut Signals,
-    terminal: Terminal,
-) -> anyhow::Result<(Exit, Vec<Report>)> {
-    app.keep_scores();
-    if !settle_leftovers(app, &plans, terminal).await? {
-        return Ok((Exit::Stuck, Vec::new()));
-    }
-    let mut exit = Exit::Passed;
-    let mut reports = Vec::new();
-    for plan in plans {
-        let mut follower = Follower::new(app);
-        let name = plan.name().to_owned();
-        let handle = match app.supervisor.start(plan, seed, Trigger::CommandLine).await {
-            Ok(handle) => handle,
-            // What ran before keeps its reports.
-            Err(error) => {
-                terminal.error(&format!("{name} was not begun: {error}"));
-                exit = exit.worst(Exit::Errored);
-                break;
-            }
-        };
-        let status = follower
-            .settled(app, handle.clone(), signals, terminal)
-            .await;
-        let (one, report) = conclude(app, &handle, &status, terminal).await?;
-        if let Some(report) = report {
-            terminal.result(&text::render(&report));
-            reports.push(report);
-        }
-        exit = exit.worst(one);
-        // After a signal, and while something can't be undone, nothing more is begun.
-        if one == Exit::Stuck || follower.was_signalled() {
-            break;
-        }
-    }
-    Ok((exit, reports))
-}
-
-/// What dead processes left on these stacks is undone first. Answers whether it could be: if not, nothing is begun.
-async fn settle_leftovers(app: &App, plans: &[Plan], terminal: Terminal) -> anyhow::Result<bool> {
-    let mut settled = true;
-    for mut left in recovery::recover(&app.supervisor).await?.taken {
-        // Other stacks' are undone beside this; nothing waits for them.
-        if !plans
-            .iter()
-            .any(|plan| plan.stack.name == left.plan().stack.name)
-        {
-            continue;
-        }
-        terminal.note(&format!(
-            "undoing what run {} of a dead process left",
-            left.run()
-        ));
-        if let status @ RunStatus::Stuck { .. } = left.settled().await {
-            say_stuck(left.run(), &status, terminal);
-            settled = false;
-        }
-    }
-    Ok(settled)
-}
-
-/// A report that can't be written is a wrong command line, found before anything is touched.
-fn try_reports(args: &Args) -> anyhow::Result<()> {
-    for path in [&args.junit, &args.json, &args.markdown]
-        .into_iter()
-        .flatten()
-    {
-        std::fs::OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(path)
-            .with_context(|| format!("{} can't be written", path.display()))?;
-    }
-    Ok(())
-}
-
-fn write_reports(args: &Args, reports: &[Report]) -> anyhow::Result<()> {
-    let write = |path: &PathBuf, text: String| {
-        std::fs::write(path, text).with_context(|| format!("{} can't be written", path.display()))
-    };
-    if let Some(path) = &args.junit {
-        write(path, junit::render_all(reports))?;
-    }
-    if let Some(path) = &args.json {
-        let json = match reports {
-            [one] => serde_json::to_string_pretty(one)?,
-            several => serde_json::to_string_pretty(several)?,
-        };
-        write(path, json + "\n")?;
-    }
-    let markdown = || {
-        reports
-            .iter()
-            .map(markdown::render)
-            .collect::<Vec<_>>()
-            .join("\n")
-    };
-    if let Some(path) = &args.markdown {
-        write(path, markdown())?;
-    }
-    if let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty()) {
-        use std::io::Write as _;
-        let mut file = std::fs::OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(&path)?;
-        file.write_all(markdown().as_bytes())?;
-    }
-    Ok(())
 }

@@ -1,13 +1,17 @@
-//! A running server, as `serve` and `demo` share it: pages and API at once, then recovery, then the schedule.
+//! A running server. As `serve` and `demo` share it: pages and API at once, then recovery, then the schedule. As `run`
+//! has it, only to be a drill's room: pages and API alone.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::{Context as _, bail};
 use jiff::Timestamp;
 use tokio::net::TcpListener;
 
+use super::terminal::Terminal;
 use crate::app::App;
 use crate::engine::event::Trigger;
 use crate::http::catalogue::{Catalogue, Kind};
@@ -17,8 +21,29 @@ use crate::model::schedule::Schedule;
 use crate::ports::{Answer, Clock as _};
 use crate::runtime::{recovery, scheduler};
 
+/// The first port that is tried where none is asked for, and how many follow.
+const WEB_PORT: u16 = 8700;
+const WEB_PORTS: u16 = 100;
+
 /// How often runs of processes that died are looked for.
 const RECOVER_EVERY: Duration = Duration::from_secs(30);
+
+/// Listens on the usual port of loopback, or the next one that is free.
+pub(super) async fn listen_nearby(terminal: Terminal) -> anyhow::Result<TcpListener> {
+    for port in WEB_PORT..WEB_PORT + WEB_PORTS {
+        match TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {
+            Ok(listener) => return Ok(listener),
+            Err(error) if error.kind() == ErrorKind::AddrInUse => {
+                terminal.note(&format!("port {port} is taken: trying the next"));
+            }
+            Err(error) => return Err(error).context("the web server can't listen on loopback"),
+        }
+    }
+    bail!(
+        "ports {WEB_PORT} to {} are all taken",
+        WEB_PORT + WEB_PORTS - 1
+    )
+}
 
 /// What a server is made from.
 pub(super) struct Site {
@@ -30,8 +55,21 @@ pub(super) struct Site {
 }
 
 impl Site {
-    /// Serves from now on, until the app is closed. Answers with the address.
+    /// Serves from now on, until the app is closed, and starts what is scheduled. Answers with the address.
     pub(super) fn serve(self) -> anyhow::Result<(SocketAddr, Readiness)> {
+        let (app, library) = (self.app.clone(), self.library.clone());
+        let (address, ready) = self.answer()?;
+        app.keep_scores();
+        let readiness = ready.clone();
+        app.tracker.clone().spawn(async move {
+            begin(app, library, readiness).await;
+        });
+        Ok((address, ready))
+    }
+
+    /// Serves pages, API and hooks from now on, until the app is closed. What was left by dead processes, scores and
+    /// the schedule are the caller's, and so is readiness.
+    pub(super) fn answer(self) -> anyhow::Result<(SocketAddr, Readiness)> {
         let Self {
             app,
             listener,
@@ -59,11 +97,6 @@ impl Site {
             if let Err(error) = http::serve(listener, http::router(services), shutdown).await {
                 tracing::error!(%error, "the server failed");
             }
-        });
-        app.keep_scores();
-        let readiness = ready.clone();
-        app.tracker.clone().spawn(async move {
-            begin(app, library, readiness).await;
         });
         Ok((address, ready))
     }

@@ -3,6 +3,7 @@
 //! A report names the rubric, the sequence and the chain head it was made from, and every number carries the sentence
 //! behind it. It is a value: the same log gives the same report, and so the same text, byte for byte.
 
+pub mod entry;
 pub mod junit;
 pub mod markdown;
 pub mod text;
@@ -13,7 +14,7 @@ use serde::Serialize;
 use super::expectations::{self, Line};
 use super::measures::{Measures, Reader};
 use super::rubric::{self, Course, RUBRIC, Score, Standing, TeamVerdict};
-use super::timeline::Timeline;
+use super::timeline::{Moment, Timeline, Turn};
 use crate::engine::event::{self, Verdict};
 use crate::engine::phase;
 use crate::model::drill::{Pass, Severity};
@@ -33,6 +34,8 @@ pub struct Report {
     pub chain: Chain,
     /// When the run was created.
     pub created: Timestamp,
+    /// How long it took so far, on the clock it began on.
+    pub took_ms: u64,
     /// The experiment.
     pub experiment: ExperimentName,
     /// What was believed to hold.
@@ -78,8 +81,10 @@ pub enum CheckKind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "result", content = "reason", rename_all = "snake_case")]
 pub enum CheckResult {
-    /// It held.
+    /// It held to the end.
     Held,
+    /// It held for as long as it was observed, which was not to the end.
+    HeldSoFar(String),
     /// It did not.
     Failed(String),
     /// The probe could not be asked.
@@ -97,6 +102,8 @@ pub struct Check {
     pub kind: CheckKind,
     /// Which probe.
     pub probe: ProbeName,
+    /// How long it was watched for, where that has a beginning: what must hold during faults.
+    pub took_ms: Option<u64>,
     /// How it came out.
     #[serde(flatten)]
     pub result: CheckResult,
@@ -149,6 +156,7 @@ impl Report {
                 head: None,
             },
             created: timeline.created.at.wall,
+            took_ms: timeline.last.after(&timeline.created),
             experiment: plan.experiment.name.clone(),
             hypothesis: plan.experiment.hypothesis.clone(),
             stack: plan.stack.name.clone(),
@@ -240,19 +248,36 @@ fn overall(stack: Verdict, timeline: &Timeline<'_>, scorecard: Option<&Scorecard
     }
 }
 
+/// What happened, with the reasons that its run ended with.
+fn because(what: &str, timeline: &Timeline<'_>) -> String {
+    match timeline.verdict {
+        Some((_, reasons)) if !reasons.is_empty() => format!("{what}: {}", reasons.join("; ")),
+        _ => what.to_owned(),
+    }
+}
+
 fn sides(
     stack: Verdict,
     timeline: &Timeline<'_>,
     scorecard: Option<&Scorecard>,
 ) -> (Verdict, u8, String) {
     match stack {
-        Verdict::Aborted => return (Verdict::Aborted, 3, "the run was aborted".into()),
-        Verdict::Errored if timeline.is_unobserved() => {
-            let reason = "the hypothesis was not observed";
-            return (Verdict::Errored, 4, reason.into());
+        Verdict::Aborted => {
+            return (
+                Verdict::Aborted,
+                3,
+                because("the run was aborted", timeline),
+            );
         }
-        Verdict::Errored => return (Verdict::Errored, 4, "the run errored".into()),
-        Verdict::Failed => return (Verdict::Failed, 1, "the stack failed".into()),
+        Verdict::Errored if timeline.is_unobserved() => {
+            return (
+                Verdict::Errored,
+                4,
+                because("the hypothesis was not observed", timeline),
+            );
+        }
+        Verdict::Errored => return (Verdict::Errored, 4, because("the run errored", timeline)),
+        Verdict::Failed => return (Verdict::Failed, 1, because("the stack failed", timeline)),
         Verdict::Passed => {}
     }
     let Some(scorecard) = scorecard else {
@@ -285,11 +310,13 @@ fn checks(timeline: &Timeline<'_>) -> Vec<Check> {
     let steady = experiment.steady_state.iter().map(|tolerance| Check {
         kind: CheckKind::SteadyState,
         probe: tolerance.probe.clone(),
+        took_ms: None,
         result: steady_state(timeline, &tolerance.probe),
     });
     let during = experiment.during.iter().map(|tolerance| Check {
         kind: CheckKind::During,
         probe: tolerance.probe.clone(),
+        took_ms: watched(timeline, &tolerance.probe),
         result: during(timeline, &tolerance.probe),
     });
     steady.chain(during).collect()
@@ -304,9 +331,39 @@ fn steady_state(timeline: &Timeline<'_>, probe: &ProbeName) -> CheckResult {
             Some(_) => "it did not hold at the end".into(),
             None => "it did not hold before anything was touched".into(),
         }),
-        Some(event::Standing::Passing) => CheckResult::Held,
+        Some(event::Standing::Passing) => held(timeline),
         None => CheckResult::NotReached,
     }
+}
+
+/// What held counts in full only where observation ended as planned: who was cut short may have been about to fail.
+fn held(timeline: &Timeline<'_>) -> CheckResult {
+    match timeline.end {
+        Some(end) if end.cut_short() => {
+            CheckResult::HeldSoFar(format!("not observed to the end: {}", end.sentence()))
+        }
+        Some(_) => CheckResult::Held,
+        None => CheckResult::HeldSoFar("not observed to the end yet: the run goes on".into()),
+    }
+}
+
+/// The first turn to failing that faults can be blamed for.
+fn broke<'a>(timeline: &'a Timeline<'_>, probe: &ProbeName, sent: &Moment) -> Option<&'a Turn> {
+    timeline
+        .turns(probe)
+        .iter()
+        .find(|turn| turn.standing == event::Standing::Failing && !turn.decided.is_before(&sent.at))
+}
+
+/// From the first fault to the failure, else to the end of observation, else to now.
+fn watched(timeline: &Timeline<'_>, probe: &ProbeName) -> Option<u64> {
+    let sent = timeline.first_sent()?;
+    let until = match (broke(timeline, probe, &sent), timeline.end) {
+        (Some(turn), _) => turn.first,
+        (None, Some(end)) => end.at,
+        (None, None) => timeline.last,
+    };
+    Some(until.after(&sent))
 }
 
 /// Whether the probe failed between the first fault and the end of observation.
@@ -317,10 +374,7 @@ fn during(timeline: &Timeline<'_>, probe: &ProbeName) -> CheckResult {
     let Some(sent) = timeline.first_sent() else {
         return CheckResult::NotReached;
     };
-    let turn = timeline.turns(probe).iter().find(|turn| {
-        turn.standing == event::Standing::Failing && !turn.decided.is_before(&sent.at)
-    });
-    match turn {
+    match broke(timeline, probe, &sent) {
         Some(turn) => CheckResult::Failed(format!(
             "it failed {} after the first fault (event {})",
             super::wording::span(turn.first.after(&sent)),
@@ -329,7 +383,7 @@ fn during(timeline: &Timeline<'_>, probe: &ProbeName) -> CheckResult {
         None if failed_all_along(timeline, probe) => {
             CheckResult::Failed("it failed before the first fault, and went on failing".into())
         }
-        None if timeline.is_observed(probe) => CheckResult::Held,
+        None if timeline.is_observed(probe) => held(timeline),
         None => match timeline.verdict {
             None => CheckResult::NotReached,
             // Only logs from before observation was recorded passed without it.

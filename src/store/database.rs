@@ -34,41 +34,42 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Readers at once: pages are few, and each connection is a thread and a cache of its own.
 const READERS: u32 = 3;
 
-/// Why a database could not be opened.
+/// Why a database could not be opened. Each message holds its cause, before its hint, so that none is a `source` too:
+/// whoever prints the chain would print it twice.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The data folder can't be made or written to.
     #[error(
-        "the data folder {} can't be used: {source}; hint: give another with `--data DIR`, or make it writable",
+        "the data folder {} can't be used: {why}; hint: give another with `--data DIR`, or make it writable",
         path.display()
     )]
     Folder {
         /// Which.
         path: PathBuf,
         /// Why.
-        source: io::Error,
+        why: io::Error,
     },
     /// The file is there, and can't be read or written.
     #[error(
-        "{} can't be opened for writing: {source}; hint: check who owns it and its folder, or give another folder with `--data DIR`",
+        "{} can't be opened for writing: {why}; hint: check who owns it and its folder, or give another folder with `--data DIR`",
         path.display()
     )]
     Denied {
         /// Which.
         path: PathBuf,
         /// Why.
-        source: sqlx::Error,
+        why: sqlx::Error,
     },
     /// The file is no database, or one that is damaged.
     #[error(
-        "{} is not a database, or is damaged: {source}; hint: move it away to begin anew, or restore it from a backup",
+        "{} is not a database, or is damaged: {why}; hint: move it away to begin anew, or restore it from a backup",
         path.display()
     )]
     NotADatabase {
         /// Which.
         path: PathBuf,
         /// Why.
-        source: sqlx::Error,
+        why: sqlx::Error,
     },
     /// It is another program's.
     #[error(
@@ -93,12 +94,12 @@ pub enum OpenError {
         known: i64,
     },
     /// There is no room.
-    #[error("there is no room for {}: {source}; hint: free some space on its disk", path.display())]
+    #[error("there is no room for {}: {why}; hint: free some space on its disk", path.display())]
     Full {
         /// Which.
         path: PathBuf,
         /// Why.
-        source: sqlx::Error,
+        why: sqlx::Error,
     },
     /// Another process keeps it.
     #[error(
@@ -110,12 +111,12 @@ pub enum OpenError {
         path: PathBuf,
     },
     /// Anything else.
-    #[error("{} could not be opened: {source}", path.display())]
+    #[error("{} could not be opened: {why}", path.display())]
     Other {
         /// Which.
         path: PathBuf,
         /// Why.
-        source: Box<dyn std::error::Error + Send + Sync>,
+        why: Box<dyn std::error::Error + Send + Sync>,
     },
 }
 
@@ -144,16 +145,16 @@ pub(super) fn hint(error: &sqlx::Error) -> &'static str {
     }
 }
 
-fn opened(path: &Path, source: sqlx::Error) -> OpenError {
+fn opened(path: &Path, why: sqlx::Error) -> OpenError {
     let path = path.to_owned();
-    match code(&source) {
-        Some(NOTADB | CORRUPT) => OpenError::NotADatabase { path, source },
-        Some(READONLY | PERM | CANTOPEN) => OpenError::Denied { path, source },
-        Some(FULL) => OpenError::Full { path, source },
+    match code(&why) {
+        Some(NOTADB | CORRUPT) => OpenError::NotADatabase { path, why },
+        Some(READONLY | PERM | CANTOPEN) => OpenError::Denied { path, why },
+        Some(FULL) => OpenError::Full { path, why },
         Some(BUSY) => OpenError::Busy { path },
         _ => OpenError::Other {
             path,
-            source: Box::new(source),
+            why: Box::new(why),
         },
     }
 }
@@ -190,9 +191,9 @@ impl Database {
         data: &Path,
         adapt: impl FnOnce(SqliteConnectOptions) -> SqliteConnectOptions,
     ) -> Result<Self, OpenError> {
-        let folder = |source| OpenError::Folder {
+        let folder = |why| OpenError::Folder {
             path: data.to_owned(),
-            source,
+            why,
         };
         DirBuilder::new()
             .recursive(true)
@@ -286,9 +287,9 @@ async fn opening_alone(data: &Path, path: &Path) -> Result<RunLock, OpenError> {
     const PAUSE: Duration = Duration::from_millis(5);
     let mut waited = Duration::ZERO;
     while waited < PATIENCE {
-        let lock = RunLock::at(data.join(".opening")).map_err(|source| OpenError::Folder {
+        let lock = RunLock::at(data.join(".opening")).map_err(|why| OpenError::Folder {
             path: data.to_owned(),
-            source,
+            why,
         })?;
         if let Some(lock) = lock {
             return Ok(lock);
@@ -359,7 +360,7 @@ async fn migrate(writer: &SqlitePool, path: &Path) -> Result<(), OpenError> {
         MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _) => failed(source),
         other => OpenError::Other {
             path: path.to_owned(),
-            source: Box::new(other),
+            why: Box::new(other),
         },
     })
 }

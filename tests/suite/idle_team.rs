@@ -19,7 +19,7 @@ use ::firedrill::shipped;
 use ::firedrill::spec::{Kind, Library, Options, Source};
 
 /// Plays a drill in which nobody does anything.
-fn play(plan: Plan) -> Vec<Event> {
+pub(crate) fn play(plan: Plan) -> Vec<Event> {
     let mut now = Stamp {
         epoch: Epoch(1),
         mono_ns: 0,

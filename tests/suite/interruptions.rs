@@ -71,21 +71,3 @@ fn a_second_signal_tells_what_is_left_and_ends_nothing_early() {
     started.finish().exits(3);
     assert!(shop.folder.has("undone"), "the undo was waited for");
 }
-
-#[test]
-fn after_a_signal_no_further_file_is_begun() {
-    let shop = Shop::open();
-    let first = shop.experiment(&Experiment {
-        name: "first",
-        ..Experiment::slow("60s")
-    });
-    let second = shop.experiment(&Experiment {
-        name: "second",
-        ..Experiment::slow("60s")
-    });
-    let mut started = shop.firedrill.start(["run", &first, &second]);
-    started.wait_for(IS_ON);
-    started.signal(Signal::INT);
-    let finished = started.finish().exits(3);
-    assert!(!finished.stderr.contains("second"), "{}", finished.stderr);
-}

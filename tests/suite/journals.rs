@@ -68,7 +68,7 @@ fn a_report_of_a_run_that_never_was_is_an_error() {
 }
 
 #[test]
-fn runs_before_one_that_can_not_begin_keep_their_reports() {
+fn a_file_that_can_not_begin_is_an_error_of_its_own_and_the_others_are_run() {
     let shop = Shop::open();
     let stack = shop
         .folder
@@ -99,13 +99,20 @@ fn runs_before_one_that_can_not_begin_keep_their_reports() {
     shop.firedrill
         .run(line)
         .exits(4)
-        .tells("elsewhere was not begun: stack `mall` is in use by run");
-    let suites = xml::elements(&shop.folder.read("results.xml"));
+        .tells("elsewhere: not begun (exit 4): stack `mall` is in use by run")
+        .tells("3 of 4 files passed (exit 4)");
+    let results = xml::elements(&shop.folder.read("results.xml"));
+    let of = |wanted: &str, attribute: &str| -> Vec<String> {
+        let found = results.iter().filter(|element| element.name == wanted);
+        found
+            .map(|element| element.attributes[attribute].clone())
+            .collect()
+    };
     assert_eq!(
-        suites
-            .iter()
-            .filter(|element| element.name == "testsuite")
-            .count(),
-        2
+        of("testsuite", "name"),
+        ["trial", "trial", "elsewhere", "trial"]
     );
+    assert_eq!(of("testsuite", "errors"), ["0", "0", "1", "0"]);
+    assert_eq!(of("error", "type"), ["not_begun"]);
+    assert!(of("error", "message")[0].contains("stack `mall` is in use"));
 }

@@ -39,9 +39,19 @@ fn results_go_to_standard_output_and_progress_to_standard_error_without_colours(
         finished.stderr
     );
     assert!(
-        finished.stderr.lines().all(|line| line.starts_with('+')),
+        finished
+            .stderr
+            .lines()
+            .rev()
+            .skip(1)
+            .all(|line| line.starts_with('+')),
         "{}",
         finished.stderr
+    );
+    let last = finished.stderr.lines().last().unwrap_or_default();
+    assert!(
+        last.starts_with("passing: passed (exit 0): the hypothesis held; more: `firedrill report "),
+        "{last}"
     );
     shop.folder.write("wrong.yaml", "kind: Experiment\n");
     let wrong = shop.firedrill.run(["run", "wrong.yaml"]).exits(2);

@@ -262,6 +262,10 @@ pub(in crate::http) fn standing(verdict: Verdict) -> Badge {
 fn check(check: &Check) -> CheckLine {
     let (result, reason) = match &check.result {
         CheckResult::Held => (Badge::new("held", '✓', "good"), None),
+        CheckResult::HeldSoFar(reason) => (
+            Badge::new("held so far", '–', "plain"),
+            Some(reason.clone()),
+        ),
         CheckResult::Failed(reason) => (Badge::new("failed", '✗', "bad"), Some(reason.clone())),
         CheckResult::Unusable(reason) => (
             Badge::new("could not be asked", '?', "warn"),

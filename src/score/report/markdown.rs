@@ -1,6 +1,7 @@
 //! A report as Markdown, for a job summary or a repository. What people typed is escaped, so that it can neither
 //! break a table nor draw anything.
 
+use super::entry::{Entry, Unjudged};
 use super::text::{ends, evidence, named, plain, points, value, who};
 use super::{CheckKind, CheckResult, Report, Scorecard, word};
 use crate::score::measures::Measures;
@@ -29,6 +30,41 @@ pub fn render(report: &Report) -> String {
     page
 }
 
+/// Renders what files came to, one after the other.
+pub fn render_all(entries: &[Entry]) -> String {
+    let pages: Vec<_> = entries
+        .iter()
+        .map(|entry| match entry {
+            Entry::Judged(report) => render(report),
+            Entry::Unjudged(unjudged) => without_report(unjudged),
+        })
+        .collect();
+    pages.join("\n")
+}
+
+fn without_report(unjudged: &Unjudged) -> String {
+    let mut page = String::new();
+    page.tell(format_args!(
+        "## {}: {}\n\n{} (exit {}).\n",
+        escape(unjudged.name()),
+        unjudged.cause.words(),
+        escape(&unjudged.overall.reason),
+        unjudged.overall.exit_code
+    ));
+    if let Some(hypothesis) = &unjudged.hypothesis {
+        page.tell(format_args!("\n> {}\n", escape(hypothesis)));
+    }
+    page.tell(format_args!("\nFile {}", escape(&unjudged.file)));
+    if let Some(stack) = &unjudged.stack {
+        page.tell(format_args!(", stack {stack}"));
+    }
+    if let Some(run) = &unjudged.run {
+        page.tell(format_args!(", run {run}"));
+    }
+    page.push_str(".\n");
+    page
+}
+
 /// Text that Markdown takes as it is, on one line. Backticks stay: reasons use them around names.
 fn escape(text: &str) -> String {
     let mut escaped = String::new();
@@ -48,14 +84,10 @@ fn escape(text: &str) -> String {
 
 fn head(page: &mut String, report: &Report) {
     let name = escape(report.name());
-    match &report.overall {
-        Some(overall) => page.tell(format_args!(
-            "## {name}: {}\n\n{} (exit {}).\n",
-            word(overall.verdict),
-            escape(&overall.reason),
-            overall.exit_code
-        )),
-        None => page.tell(format_args!("## {name}: not over yet\n")),
+    let (verdict, exit, reason) = report.conclusion();
+    page.tell(format_args!("## {name}: {verdict}\n"));
+    if report.overall.is_some() || !report.stuck.is_empty() {
+        page.tell(format_args!("\n{} (exit {exit}).\n", escape(&reason)));
     }
     page.tell(format_args!("\n> {}\n\n", escape(&report.hypothesis)));
     let verdict = report.stack_verdict.map_or("not decided yet", word);
@@ -130,6 +162,7 @@ fn checks(page: &mut String, report: &Report) {
         };
         let result = match &check.result {
             CheckResult::Held => "held".to_owned(),
+            CheckResult::HeldSoFar(reason) => format!("held so far, {}", escape(reason)),
             CheckResult::Failed(reason) => format!("**failed**: {}", escape(reason)),
             CheckResult::Unusable(reason) => {
                 format!("**could not be asked**: {}", escape(reason))

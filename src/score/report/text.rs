@@ -2,6 +2,7 @@
 //!
 //! Names and words that people typed are printed without control characters, so that no log can move the cursor.
 
+use super::entry::{Entry, Unjudged};
 use super::{CheckKind, CheckResult, Report, Scorecard, word};
 use crate::score::expectations::{Line, Verdict};
 use crate::score::measures::{Censoring, Measure, Measures, Reading};
@@ -33,6 +34,26 @@ pub fn render(report: &Report) -> String {
             runbook_line(&mut page, line);
         }
     }
+    page.finish()
+}
+
+/// Renders what one file came to.
+pub fn render_entry(entry: &Entry) -> String {
+    match entry {
+        Entry::Judged(report) => render(report),
+        Entry::Unjudged(unjudged) => without_report(unjudged),
+    }
+}
+
+fn without_report(unjudged: &Unjudged) -> String {
+    let mut page = Page::default();
+    page.line(&format!(
+        "{}: {} (exit {})",
+        unjudged.name(),
+        unjudged.cause.words(),
+        unjudged.overall.exit_code
+    ));
+    page.hang("", 2, &unjudged.overall.reason);
     page.finish()
 }
 
@@ -123,7 +144,10 @@ fn head(page: &mut Page, report: &Report) {
             ));
             page.hang("", 2, &overall.reason);
         }
-        None => page.line(&format!("{kind} {}: not over yet", report.name())),
+        None if report.stuck.is_empty() => {
+            page.line(&format!("{kind} {}: not over yet", report.name()));
+        }
+        None => page.line(&format!("{kind} {}: stuck (exit 5)", report.name())),
     }
     page.blank();
     let run = report.run.as_ref().map_or("unnamed", |run| run.as_str());
@@ -310,6 +334,7 @@ fn checks(page: &mut Page, report: &Report) {
         };
         let result = match &check.result {
             CheckResult::Held => "held".to_owned(),
+            CheckResult::HeldSoFar(reason) => format!("held so far, {reason}"),
             CheckResult::Failed(reason) => format!("failed: {reason}"),
             CheckResult::Unusable(reason) => format!("could not be asked: {reason}"),
             CheckResult::NotObserved(reason) => format!("not observed: {reason}"),

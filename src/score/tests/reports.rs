@@ -207,8 +207,8 @@ fn a_scorecard_on_a_terminal_tells_every_point_and_why() {
 fn a_run_as_junit_has_a_case_for_the_hypothesis_each_probe_the_team_and_each_line() {
     insta::assert_snapshot!(junit::render(&judge(&story())), @r#"
     <?xml version="1.0" encoding="UTF-8"?>
-    <testsuites>
-      <testsuite name="slow-signer-drill" tests="16" failures="3" errors="0" skipped="2" timestamp="2026-03-02T10:00:00Z">
+    <testsuites name="firedrill" tests="16" failures="3" errors="0" skipped="2" time="620.000">
+      <testsuite name="slow-signer-drill" tests="16" failures="3" errors="0" skipped="2" time="620.000" timestamp="2026-03-02T10:00:00Z">
         <properties>
           <property name="stack" value="wallet-staging"/>
           <property name="rubric" value="2"/>
@@ -220,10 +220,10 @@ fn a_run_as_junit_has_a_case_for_the_hypothesis_each_probe_the_team_and_each_lin
           <property name="observed" value="86.6"/>
           <property name="rating" value="P"/>
         </properties>
-        <testcase classname="slow-signer-drill.stack" name="hypothesis: A slow signer delays transfers but loses none." time="0.000"/>
+        <testcase classname="slow-signer-drill.stack" name="hypothesis: A slow signer delays transfers but loses none." time="620.000"/>
         <testcase classname="slow-signer-drill.steady_state" name="steady state: send" time="0.000"/>
         <testcase classname="slow-signer-drill.steady_state" name="steady state: nonce" time="0.000"/>
-        <testcase classname="slow-signer-drill.during" name="during: nonce" time="0.000"/>
+        <testcase classname="slow-signer-drill.during" name="during: nonce" time="610.000"/>
         <testcase classname="slow-signer-drill.team" name="team oncall" time="0.000">
           <system-out>outcome 81.2 (80 needed), observed 86.6 (75 needed)</system-out>
         </testcase>
@@ -441,6 +441,31 @@ fn an_errored_run_is_an_error_in_junit_and_what_was_not_reached_is_skipped() {
     assert!(
         page.contains("tests=\"4\" failures=\"0\" errors=\"3\" skipped=\"1\""),
         "{page}"
+    );
+}
+
+#[test]
+fn what_was_not_observed_to_the_end_is_skipped_and_never_passed() {
+    let cut_short = Script::new(experiment())
+        .at(10.0)
+        .passes("send")
+        .passes("nonce")
+        .fault("slow-signer")
+        .at(40.0)
+        .stop(StopCause::Signal)
+        .ends(Verdict::Aborted)
+        .judge();
+    let page = junit::render(&cut_short);
+    let skipped = "<skipped message=\"not observed to the end: the run was stopped\"/>";
+    assert_eq!(page.matches(skipped).count(), 3, "{page}");
+    assert!(
+        page.contains("tests=\"4\" failures=\"0\" errors=\"1\" skipped=\"3\""),
+        "{page}"
+    );
+    let text = text::render(&cut_short);
+    assert!(
+        text.contains("nonce: held so far, not observed to the end"),
+        "{text}"
     );
 }
 

@@ -1,0 +1,131 @@
+//! The room of a drill that a command runs: the pages, API and hooks that `serve` has, for as long as the command lasts.
+//!
+//! Nothing can be started from it and no schedule is kept: its library is empty.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{anyhow, bail};
+use tokio::net::TcpListener;
+
+use crate::app::App;
+use crate::cli::site::{Site, listen_nearby};
+use crate::cli::terminal::Terminal;
+use crate::http::shelf::Shelf;
+use crate::model::plan::Plan;
+use crate::runtime::RunHandle;
+use crate::spec::{Config, Options, read_config};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Wish {
+    /// Where a drill's room listens; only loopback [default: 127.0.0.1:8700, or the next free port]
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "no_room")]
+    listen: Option<SocketAddr>,
+    /// Serve no room: only for drills that rate nobody
+    #[arg(long)]
+    no_room: bool,
+    /// The file that `serve --config` takes: environments, and the tokens of hooks
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// What the command line says about rooms, checked.
+pub(super) struct Arrangement {
+    listen: Option<SocketAddr>,
+    wanted: bool,
+    /// What may be disturbed, and who may send alerts.
+    pub(super) config: Config,
+}
+
+impl Wish {
+    /// Whether it fits the files. What is wrong is answered as a wrong command line.
+    pub(super) fn arrange<'a>(
+        &self,
+        plans: impl IntoIterator<Item = &'a Plan>,
+        options: &Options,
+        terminal: Terminal,
+    ) -> anyhow::Result<Arrangement> {
+        if let Some(listen) = self.listen.filter(|listen| !listen.ip().is_loopback()) {
+            bail!(
+                "{listen} is not loopback, and there are no accounts yet; hint: listen on 127.0.0.1 and put a proxy \
+                 that authenticates in front"
+            );
+        }
+        let mut wanted = false;
+        for plan in plans.into_iter().filter(|plan| plan.drill.is_some()) {
+            // A decoy has no fault, and so nobody to rate.
+            if self.no_room && !plan.injections.is_empty() {
+                bail!(
+                    "nobody can act in drill `{}` without a room; hint: leave out `--no-room`, or run its experiment \
+                     `{}` for the stack's side alone",
+                    plan.name(),
+                    plan.experiment.name
+                );
+            }
+            wanted = !self.no_room;
+        }
+        let config = match &self.config {
+            Some(path) => read_config(path, options).map_err(|findings| {
+                terminal.note(&findings.render(terminal.has_colour()));
+                anyhow!("{} has mistakes", path.display())
+            })?,
+            None => Config::default(),
+        };
+        Ok(Arrangement {
+            listen: self.listen,
+            wanted,
+            config,
+        })
+    }
+}
+
+/// A room that is open.
+pub(super) struct Room {
+    address: SocketAddr,
+}
+
+impl Arrangement {
+    /// Opens the room, where one is wanted, until the app is closed.
+    pub(super) async fn open(self, app: &App, terminal: Terminal) -> anyhow::Result<Option<Room>> {
+        if !self.wanted {
+            return Ok(None);
+        }
+        let listener = match self.listen {
+            Some(listen) => TcpListener::bind(listen).await.map_err(|error| {
+                anyhow!(
+                    "{listen} can't be listened on: {error}; hint: give another address with `--listen`"
+                )
+            })?,
+            None => listen_nearby(terminal).await?,
+        };
+        let takes_alerts = !self.config.hook_tokens.is_empty();
+        let site = Site {
+            app: app.clone(),
+            listener,
+            library: Arc::new(Shelf::new(Vec::new(), Options::default())),
+            hook_tokens: self.config.hook_tokens,
+            local_operator: "local operator".to_owned(),
+        };
+        let (address, ready) = site.answer()?;
+        // What dead processes left was undone before.
+        ready.set();
+        terminal.note(&if takes_alerts {
+            format!("alerts are taken at http://{address}/hooks/alertmanager")
+        } else {
+            format!(
+                "alerts are refused at http://{address}/hooks/alertmanager; hint: list a token in the file of `--config`"
+            )
+        });
+        Ok(Some(Room { address }))
+    }
+}
+
+impl Room {
+    /// Where a run's people find it; nothing where it has none.
+    pub(super) fn link(&self, handle: &RunHandle) -> Option<String> {
+        handle.plan().drill.as_ref()?;
+        let run = handle.run();
+        Some(format!("the run room: http://{}/runs/{run}", self.address))
+    }
+}
