@@ -24,9 +24,10 @@ Examples:
   firedrill run experiments/*.yaml --junit results.xml --markdown summary.md
   firedrill run drills/bad-token.yaml --dry-run --var host=127.0.0.2
 
-Every file is checked before anything is touched. SIGINT and SIGTERM undo everything, then end with
-exit status 3. With GITHUB_STEP_SUMMARY set, the Markdown report is appended to that file too. Of
-several files the worst exit status counts.")]
+Every file is checked before anything is touched. SIGINT and SIGTERM undo
+everything, then end with exit status 3. With GITHUB_STEP_SUMMARY set, the
+Markdown report is appended to that file too. Of several files the worst exit
+status counts.")]
 pub(super) struct Args {
     /// Files of experiments or drills
     #[arg(required = true, value_name = "FILE")]
@@ -84,7 +85,9 @@ fn load(args: &Args, common: &Common, terminal: Terminal) -> Option<Vec<Plan>> {
             Ok(plan) => plans.push(plan),
             Err(findings) => {
                 wrong = true;
-                terminal.note(&findings.render(terminal.has_colour()));
+                terminal.block(
+                    &findings.render_within(terminal.has_colour(), terminal.findings_width()),
+                );
             }
         }
     }
@@ -94,7 +97,10 @@ fn load(args: &Args, common: &Common, terminal: Terminal) -> Option<Vec<Plan>> {
 async fn rehearse(app: &App, plans: &[Plan], terminal: Terminal) -> Exit {
     let mut exit = Exit::Passed;
     for plan in plans {
-        terminal.result(&spec::explain::explain(plan));
+        terminal.result(&spec::explain::explain_within(
+            plan,
+            terminal.report_width(),
+        ));
         match app.rehearse(plan).await {
             Ok(proof) => {
                 for line in proof {
@@ -143,7 +149,7 @@ async fn run_all(
             .await;
         let (one, report) = conclude(app, &handle, &status, terminal).await?;
         if let Some(report) = report {
-            terminal.result(&text::render(&report));
+            terminal.result(&text::render_within(&report, terminal.report_width()));
             reports.push(report);
         }
         exit = exit.worst(one);
@@ -171,7 +177,7 @@ async fn settle_leftovers(app: &App, plans: &[Plan], terminal: Terminal) -> anyh
             left.run()
         ));
         if let status @ RunStatus::Stuck { .. } = left.settled().await {
-            say_stuck(left.run(), &status, terminal);
+            say_stuck(&left, &status, terminal);
             settled = false;
         }
     }
