@@ -3,7 +3,7 @@
 use crate::engine::event::{
     ActorKind, Event, Fact, Phase, Standing, StopCause, UndoCause, UndoneBy, Verdict,
 };
-use crate::model::fault::{Act, Cause, Injection};
+use crate::model::fault::{Act, Cause, Injection, Stream};
 use crate::model::ids::InjectionId;
 use crate::model::plan::Plan;
 use crate::model::runbook::Audience;
@@ -297,7 +297,10 @@ pub fn disturbance(injection: &Injection) -> String {
                 toxic.kind(),
                 link.from,
                 link.to,
-                stream.as_str()
+                match stream {
+                    Stream::Upstream => "requests",
+                    Stream::Downstream => "answers",
+                }
             )
         }
         Act::DisableProxy { link } => format!("connections {} → {} refused", link.from, link.to),

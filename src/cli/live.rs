@@ -150,7 +150,6 @@ impl Board {
                 between(since, now) / 1000
             ),
         )];
-        parts.extend(self.faults(now));
         parts.extend(self.standing());
         parts.extend(self.timers.iter().map(|(name, timer)| match timer {
             Timer::Runs { from } => {
@@ -158,11 +157,27 @@ impl Board {
             }
             Timer::Done { value_ms } => Part::new(None, format!("{name} {}", span(*value_ms))),
         }));
+        // Bars go first where there is too little room: the time left says the same.
+        let faults = |bars| self.faults(now, bars);
+        let needs = |more: &[Part]| {
+            parts
+                .iter()
+                .chain(more)
+                .map(|part| width(&part.text) + 3)
+                .sum::<usize>()
+        };
+        let barred = faults(true);
+        let shown = if needs(&barred) <= columns + 3 {
+            barred
+        } else {
+            faults(false)
+        };
+        parts.extend(shown);
         drawn(&parts, columns, colour)
     }
 
     /// Each step that is on, once, by the target that lasts longest.
-    fn faults(&self, now: &Stamp) -> Vec<Part> {
+    fn faults(&self, now: &Stamp, bars: bool) -> Vec<Part> {
         let mut steps: BTreeMap<&StepId, &Fault> = BTreeMap::new();
         for fault in self.faults.values() {
             let shown = steps.entry(&fault.step).or_insert(fault);
@@ -176,14 +191,17 @@ impl Board {
             .map(|(step, fault)| match fault.state {
                 State::Arming => Part::new(None, format!("{step} begins")),
                 State::On => {
-                    let left = between(now, &fault.deadline);
-                    let seconds = left.div_ceil(1000);
+                    let left = span_in_seconds(between(now, &fault.deadline));
                     let left = match fault.lasts {
-                        Lasts::For(_) => format!("{seconds}s left"),
-                        Lasts::UntilRemedied { .. } => format!("at most {seconds}s left"),
+                        Lasts::For(_) => format!("{left} left"),
+                        Lasts::UntilRemedied { .. } => format!("≤{left} left"),
                     };
-                    let bar = bar(&fault.armed, &fault.deadline, now);
-                    Part::new(Some("33"), format!("{step} {bar} {left}"))
+                    let bar = if bars {
+                        bar(&fault.armed, &fault.deadline, now) + " "
+                    } else {
+                        String::new()
+                    };
+                    Part::new(Some("33"), format!("{step} {bar}{left}"))
                 }
                 State::Undoing => Part::new(None, format!("{step} is being undone")),
                 State::Stuck => Part::new(Some("1;31"), format!("{step} STUCK")),
@@ -270,6 +288,12 @@ fn phase_words(phase: Phase) -> &'static str {
 fn between(from: &Stamp, to: &Stamp) -> u128 {
     to.since(from)
         .map_or(0, |length| u128::try_from(length.as_millis()).unwrap_or(0))
+}
+
+/// A length in whole seconds, rounded up, so that nothing has 0 s left while it is on.
+fn span_in_seconds(milliseconds: u128) -> String {
+    let seconds = u64::try_from(milliseconds.div_ceil(1000)).unwrap_or(u64::MAX / 1000);
+    span(seconds * 1000)
 }
 
 /// What is left of a stretch, as cells.

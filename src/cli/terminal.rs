@@ -26,7 +26,7 @@ const ERASE: &str = "\r\x1b[K";
 /// The two streams, and what standard error can show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Terminal {
-    is_terminal: bool,
+    wraps: bool,
     colour: bool,
     live: bool,
 }
@@ -44,7 +44,7 @@ impl Terminal {
         let dumb = variable("TERM").is_some_and(|value| value == "dumb");
         let moves = is_terminal && !dumb;
         Self {
-            is_terminal,
+            wraps: is_terminal,
             colour: moves && !given("NO_COLOR"),
             live: moves && !given("CI"),
         }
@@ -60,6 +60,7 @@ impl Terminal {
         self.live
     }
 
+    #[expect(clippy::unused_self, reason = "standard error is the terminal's")]
     /// The columns of standard error now: a window changes.
     pub(super) fn width(self) -> usize {
         columns(io::stderr()).unwrap_or(USUAL).max(LEAST)
@@ -67,7 +68,7 @@ impl Terminal {
 
     /// How wide findings may be; nothing where no terminal is: programs read them there, a line each.
     pub(super) fn findings_width(self) -> Option<usize> {
-        self.is_terminal.then(|| self.width())
+        self.wraps.then(|| self.width())
     }
 
     #[expect(clippy::unused_self, reason = "standard output is the terminal's too")]
@@ -128,7 +129,7 @@ impl Terminal {
     }
 
     fn wrapped(self, first: &str, text: &str) -> String {
-        if !self.is_terminal {
+        if !self.wraps {
             return format!("{first}{text}\n");
         }
         let width = self.width();
