@@ -4,6 +4,7 @@ mod demo;
 mod exit;
 mod explain;
 mod follow;
+mod live;
 mod recover;
 pub mod reference;
 mod report;
@@ -41,10 +42,10 @@ struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
-  firedrill demo                                   see a whole drill in a minute
-  firedrill validate drills experiments            check files
-  firedrill run experiments/slow-signer.yaml       run one, as a gate in CI
-  firedrill serve                                  the web UI, the API and the schedule
+  firedrill demo                              see a whole drill in a minute
+  firedrill validate drills experiments       check files
+  firedrill run experiments/slow-signer.yaml  run one, as a gate in CI
+  firedrill serve                             web UI, API and schedule
 
 Exit status:
   0  passed

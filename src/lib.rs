@@ -7,6 +7,7 @@ pub mod clock;
 pub mod engine;
 pub mod faults;
 pub mod http;
+pub mod layout;
 pub mod lifecycle;
 pub mod model;
 pub mod narrative;

@@ -3,10 +3,12 @@
 use crate::engine::event::{
     ActorKind, Event, Fact, Phase, Standing, StopCause, UndoCause, UndoneBy, Verdict,
 };
-use crate::model::fault::{Act, Injection};
+use crate::model::fault::{Act, Cause, Injection, Stream};
+use crate::model::ids::InjectionId;
 use crate::model::plan::Plan;
 use crate::model::runbook::Audience;
 use crate::model::team::Role;
+use crate::model::time::wall_clock;
 
 /// What kind of thing a sentence tells, so that a reader can tell them apart without reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -61,9 +63,10 @@ pub fn sentence(
             (
                 Tone::Run,
                 format!(
-                    "{what} {} on {} (seed {seed})",
+                    "{what} {} on {}, begun {} (seed {seed})",
                     plan.name(),
-                    plan.stack.name
+                    plan.stack.name,
+                    wall_clock(event.at.wall)
                 ),
             )
         }
@@ -91,27 +94,28 @@ pub fn sentence(
             (Tone::Alarm, format!("{probe} could not be asked: {reason}"))
         }
         // What a remedy did is told by `RemedyDone`.
-        Fact::Active { injection, .. } if remedy_label(plan, injection.as_str()).is_some() => {
+        Fact::Active { injection, .. } if plan.remedy_label(injection).is_some() => {
             return None;
         }
-        Fact::Active { injection, .. } => (
-            Tone::Fault,
-            format!("{} is on (read back)", subject(plan, injection.as_str())),
+        Fact::Active { injection, .. } => (Tone::Fault, is_on(plan, injection)),
+        Fact::Refused { injection, error } => (
+            Tone::Alarm,
+            format!("{} was refused: {error}", plan.called(injection)),
         ),
-        Fact::Refused { injection, error } => {
-            (Tone::Alarm, format!("{injection} was refused: {error}"))
-        }
         Fact::Lost {
             injection,
             evidence,
         } => (
             Tone::Fault,
-            format!("{injection} was removed by somebody else ({evidence})"),
+            format!(
+                "{} was removed by somebody else ({evidence})",
+                plan.called(injection)
+            ),
         ),
         Fact::UndoBegan { injection, cause } => {
-            let (what, verb) = match remedy_label(plan, injection.as_str()) {
+            let (what, verb) = match plan.remedy_label(injection) {
                 Some(label) => (label.to_owned(), "put back"),
-                None => (injection.to_string(), "undone"),
+                None => (plan.called(injection), "undone"),
             };
             (
                 Tone::Fault,
@@ -120,7 +124,10 @@ pub fn sentence(
         }
         Fact::LookAgain { injection, .. } => (
             Tone::Fault,
-            format!("{injection} reads as absent; looking once more"),
+            format!(
+                "{} reads as absent; looking once more",
+                plan.called(injection)
+            ),
         ),
         Fact::UndoFailed {
             injection,
@@ -129,21 +136,25 @@ pub fn sentence(
             ..
         } => (
             Tone::Alarm,
-            format!("undoing {injection} failed (try {attempt}): {error}"),
+            format!(
+                "undoing {} failed (try {attempt}): {error}",
+                plan.called(injection)
+            ),
         ),
         Fact::Stuck { injection, error } => (
             Tone::Alarm,
-            format!("STUCK: {injection} can't be undone: {error}"),
+            format!("STUCK: {} can't be undone: {error}", plan.called(injection)),
         ),
         Fact::Undone {
             injection,
             by,
             evidence,
         } => {
-            let told = match (remedy_label(plan, injection.as_str()), by) {
+            let called = plan.called(injection);
+            let told = match (plan.remedy_label(injection), by) {
                 (Some(label), _) => format!("{label}: put back (read back)"),
-                (None, UndoneBy::Us) => format!("{injection} is off (read back)"),
-                (None, UndoneBy::Other) => format!("{injection} was gone already ({evidence})"),
+                (None, UndoneBy::Us) => format!("{called} is off (read back)"),
+                (None, UndoneBy::Other) => format!("{called} was gone already ({evidence})"),
             };
             (Tone::Fault, told)
         }
@@ -220,9 +231,9 @@ fn people(event: &Event, plan: &Plan, who: &str) -> Option<String> {
                 .map_or(remedy.as_str(), |known| &known.label);
             format!("{who} chooses a remedy: {label}")
         }
-        Fact::RemedyDone { uses } => format!("{}: done", remedy_label(plan, uses.as_str())?),
+        Fact::RemedyDone { uses } => format!("{}: done", plan.remedy_label(uses)?),
         Fact::RemedyFailed { uses, error } => {
-            format!("{} failed: {error}", remedy_label(plan, uses.as_str())?)
+            format!("{} failed: {error}", plan.remedy_label(uses)?)
         }
         Fact::ActionAttested { text } => format!("{who} did: {text}"),
         Fact::Noted { text } => format!("{who} notes: {text}"),
@@ -257,26 +268,19 @@ fn shortened(lines: &[String]) -> String {
     }
 }
 
-/// The label of the remedy that an entry of the ledger is a use of.
-fn remedy_label<'a>(plan: &'a Plan, injection: &str) -> Option<&'a str> {
-    let id = injection.strip_prefix("remedy:")?.rsplit_once('#')?.0;
-    let remedies = &plan.drill.as_ref()?.drill.remedies;
-    remedies
-        .iter()
-        .find(|remedy| remedy.id.as_str() == id)
-        .map(|remedy| remedy.label.as_str())
-}
-
-/// What an injection disturbs, where the plan knows it.
-fn subject(plan: &Plan, id: &str) -> String {
-    let injection = plan
-        .injections
-        .iter()
-        .find(|injection| injection.id.as_str() == id);
-    injection.map_or_else(
-        || id.to_owned(),
-        |injection| format!("{id}: {}", disturbance(injection)),
-    )
+/// A fault that is on: the step's id, and what it does to which target.
+fn is_on(plan: &Plan, id: &InjectionId) -> String {
+    let planned = plan.injections.iter().find(|one| one.id == *id);
+    match planned {
+        Some(injection) => {
+            let step = match &injection.cause {
+                Cause::Step(step) => step.as_str(),
+                Cause::Remedy(remedy) => remedy.as_str(),
+            };
+            format!("{step} is on (read back): {}", disturbance(injection))
+        }
+        None => format!("{id} is on (read back)"),
+    }
 }
 
 /// What an injection does, in a few words.
@@ -289,14 +293,17 @@ pub fn disturbance(injection: &Injection) -> String {
             ..
         } => {
             format!(
-                "{} on {} -> {}, {}",
+                "{} on {} → {}, {}",
                 toxic.kind(),
                 link.from,
                 link.to,
-                stream.as_str()
+                match stream {
+                    Stream::Upstream => "requests",
+                    Stream::Downstream => "answers",
+                }
             )
         }
-        Act::DisableProxy { link } => format!("{} -> {} refused", link.from, link.to),
+        Act::DisableProxy { link } => format!("connections {} → {} refused", link.from, link.to),
         Act::Container {
             service, action, ..
         } => format!("{} of {service}'s container", action.as_str()),

@@ -35,7 +35,7 @@ const WALLET_PATIENCE: Duration = Duration::from_secs(15);
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  firedrill demo             watch a scripted team, then look around in the browser
+  firedrill demo             watch a scripted team, then look around
   firedrill demo --manual    you are on call: everything is in the browser
   firedrill demo --exit      end with the drill's exit status")]
 pub(super) struct Args {
@@ -225,7 +225,7 @@ async fn drill(
     }
     let (exit, report) = conclude(app, &handle, &status, terminal).await?;
     if let Some(report) = report {
-        terminal.result(&text::render(&report));
+        terminal.result(&text::render_within(&report, terminal.report_width()));
     }
     Ok(exit)
 }

@@ -19,11 +19,15 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, common: &Common, terminal: Terminal) -> Exit {
     match spec::load_plan(&args.file, &common.options(&args.variables)) {
         Ok(plan) => {
-            terminal.result(&spec::explain::explain(&plan));
+            terminal.result(&spec::explain::explain_within(
+                &plan,
+                terminal.report_width(),
+            ));
             Exit::Passed
         }
         Err(findings) => {
-            terminal.note(&findings.render(terminal.has_colour()));
+            terminal
+                .block(&findings.render_within(terminal.has_colour(), terminal.findings_width()));
             Exit::Usage
         }
     }

@@ -5,23 +5,30 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::broadcast;
+use tokio::time::{MissedTickBehavior, interval};
 
 use super::exit::Exit;
+use super::live::Board;
 use super::terminal::Terminal;
 use crate::app::App;
 use crate::engine::event::{Event, Origin, Source, StopCause};
 use crate::lifecycle::Signals;
 use crate::model::ids::RunId;
-use crate::model::time::Stamp;
+use crate::model::time::{Stamp, since_began};
 use crate::narrative;
+use crate::ports::Clock as _;
 use crate::runtime::{RunHandle, RunStatus};
 use crate::score::Report;
+
+/// How often the live line is drawn.
+const REDRAWN: Duration = Duration::from_millis(250);
 
 /// Tells a run's events as they come.
 pub(super) struct Follower {
     feed: broadcast::Receiver<(RunId, Arc<Event>)>,
     began: Option<Stamp>,
     names: BTreeMap<String, String>,
+    board: Board,
     signalled: bool,
     greeting: Option<String>,
 }
@@ -33,6 +40,7 @@ impl Follower {
             feed: app.supervisor.feed().follow(),
             began: None,
             names: BTreeMap::new(),
+            board: Board::default(),
             signalled: false,
             greeting: None,
         }
@@ -56,11 +64,13 @@ impl Follower {
         signals: &mut Signals,
         terminal: Terminal,
     ) -> RunStatus {
+        let mut beat = interval(REDRAWN);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut status = handle.clone();
         let settled = handle.settled();
         tokio::pin!(settled);
         let settled = loop {
-            // Every branch is cancel safe: channels, signals and a watch lose nothing.
+            // Every branch is cancel safe: channels, signals, a watch and ticks lose nothing.
             tokio::select! {
                 biased;
                 () = signals.next() => {
@@ -74,10 +84,15 @@ impl Follower {
                 }
                 received = self.feed.recv() => match received {
                     Ok((run, event)) if run == *status.run() => self.tell(app, &status, &event, terminal).await,
-                    Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {}
+                    Ok(_) => {}
+                    Err(broadcast::error::RecvError::Lagged(_)) => self.board.missed(),
                     Err(broadcast::error::RecvError::Closed) => break status.ended().await,
                 },
                 settled = &mut settled => break settled,
+                _ = beat.tick(), if terminal.is_live() => {
+                    let room = terminal.width().saturating_sub(1);
+                    terminal.draw(&self.board.line(&app.clock.now(), room, terminal.has_colour()));
+                }
             }
         };
         while let Ok((run, event)) = self.feed.try_recv() {
@@ -85,6 +100,7 @@ impl Follower {
                 self.tell(app, &status, &event, terminal).await;
             }
         }
+        terminal.erase();
         settled
     }
 
@@ -93,6 +109,7 @@ impl Follower {
             terminal.note(&greeting);
         }
         let began = *self.began.get_or_insert(event.at);
+        self.board.take(event, handle.plan());
         if let Some(actor) = &event.origin.actor
             && !self.names.contains_key(actor)
         {
@@ -109,7 +126,7 @@ impl Follower {
                 .unwrap_or_else(|| pseudonym.to_owned())
         };
         if let Some((tone, sentence)) = narrative::sentence(event, handle.plan(), name) {
-            terminal.event(&since(&began, &event.at), tone, &sentence);
+            terminal.event(&since_began(&began, &event.at), tone, &sentence);
         }
     }
 
@@ -122,23 +139,13 @@ impl Follower {
             }
             RunStatus::Stuck { what } => {
                 for (injection, error) in what {
-                    terminal.note(&format!("still undoing {injection}: {error}"));
+                    let called = handle.plan().called(&injection);
+                    terminal.note(&format!("still undoing {called}: {error}"));
                 }
             }
             RunStatus::Ended { .. } => {}
         }
     }
-}
-
-/// Minutes, seconds and tenths since a run began.
-fn since(began: &Stamp, at: &Stamp) -> String {
-    let tenths = at.since(began).map_or(0, |d| d.as_millis().max(0) / 100);
-    format!(
-        "+{:02}:{:02}.{}",
-        tenths / 600,
-        tenths / 10 % 60,
-        tenths % 10
-    )
 }
 
 /// What a settled run ends a command with, with what must be said about it said.
@@ -172,7 +179,7 @@ pub(super) async fn conclude(
             Ok((exit, Some(report)))
         }
         RunStatus::Stuck { .. } => {
-            say_stuck(run, status, terminal);
+            say_stuck(handle, status, terminal);
             Ok((Exit::Stuck, stuck_report(app, run).await))
         }
         RunStatus::Live { phase } => {
@@ -195,11 +202,13 @@ async fn stuck_report(app: &App, run: &RunId) -> Option<Report> {
 }
 
 /// Names what of a run could not be undone, and the command that tries again.
-pub(super) fn say_stuck(run: &RunId, status: &RunStatus, terminal: Terminal) {
+pub(super) fn say_stuck(handle: &RunHandle, status: &RunStatus, terminal: Terminal) {
     if let RunStatus::Stuck { what } = status {
         for (injection, error) in what {
             terminal.error(&format!(
-                "{injection} of run {run} could not be undone: {error}"
+                "{} of run {} could not be undone: {error}",
+                handle.plan().called(injection),
+                handle.run()
             ));
         }
     }

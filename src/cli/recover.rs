@@ -16,8 +16,8 @@ Examples:
   firedrill recover              undo everything that is still open
   firedrill recover --dry-run    only say what that is
 
-Exit status: 0 when nothing is open any more, else 5. Runs that another living process drives are
-left to it.")]
+Exit status: 0 when nothing is open any more, else 5. Runs that another living
+process drives are left to it.")]
 pub(super) struct Args {
     /// Say what is open; touch nothing
     #[arg(long)]
@@ -81,7 +81,7 @@ pub(super) async fn run(args: Args, common: Common, terminal: Terminal) -> anyho
                 exit = Exit::Stuck;
             }
             status @ RunStatus::Stuck { .. } => {
-                say_stuck(handle.run(), &status, terminal);
+                say_stuck(&handle, &status, terminal);
                 exit = Exit::Stuck;
             }
             RunStatus::Live { phase } => {

@@ -64,13 +64,13 @@ mod tests {
     fn every_command_and_every_option_is_in_the_reference() {
         fn each(command: &clap::Command, path: &str, page: &str) {
             assert!(page.contains(&format!("\n## {path}\n")), "{path}");
-            // What is written by hand is broken by hand: clap would break it a second time.
+            // What is written by hand is broken by hand, for the usual width: clap would break it a second time.
             let after = command
                 .get_after_help()
                 .map(ToString::to_string)
                 .unwrap_or_default();
             assert!(
-                after.lines().all(|line| line.chars().count() <= WIDTH),
+                after.lines().all(|line| line.chars().count() <= 80),
                 "{path}"
             );
             for option in command.get_opts().filter(|option| !option.is_hide_set()) {

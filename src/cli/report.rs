@@ -51,7 +51,7 @@ pub(super) async fn run(args: Args, common: Common, terminal: Terminal) -> anyho
         Err(error) => return Err(error.into()),
     };
     terminal.result(&match args.format {
-        Format::Text => text::render(&report),
+        Format::Text => text::render_within(&report, terminal.report_width()),
         Format::Markdown => markdown::render(&report),
         Format::Junit => junit::render(&report),
         Format::Json => serde_json::to_string_pretty(&report)?,

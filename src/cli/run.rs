@@ -28,16 +28,19 @@ Examples:
   firedrill run drills/signer-outage.yaml              be drilled: standard error names the room
   firedrill run drills/bad-token.yaml --dry-run --var host=127.0.0.2
 
-Every file is checked before anything is touched. SIGINT and SIGTERM undo everything, then end with
-exit status 3. Of several files the worst exit status counts.
+Every file is checked before anything is touched. SIGINT and SIGTERM undo
+everything, then end with exit status 3. Of several files the worst exit
+status counts.
 
-Every file is in every report, in order: one that could not be begun as an error, one that was not
-begun because a signal ended the list as skipped. A wrong file is reported as well, with the others
-as skipped; a wrong command line writes no report. With GITHUB_STEP_SUMMARY set, the Markdown report
-is appended to that file too.
+Every file is in every report, in order: one that could not be begun as an
+error, one that was not begun because a signal ended the list as skipped. A
+wrong file is reported as well, with the others as skipped; a wrong command
+line writes no report. With GITHUB_STEP_SUMMARY set, the Markdown report is
+appended to that file too.
 
-While a drill is run, its room is served on loopback, with the API that responders act through and
-the hook that takes alerts, and nobody can start anything there. It goes when the last file is over.")]
+While a drill is run, its room is served on loopback, with the API that
+responders act through and the hook that takes alerts, and nobody can start
+anything there. It goes when the last file is over.")]
 pub(super) struct Args {
     /// Files of experiments or drills
     #[arg(required = true, value_name = "FILE")]
@@ -93,7 +96,8 @@ fn read(
     let read = args.files.iter().map(|file| {
         let plan = spec::load_plan(file, &options);
         if let Err(findings) = &plan {
-            terminal.note(&findings.render(terminal.has_colour()));
+            terminal
+                .block(&findings.render_within(terminal.has_colour(), terminal.findings_width()));
         }
         (file.clone(), plan)
     });
@@ -214,7 +218,10 @@ async fn rehearse(
 async fn look(app: &App, files: &[Planned], terminal: Terminal) -> Exit {
     let mut exit = Exit::Passed;
     for Planned { plan, .. } in files {
-        terminal.result(&spec::explain::explain(plan));
+        terminal.result(&spec::explain::explain_within(
+            plan,
+            terminal.report_width(),
+        ));
         match app.rehearse(plan).await {
             Ok(proof) => {
                 for line in proof {

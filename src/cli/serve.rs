@@ -25,7 +25,7 @@ const SHELVES: [&str; 5] = ["stacks", "experiments", "drills", "runbooks", "team
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  firedrill serve                    the library in this folder, on http://127.0.0.1:8700
+  firedrill serve                    this folder, on http://127.0.0.1:8700
   firedrill serve --library ops/drills --config firedrill.yaml
 
 A configuration:
@@ -61,7 +61,8 @@ pub(super) async fn run(args: Args, common: Common, terminal: Terminal) -> anyho
     {
         Ok(config) => config.unwrap_or_default(),
         Err(findings) => {
-            terminal.note(&findings.render(terminal.has_colour()));
+            terminal
+                .block(&findings.render_within(terminal.has_colour(), terminal.findings_width()));
             return Ok(Exit::Usage);
         }
     };
@@ -141,7 +142,7 @@ pub(super) async fn end(app: App, mut signals: Signals, terminal: Terminal) -> E
         }
     };
     for handle in &left {
-        say_stuck(handle.run(), &handle.status(), terminal);
+        say_stuck(handle, &handle.status(), terminal);
     }
     if left.is_empty() {
         Exit::Passed

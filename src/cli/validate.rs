@@ -13,8 +13,8 @@ Examples:
   firedrill validate stacks experiments drills runbooks teams
   firedrill validate drills/bad-token.yaml --json
 
-Every finding has a code, as in `error[unknown-link]`. The folder docs/errors/ has a page for each:
-what it means and what to do.
+Every finding has a code, as in `error[unknown-link]`. The folder docs/errors/
+has a page for each: what it means and what to do.
 
 Exit status: 0 when no file has an error, else 2; warnings alone don't count.")]
 pub(super) struct Args {
@@ -34,7 +34,11 @@ pub(super) fn run(args: &Args, common: &Common, terminal: Terminal) -> anyhow::R
     if args.json {
         terminal.result(&serde_json::to_string_pretty(&report.findings.to_json())?);
     } else if !report.findings.is_empty() {
-        terminal.note(&report.findings.render(terminal.has_colour()));
+        terminal.block(
+            &report
+                .findings
+                .render_within(terminal.has_colour(), terminal.findings_width()),
+        );
     }
     if report.files.is_empty() {
         terminal.error(

@@ -18,9 +18,9 @@ const TOXIPROXY_PORT: u16 = 8474;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  firedrill wallet                      the whole stack and its proxies, until Ctrl-C
+  firedrill wallet                      the whole stack and its proxies
   firedrill wallet --host 127.0.0.2     a second one beside it
-  firedrill wallet signer-a             one service alone, dialling the others through the proxies")]
+  firedrill wallet signer-a             one service; others through the proxies")]
 pub(super) struct Args {
     /// Only this service: wallet-api, signer-a, signer-b, node-a, node-b, prices or ledger
     service: Option<Service>,

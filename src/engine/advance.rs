@@ -1,6 +1,7 @@
 //! What follows: the facts that a state implies at an instant. Each, once folded in, is implied no more.
 
 use super::Draft;
+use super::decide::called;
 use super::event::{Fact, Phase, UndoCause};
 use super::phase::{after, before, closing, running};
 use super::state::State;
@@ -84,7 +85,7 @@ fn lost(state: &State, now: Stamp) -> Option<Vec<Draft>> {
         now,
         format!(
             "`{}` was removed by somebody else while it should have been on",
-            lost.injection.id
+            called(state, &lost.injection.id)
         ),
     ))
 }

@@ -141,7 +141,7 @@ fn outcome_facts(state: &State, key: EffectKey, outcome: Outcome, now: Stamp) ->
     };
     match (undo_view(&obligation.entry), outcome) {
         (Entry::Planned { .. }, Outcome::Captured(result)) => {
-            captured(obligation, result.map(|token| token.0), now)
+            captured(state, obligation, result.map(|token| token.0), now)
         }
         (Entry::Arming { .. }, Outcome::Applied(result)) => {
             let injection = obligation.injection.id.clone();
@@ -166,7 +166,7 @@ fn outcome_facts(state: &State, key: EffectKey, outcome: Outcome, now: Stamp) ->
                     }
                     facts
                 }
-                Err(error) => refused(obligation, &error, now),
+                Err(error) => refused(state, obligation, &error, now),
             }
         }
         (Entry::Undoing { .. }, Outcome::Removed(Ok(proof))) => removed(obligation, proof, now),
@@ -178,6 +178,7 @@ fn outcome_facts(state: &State, key: EffectKey, outcome: Outcome, now: Stamp) ->
 }
 
 fn captured(
+    state: &State,
     obligation: &Obligation,
     result: Result<super::event::Token, String>,
     now: Stamp,
@@ -196,14 +197,14 @@ fn captured(
             )]
         }
         Err(error) => {
-            let mut facts = failure(obligation, &error, now);
+            let mut facts = failure(state, obligation, &error, now);
             facts.insert(0, Draft::engine(now, Fact::Cancelled { injection }));
             facts
         }
     }
 }
 
-fn refused(obligation: &Obligation, error: &str, now: Stamp) -> Vec<Draft> {
+fn refused(state: &State, obligation: &Obligation, error: &str, now: Stamp) -> Vec<Draft> {
     let injection = obligation.injection.id.clone();
     let mut facts = vec![
         Draft {
@@ -222,17 +223,24 @@ fn refused(obligation: &Obligation, error: &str, now: Stamp) -> Vec<Draft> {
             },
         ),
     ];
-    facts.extend(failure(obligation, error, now));
+    facts.extend(failure(state, obligation, error, now));
     facts
 }
 
+/// What people call an entry of the ledger.
+pub(super) fn called(state: &State, id: &InjectionId) -> String {
+    state
+        .plan()
+        .map_or_else(|| id.to_string(), |plan| plan.called(id))
+}
+
 /// A fault that can't be done ends the run as errored; a remedy that can't is the team's to see.
-fn failure(obligation: &Obligation, error: &str, now: Stamp) -> Vec<Draft> {
+fn failure(state: &State, obligation: &Obligation, error: &str, now: Stamp) -> Vec<Draft> {
     let id = &obligation.injection.id;
     let fact = match &obligation.injection.cause {
         Cause::Step(_) => Fact::StopRequested {
             cause: StopCause::Error {
-                reason: format!("`{id}` could not be done: {error}"),
+                reason: format!("`{}` could not be done: {error}", called(state, id)),
             },
         },
         Cause::Remedy(_) => Fact::RemedyFailed {

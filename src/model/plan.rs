@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::drill::Drill;
 use super::experiment::Experiment;
-use super::fault::Injection;
+use super::fault::{Act, Cause, Injection, Stream};
+use super::ids::InjectionId;
 use super::runbook::Runbook;
 use super::stack::Stack;
 use super::team::Team;
@@ -33,6 +34,69 @@ impl Plan {
                 exercise.drill.name.as_str()
             })
     }
+
+    /// What people call an entry of the undo ledger: the step's id, with the link or service where that step has
+    /// several targets; of a remedy, its label. What the plan doesn't know is called by its id.
+    pub fn called(&self, id: &InjectionId) -> String {
+        if let Some(label) = self.remedy_label(id) {
+            return label.to_owned();
+        }
+        let Some(injection) = self.injections.iter().find(|one| one.id == *id) else {
+            return id.to_string();
+        };
+        let Cause::Step(step) = &injection.cause else {
+            return id.to_string();
+        };
+        let others = || {
+            let others = self.injections.iter();
+            others.filter(|one| one.id != *id && one.cause == injection.cause)
+        };
+        let Some(place) = place(injection).filter(|_| others().next().is_some()) else {
+            return step.to_string();
+        };
+        let way = match injection.act {
+            Act::AddToxic { stream, .. }
+                if others().any(|one| Self::same_place(one, injection)) =>
+            {
+                way(stream)
+            }
+            _ => "",
+        };
+        format!("{step} on {place}{way}")
+    }
+
+    /// The label of the remedy that an entry of the ledger is a use of.
+    pub fn remedy_label(&self, id: &InjectionId) -> Option<&str> {
+        let remedy = id.as_str().strip_prefix("remedy:")?.rsplit_once('#')?.0;
+        let remedies = &self.drill.as_ref()?.drill.remedies;
+        remedies
+            .iter()
+            .find(|known| known.id.as_str() == remedy)
+            .map(|known| known.label.as_str())
+    }
+
+    fn same_place(one: &Injection, other: &Injection) -> bool {
+        place(one) == place(other)
+    }
+}
+
+/// Where an injection acts.
+fn place(injection: &Injection) -> Option<String> {
+    match &injection.act {
+        Act::AddToxic { link, .. } | Act::DisableProxy { link } => {
+            Some(format!("{} → {}", link.from, link.to))
+        }
+        Act::Container { service, .. } => Some(service.to_string()),
+        Act::Hook(_) => None,
+    }
+}
+
+/// Which way the disturbed bytes flow, where both ways are disturbed.
+fn way(stream: Stream) -> &'static str {
+    match stream {
+        Stream::Upstream => ", requests",
+        Stream::Downstream => ", answers",
+    }
 }
 
 /// The people's side of a plan.
@@ -53,4 +117,44 @@ pub struct SourceFile {
     pub path: String,
     /// SHA-256 of its bytes, in hex.
     pub sha256: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::engine::tests::plans::{drill, experiment, name};
+    use crate::model::fault::{Act, Stream};
+
+    #[test]
+    fn a_step_with_one_target_is_called_by_its_id() {
+        let plan = experiment();
+        assert_eq!(plan.called(&name("slow")), "slow");
+        assert_eq!(plan.called(&name("stranger")), "stranger");
+    }
+
+    #[test]
+    fn targets_of_one_step_are_told_apart_by_link_and_by_direction() {
+        let mut plan = experiment();
+        let mut second = plan.injections[0].clone();
+        second.id = name("slow#2");
+        if let Act::AddToxic { stream, .. } = &mut second.act {
+            *stream = Stream::Upstream;
+        }
+        let mut third = plan.injections[0].clone();
+        third.id = name("slow#3");
+        if let Act::AddToxic { link, .. } = &mut third.act {
+            link.to = name("node");
+        }
+        plan.injections.extend([second, third]);
+        assert_eq!(plan.called(&name("slow")), "slow on api → signer, answers");
+        assert_eq!(
+            plan.called(&name("slow#2")),
+            "slow on api → signer, requests"
+        );
+        assert_eq!(plan.called(&name("slow#3")), "slow on api → node");
+    }
+
+    #[test]
+    fn a_use_of_a_remedy_is_called_by_its_label() {
+        assert_eq!(drill().called(&name("remedy:rollback#1")), "Roll back");
+    }
 }

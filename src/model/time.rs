@@ -126,6 +126,25 @@ impl fmt::Display for Millis {
     }
 }
 
+/// An instant on the wall clock as people read it: to the second, in UTC.
+pub fn wall_clock(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+/// A place on a run's timeline: minutes, seconds and tenths since it began. `?` where the two are of different clocks.
+pub fn since_began(began: &Stamp, at: &Stamp) -> String {
+    let Some(length) = at.since(began) else {
+        return "+??:??.?".to_owned();
+    };
+    let tenths = length.as_millis().max(0) / 100;
+    format!(
+        "+{:02}:{:02}.{}",
+        tenths / 600,
+        tenths / 10 % 60,
+        tenths % 10
+    )
+}
+
 /// One run of one process, so that monotonic readings of different processes are never subtracted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -342,7 +342,7 @@ fn remedy(timeline: &Timeline<'_>, uses: &InjectionId) -> (Ender, String) {
 }
 
 fn removals(timeline: &Timeline<'_>, fault: &FaultSpan<'_>) -> Vec<Cause> {
-    let id = &fault.injection.id;
+    let id = timeline.plan.called(&fault.injection.id);
     let mut causes = Vec::new();
     let mut push = |moment, by, reason| {
         causes.push(Cause {

@@ -22,6 +22,7 @@ use crate::model::ids::{
     DrillName, ExperimentName, InjectionId, ProbeName, RunId, RunbookName, StackName, TeamName,
 };
 use crate::model::plan::Exercise;
+use crate::model::time::Stamp;
 
 /// What one run came to.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -54,6 +55,12 @@ pub struct Report {
     pub scorecard: Option<Scorecard>,
     /// What could not be undone yet.
     pub stuck: Vec<InjectionId>,
+    /// The same, as people call it.
+    #[serde(skip)]
+    pub(super) stuck_called: Vec<String>,
+    /// Where the timeline begins, for times relative to it.
+    #[serde(skip)]
+    pub(super) began: Stamp,
     /// Both sides together; nothing while the run lasts.
     pub overall: Option<Overall>,
 }
@@ -167,6 +174,8 @@ impl Report {
             overall: stack_verdict.map(|verdict| overall(verdict, timeline, scorecard.as_ref())),
             scorecard,
             stuck: timeline.stuck.clone(),
+            stuck_called: called(timeline),
+            began: timeline.created.at,
         }
     }
 
@@ -240,11 +249,10 @@ fn overall(stack: Verdict, timeline: &Timeline<'_>, scorecard: Option<&Scorecard
             reason,
         };
     }
-    let stuck: Vec<_> = timeline.stuck.iter().map(InjectionId::as_str).collect();
     Overall {
         verdict,
         exit_code: 5,
-        reason: format!("{reason}; could not undo {}", stuck.join(", ")),
+        reason: format!("{reason}; could not undo {}", called(timeline).join(", ")),
     }
 }
 
@@ -254,6 +262,11 @@ fn because(what: &str, timeline: &Timeline<'_>) -> String {
         Some((_, reasons)) if !reasons.is_empty() => format!("{what}: {}", reasons.join("; ")),
         _ => what.to_owned(),
     }
+}
+
+fn called(timeline: &Timeline<'_>) -> Vec<String> {
+    let stuck = timeline.stuck.iter();
+    stuck.map(|id| timeline.plan.called(id)).collect()
 }
 
 fn sides(

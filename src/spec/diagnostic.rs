@@ -9,6 +9,7 @@ use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet, render
 use serde_json::json;
 
 use super::code::Code;
+use crate::layout::{LongWords, paragraph};
 
 /// A file as it was read.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -150,20 +151,25 @@ impl Diagnostic {
 
     /// Path, line, column, the line with the bytes underlined, and the hint.
     pub fn render(&self, color: bool) -> String {
+        self.render_within(color, None)
+    }
+
+    /// The same, with message and hint wrapped where a width is given.
+    pub fn render_within(&self, color: bool, width: Option<usize>) -> String {
         let renderer = if color {
             Renderer::styled()
         } else {
             Renderer::plain()
         }
         .decor_style(DecorStyle::Ascii)
-        .term_width(120);
+        .term_width(width.unwrap_or(WIDEST).min(WIDEST));
         let level = match self.severity {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
-        let title = level
-            .primary_title(self.message.as_str())
-            .id(self.code.as_str());
+        let message = wrapped(&self.message, width, self.code.as_str().len() + 11);
+        let hint = self.hint.as_ref().map(|hint| wrapped(hint, width, 14));
+        let title = level.primary_title(message.as_str()).id(self.code.as_str());
         let mut group = match self.span {
             Some(span) => {
                 let (window, start) = self.window(span);
@@ -187,7 +193,7 @@ impl Diagnostic {
             }
             None => title.element(Origin::path(self.file.path.as_str())),
         };
-        if let Some(hint) = &self.hint {
+        if let Some(hint) = &hint {
             group = group.element(Level::HELP.message(hint.as_str()));
         }
         renderer.render(&[group])
@@ -255,6 +261,21 @@ impl Diagnostic {
 
 /// A line is cut when it goes on for more than this many bytes before or after a span.
 const LONG: usize = 400;
+
+/// The widest line of a file that is shown.
+const WIDEST: usize = 120;
+
+/// Lines that fit beside a margin of this many columns; the text as it is where no width is given.
+fn wrapped(text: &str, width: Option<usize>, margin: usize) -> String {
+    match width {
+        Some(width) => {
+            let room = width.saturating_sub(margin).max(20);
+            let lines = paragraph("", 0, text, room, LongWords::Whole);
+            lines.trim_end_matches('\n').to_owned()
+        }
+        None => text.to_owned(),
+    }
+}
 
 /// The nearest character boundary at or before a byte.
 fn floor(text: &str, byte: usize) -> usize {

@@ -6,6 +6,7 @@
 mod faults;
 mod people;
 
+use crate::layout::{LongWords, paragraph};
 use crate::model::fault::{Call, Lasts, Step};
 use crate::model::plan::{Exercise, Plan};
 use crate::model::probe::{Ask, Expect, HttpRequest, Probe, Program, Tolerance};
@@ -14,9 +15,17 @@ use crate::model::stack::Identity;
 /// The widest line.
 const WIDTH: usize = 100;
 
-/// Explains a plan.
+/// Explains a plan, in lines of at most 100 columns.
 pub fn explain(plan: &Plan) -> String {
-    let mut page = Page::default();
+    explain_within(plan, WIDTH)
+}
+
+/// Explains a plan in lines as wide as given, and never wider than 100 columns.
+pub fn explain_within(plan: &Plan, width: usize) -> String {
+    let mut page = Page {
+        text: String::new(),
+        width: width.min(WIDTH),
+    };
     match &plan.drill {
         Some(exercise) => heading(&mut page, plan, exercise),
         None => page.line(
@@ -37,18 +46,20 @@ pub fn explain(plan: &Plan) -> String {
     for file in &plan.files {
         page.line(2, &file.path);
     }
-    page.0
+    page.text
 }
 
 /// The text so far.
-#[derive(Default)]
-struct Page(String);
+struct Page {
+    text: String,
+    width: usize,
+}
 
 impl Page {
     fn section(&mut self, title: &str) {
-        self.0.push('\n');
-        self.0.push_str(title);
-        self.0.push('\n');
+        self.text.push('\n');
+        self.text.push_str(title);
+        self.text.push('\n');
     }
 
     /// A line, or several where it is too long.
@@ -58,29 +69,11 @@ impl Page {
 
     /// A name, then text in a column of its own.
     fn entry(&mut self, indent: usize, column: usize, name: &str, text: &str) {
-        let margin = indent + column;
-        let mut line = format!("{:indent$}{name:column$}", "");
-        let mut used = line.chars().count();
-        let mut fresh = true;
-        for word in text.split_whitespace() {
-            let length = word.chars().count();
-            if !fresh && used + 1 + length > WIDTH {
-                self.0.push_str(line.trim_end());
-                self.0.push('\n');
-                line = " ".repeat(margin);
-                used = margin;
-                fresh = true;
-            }
-            if !fresh {
-                line.push(' ');
-                used += 1;
-            }
-            line.push_str(word);
-            used += length;
-            fresh = false;
-        }
-        self.0.push_str(line.trim_end());
-        self.0.push('\n');
+        let first = format!("{:indent$}{name:column$}", "");
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let (margin, width) = (indent + column, self.width);
+        self.text
+            .push_str(&paragraph(&first, margin, &text, width, LongWords::Whole));
     }
 
     /// Entries with their names in a column as wide as the widest.

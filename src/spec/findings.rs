@@ -62,9 +62,14 @@ impl Findings {
 
     /// All findings as text, one after the other, each ending in a newline.
     pub fn render(&self, color: bool) -> String {
+        self.render_within(color, None)
+    }
+
+    /// The same, wrapped where a width is given.
+    pub fn render_within(&self, color: bool, width: Option<usize>) -> String {
         let mut text = String::new();
         for one in self.0.iter().take(SHOWN) {
-            text.push_str(&one.render(color));
+            text.push_str(&one.render_within(color, width));
             text.push_str("\n\n");
         }
         if self.0.len() > SHOWN {

@@ -12,20 +12,29 @@ use crate::ground::project;
 use paths::Source;
 
 /// What is pure: no input or output, no clock, no randomness of its own.
-const PURE: [&str; 6] = ["model", "spec", "engine", "score", "stats", "narrative"];
+const PURE: [&str; 7] = [
+    "model",
+    "spec",
+    "engine",
+    "score",
+    "stats",
+    "narrative",
+    "layout",
+];
 
 /// Where firedrill meets the world, each part on its own.
 const ADAPTERS: [&str; 5] = ["faults", "probes", "signals", "notify", "store"];
 
 /// Of the crate, what each part may name besides itself. A part that is not here may name anything.
-const MAY_NAME: [(&str, &[&str]); 22] = [
+const MAY_NAME: [(&str, &[&str]); 23] = [
     ("model", &[]),
     ("address", &[]),
+    ("layout", &[]),
     ("secret", &[]),
     ("program", &["model", "secret"]),
-    ("spec", &["model", "secret"]),
+    ("spec", &["model", "secret", "layout"]),
     ("engine", &["model", "spec"]),
-    ("score", &["model", "spec", "engine"]),
+    ("score", &["model", "spec", "engine", "layout"]),
     ("stats", &["model", "spec", "engine"]),
     ("narrative", &["model", "engine"]),
     ("ports", &["model", "engine"]),

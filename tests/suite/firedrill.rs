@@ -60,6 +60,23 @@ impl Firedrill {
 
     /// Starts it. Dropped, it is ended.
     pub(crate) fn start<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Started {
+        self.spawn(arguments, None)
+    }
+
+    /// Starts it with its standard error on a terminal. Dropped, it is ended.
+    pub(crate) fn start_on<S: AsRef<OsStr>>(
+        &self,
+        terminal: Stdio,
+        arguments: impl IntoIterator<Item = S>,
+    ) -> Started {
+        self.spawn(arguments, Some(terminal))
+    }
+
+    fn spawn<S: AsRef<OsStr>>(
+        &self,
+        arguments: impl IntoIterator<Item = S>,
+        terminal: Option<Stdio>,
+    ) -> Started {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let stream = |name: &str| self.folder.join(format!("{name}-{number}.txt"));
         let (stdout, stderr) = (stream("stdout"), stream("stderr"));
@@ -73,7 +90,7 @@ impl Firedrill {
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(create(&stdout))
-            .stderr(create(&stderr));
+            .stderr(terminal.unwrap_or_else(|| create(&stderr)));
         // What the machine that tests has set must not show.
         for name in [
             "GITHUB_STEP_SUMMARY",
@@ -118,9 +135,10 @@ impl Started {
         kill_process(Pid::from_child(&self.child), signal).expect("the process is there");
     }
 
-    /// What it has told so far.
+    /// What it has told so far, each sentence of the timeline on one line again.
     pub(crate) fn told(&self) -> String {
-        fs::read_to_string(&self.stderr).unwrap_or_default()
+        let told = fs::read_to_string(&self.stderr).unwrap_or_default();
+        told.replace(&format!("\n{:11}", ""), " ")
     }
 
     /// Waits until its standard error holds `text`.

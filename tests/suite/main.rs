@@ -23,6 +23,7 @@ mod shipped;
 mod shop;
 mod stand_in;
 mod stuck;
+mod terminals;
 mod verdicts;
 mod wallet;
 mod wallet_containers;

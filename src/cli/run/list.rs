@@ -61,7 +61,9 @@ impl List<'_> {
                 bar = after;
                 entry
             };
-            self.terminal.result(&text::render_entry(&entry));
+            let width = self.terminal.report_width();
+            self.terminal
+                .result(&text::render_entry_within(&entry, width));
             self.terminal.note(&entry.conclusion());
             entries.push(entry);
         }
@@ -144,7 +146,8 @@ impl List<'_> {
             if !files.iter().any(|file| file.plan.stack.name == *stack) {
                 continue;
             }
-            let run = left.run().clone();
+            let handle = left.clone();
+            let run = handle.run();
             self.terminal
                 .note(&format!("undoing what run {run} of a dead process left"));
             let settled = left.settled();
@@ -160,7 +163,7 @@ impl List<'_> {
                 }
             };
             if let RunStatus::Stuck { .. } = status {
-                say_stuck(&run, &status, self.terminal);
+                say_stuck(&handle, &status, self.terminal);
                 bar = Some(Bar::stuck(&format!("run {run} of a dead process")));
             }
         }

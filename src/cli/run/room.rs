@@ -67,7 +67,9 @@ impl Wish {
         }
         let config = match &self.config {
             Some(path) => read_config(path, options).map_err(|findings| {
-                terminal.note(&findings.render(terminal.has_colour()));
+                terminal.block(
+                    &findings.render_within(terminal.has_colour(), terminal.findings_width()),
+                );
                 anyhow!("{} has mistakes", path.display())
             })?,
             None => Config::default(),

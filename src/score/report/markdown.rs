@@ -2,9 +2,9 @@
 //! break a table nor draw anything.
 
 use super::entry::{Entry, Unjudged};
-use super::text::{ends, evidence, named, plain, points, value, who};
+use super::text::{endings, ends, evidence, named, plain, points, value, who};
 use super::{CheckKind, CheckResult, Report, Scorecard, word};
-use crate::score::measures::Measures;
+use crate::model::time::wall_clock;
 use crate::score::rubric::figure;
 use crate::score::wording::Tell;
 
@@ -15,14 +15,14 @@ pub fn render(report: &Report) -> String {
     if let Some(scorecard) = &report.scorecard {
         score(&mut page, scorecard);
     }
-    times(&mut page, &report.measures);
+    times(&mut page, report);
     if !report.checks.is_empty() {
         checks(&mut page, report);
     }
     let run = report.run.as_ref().map_or("unnamed", |run| run.as_str());
     page.tell(format_args!(
-        "\nRun {run}, created {}, read to event {}, chain head {}, rubric {}.\n",
-        report.created,
+        "\nRun {run}, begun {}, read to event {}, chain head {}, rubric {}.\n",
+        wall_clock(report.created),
         report.chain.seq,
         report.chain.head.as_deref().unwrap_or("not given"),
         report.rubric
@@ -95,8 +95,10 @@ fn head(page: &mut String, report: &Report) {
     for reason in &report.stack_reasons {
         page.tell(format_args!("- {}\n", escape(reason)));
     }
-    for id in &report.stuck {
-        page.tell(format_args!("- **stuck**: {id} could not be undone yet\n"));
+    for called in &report.stuck_called {
+        page.tell(format_args!(
+            "- **stuck**: {called} could not be undone yet\n"
+        ));
     }
 }
 
@@ -133,23 +135,23 @@ fn score(page: &mut String, scorecard: &Scorecard) {
     }
 }
 
-fn times(page: &mut String, measures: &Measures) {
+fn times(page: &mut String, report: &Report) {
     page.push_str("\n### Times\n\n| | | from, to |\n|---|---|---|\n");
-    for (name, measure) in named(measures) {
+    for (name, measure) in named(report) {
         page.tell(format_args!(
             "| {} | {} | {} |\n",
             name.trim(),
-            value(measure),
-            escape(&ends(measure))
+            value(report, measure),
+            escape(&ends(report, measure))
         ));
     }
-    for (what, ended) in [
-        ("Mitigated", &measures.mitigation),
-        ("Recovered", &measures.recovery),
-    ] {
-        if let Some(ended) = ended {
-            page.tell(format_args!("\n{what} {}.\n", escape(&who(ended))));
-        }
+    for (what, ended) in endings(report) {
+        let what = match what {
+            "mitigated" => "Mitigated",
+            "recovered" => "Recovered",
+            _ => "Ended",
+        };
+        page.tell(format_args!("\n{what} {}.\n", escape(&who(report, ended))));
     }
 }
 

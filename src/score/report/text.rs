@@ -1,35 +1,50 @@
-//! A report for a terminal: at most 100 columns, no colour, every figure with its reason.
+//! A report for a terminal: as wide as asked and at most 100 columns, no colour, every figure with its reason.
 //!
 //! Names and words that people typed are printed without control characters, so that no log can move the cursor.
 
 use super::entry::{Entry, Unjudged};
 use super::{CheckKind, CheckResult, Report, Scorecard, word};
+pub(super) use crate::layout::plain;
+use crate::layout::{LongWords, column, paragraph};
+use crate::model::time::{since_began, wall_clock};
 use crate::score::expectations::{Line, Verdict};
-use crate::score::measures::{Censoring, Measure, Measures, Reading};
-use crate::score::recovery::Ended;
+use crate::score::measures::{Censoring, Endpoint, Measure, Reading};
+use crate::score::recovery::{Ended, Ender};
 use crate::score::rubric::figure;
+use crate::score::timeline::Moment;
 use crate::score::wording::span;
 
-/// The widest line, in characters.
-const WIDTH: usize = 100;
+/// The widest line, in columns.
+pub const WIDTH: usize = 100;
 
-/// Renders a report. Ends with a line feed.
+/// The least width: below it the text beside a label would have no room.
+pub const NARROWEST: usize = 60;
+
+/// Renders a report as wide as it may be. Ends with a line feed.
 pub fn render(report: &Report) -> String {
-    let mut page = Page::default();
+    render_within(report, WIDTH)
+}
+
+/// Renders a report in lines of so many columns, within what is readable. Ends with a line feed.
+pub fn render_within(report: &Report, width: usize) -> String {
+    let mut page = Page {
+        text: String::new(),
+        width: width.clamp(NARROWEST, WIDTH),
+    };
     head(&mut page, report);
     if let Some(scorecard) = &report.scorecard {
         page.blank();
         score(&mut page, scorecard);
     }
     page.blank();
-    times(&mut page, &report.measures);
+    times(&mut page, report);
     if !report.checks.is_empty() {
         page.blank();
         checks(&mut page, report);
     }
     if let Some(scorecard) = &report.scorecard {
         page.blank();
-        page.line("lines");
+        page.line("runbook, line by line: verdict, points, what was expected and what happened");
         for line in &scorecard.lines {
             runbook_line(&mut page, line);
         }
@@ -37,16 +52,19 @@ pub fn render(report: &Report) -> String {
     page.finish()
 }
 
-/// Renders what one file came to.
-pub fn render_entry(entry: &Entry) -> String {
+/// Renders what one file came to, in lines of so many columns.
+pub fn render_entry_within(entry: &Entry, width: usize) -> String {
     match entry {
-        Entry::Judged(report) => render(report),
-        Entry::Unjudged(unjudged) => without_report(unjudged),
+        Entry::Judged(report) => render_within(report, width),
+        Entry::Unjudged(unjudged) => without_report(unjudged, width),
     }
 }
 
-fn without_report(unjudged: &Unjudged) -> String {
-    let mut page = Page::default();
+fn without_report(unjudged: &Unjudged, width: usize) -> String {
+    let mut page = Page {
+        text: String::new(),
+        width: width.clamp(NARROWEST, WIDTH),
+    };
     page.line(&format!(
         "{}: {} (exit {})",
         unjudged.name(),
@@ -57,9 +75,9 @@ fn without_report(unjudged: &Unjudged) -> String {
     page.finish()
 }
 
-#[derive(Default)]
 struct Page {
     text: String,
+    width: usize,
 }
 
 impl Page {
@@ -74,58 +92,28 @@ impl Page {
     /// A label, then text that wraps under itself at `indent`.
     fn hang(&mut self, label: &str, indent: usize, text: &str) {
         let label = plain(label);
-        let mut line = format!("{label:indent$}");
-        if !label.is_empty() && label.chars().count() >= indent {
-            line.push(' ');
-        }
-        let mut empty = true;
+        let first = if label.is_empty() {
+            " ".repeat(indent)
+        } else {
+            column(&label, indent)
+        };
         // An event stays on the line of its number.
         let text = plain(text)
             .replace("(event ", "(event\u{a0}")
-            .replace("(events ", "(events\u{a0}");
-        for part in text.split([' ']).filter(|part| !part.is_empty()) {
-            let mut part = part;
-            loop {
-                let used = line.chars().count();
-                let gap = usize::from(!empty);
-                let room = WIDTH.saturating_sub(used + gap);
-                if part.chars().count() <= room {
-                    break;
-                }
-                // Only a word that is longer than a whole line is ever split.
-                if empty {
-                    let cut = part
-                        .char_indices()
-                        .nth(room.max(1))
-                        .map_or(part.len(), |(index, _)| index);
-                    line.push_str(&part[..cut]);
-                    part = &part[cut..];
-                }
-                self.text.push_str(line.trim_end());
-                self.text.push('\n');
-                line = " ".repeat(indent);
-                empty = true;
-            }
-            if !empty {
-                line.push(' ');
-            }
-            line.push_str(part);
-            empty = false;
-        }
-        self.text.push_str(line.trim_end());
-        self.text.push('\n');
+            .replace("(events ", "(events\u{a0}")
+            .replace(" at +", "\u{a0}at\u{a0}+");
+        self.text.push_str(&paragraph(
+            &first,
+            indent,
+            &text,
+            self.width,
+            LongWords::Split,
+        ));
     }
 
     fn finish(self) -> String {
         self.text.replace('\u{a0}', " ")
     }
-}
-
-/// Text without control characters.
-pub(super) fn plain(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
 }
 
 fn head(page: &mut Page, report: &Report) {
@@ -151,7 +139,11 @@ fn head(page: &mut Page, report: &Report) {
     }
     page.blank();
     let run = report.run.as_ref().map_or("unnamed", |run| run.as_str());
-    page.hang("  run", 13, &format!("{run}, created {}", report.created));
+    page.hang(
+        "  run",
+        13,
+        &format!("{run}, begun {}", wall_clock(report.created)),
+    );
     page.hang(
         "  log",
         13,
@@ -168,8 +160,8 @@ fn head(page: &mut Page, report: &Report) {
     for reason in &report.stack_reasons {
         page.hang("", 15, reason);
     }
-    for id in &report.stuck {
-        page.hang("  STUCK", 13, &format!("{id} could not be undone yet"));
+    for called in &report.stuck_called {
+        page.hang("  STUCK", 13, &format!("{called} could not be undone yet"));
     }
 }
 
@@ -209,8 +201,13 @@ fn score(page: &mut Page, scorecard: &Scorecard) {
     );
 }
 
-fn times(page: &mut Page, measures: &Measures) {
-    page.line("times");
+fn times(page: &mut Page, report: &Report) {
+    let measures = &report.measures;
+    page.line(if report.scorecard.is_some() {
+        "times to detect (TTD), to acknowledge (TTA), to mitigate (TTM), to recover (TTR)"
+    } else {
+        "times"
+    });
     match &measures.impact {
         Some(impact) => {
             let fault = measures.fault_sent.map_or(String::new(), |sent| {
@@ -227,15 +224,20 @@ fn times(page: &mut Page, measures: &Measures) {
                 "  impact",
                 13,
                 &format!(
-                    "observed by {}{fault}{width} (event {})",
-                    impact.probe, impact.moment.seq
+                    "observed by {}{fault}{width} {}",
+                    impact.probe,
+                    place(report, &impact.moment)
                 ),
             );
         }
-        None => page.hang("  impact", 13, "not observed"),
+        None => page.hang("  impact", 13, "not observed: no impact probe failed"),
     }
-    for (name, measure) in named(measures) {
-        page.hang(&format!("  {name}"), 13, &sentence(measure));
+    for (name, measure) in named(report) {
+        page.hang(
+            &format!("  {name}"),
+            13,
+            &format!("{}: {}", value(report, measure), ends(report, measure)),
+        );
     }
     for gap in &measures.remissions {
         let Some(to) = gap.to else { continue };
@@ -250,19 +252,24 @@ fn times(page: &mut Page, measures: &Measures) {
             ),
         );
     }
-    for (what, ended) in [
-        ("  mitigated", &measures.mitigation),
-        ("  recovered", &measures.recovery),
-    ] {
-        if let Some(ended) = ended {
-            page.hang(what, 13, &who(ended));
-        }
+    for (what, ended) in endings(report) {
+        page.hang(&format!("  {what}"), 13, &who(report, ended));
     }
 }
 
-/// The measures, by the names people know.
-pub(super) fn named(measures: &Measures) -> [(&'static str, &Measure); 6] {
-    [
+/// The measures that apply, by the names people know: an experiment has no team to detect or acknowledge anything.
+pub(super) fn named(report: &Report) -> Vec<(&'static str, &Measure)> {
+    let measures = &report.measures;
+    if report.scorecard.is_none() {
+        return match measures.impact {
+            Some(_) => vec![
+                ("users well", &measures.time_to_mitigate),
+                ("recovery", &measures.time_to_recover),
+            ],
+            None => Vec::new(),
+        };
+    }
+    vec![
         ("TTD", &measures.time_to_detect),
         ("  machine", &measures.time_to_detect_machine),
         ("  people", &measures.time_to_detect_human),
@@ -272,46 +279,66 @@ pub(super) fn named(measures: &Measures) -> [(&'static str, &Measure); 6] {
     ]
 }
 
+/// Who ended impact, and who brought steady state back; of an experiment once, since nobody works on it.
+pub(super) fn endings(report: &Report) -> Vec<(&'static str, &Ended)> {
+    let measures = &report.measures;
+    let recovered = measures.recovery.iter().map(|ended| ("recovered", ended));
+    if report.scorecard.is_none() {
+        return recovered.map(|(_, ended)| ("ended", ended)).collect();
+    }
+    let mitigated = measures.mitigation.iter().map(|ended| ("mitigated", ended));
+    mitigated.chain(recovered).collect()
+}
+
 /// Who ended it, as a sentence.
-pub(super) fn who(ended: &Ended) -> String {
+pub(super) fn who(report: &Report, ended: &Ended) -> String {
+    let by = match ended.by {
+        Ender::Team if report.scorecard.is_none() => "a person",
+        by => by.as_str(),
+    };
+    format!("by {by}: {} {}", ended.reason, place(report, &ended.moment))
+}
+
+/// The event behind a moment, and where it stands on the timeline.
+fn place(report: &Report, moment: &Moment) -> String {
     format!(
-        "by {}: {} (event {})",
-        ended.by.as_str(),
-        ended.reason,
-        ended.moment.seq
+        "(event {} at {})",
+        moment.seq,
+        since_began(&report.began, &moment.at)
     )
 }
 
-/// A time and its error bound.
-pub(super) fn value(measure: &Measure) -> String {
+/// A time and its error bound. What a drill's timer cuts, because the team was not done, is an experiment's own course.
+pub(super) fn value(report: &Report, measure: &Measure) -> String {
     let bound = match measure.error_bound_ms {
         0 => String::new(),
         ms => format!(" ±{}", span(ms)),
     };
-    match &measure.reading {
-        Reading::Measured { value_ms } => format!("{}{bound}", span(*value_ms)),
-        Reading::Censored {
-            at_least_ms,
-            because,
-        } => format!("over {}{bound}, {}", span(*at_least_ms), censored(*because)),
-        Reading::Pending => "pending".into(),
-        Reading::NotApplicable => "not applicable".into(),
+    match (&measure.reading, &measure.from, &measure.to) {
+        (Reading::Censored { .. }, Some(from), Some(to)) if report.scorecard.is_none() => {
+            format!("{}{bound}", span(to.moment.after(&from.moment)))
+        }
+        (Reading::Measured { value_ms }, ..) => format!("{}{bound}", span(*value_ms)),
+        (
+            Reading::Censored {
+                at_least_ms,
+                because,
+            },
+            ..,
+        ) => format!("over {}{bound}, {}", span(*at_least_ms), censored(*because)),
+        (Reading::Pending, ..) => "pending".into(),
+        (Reading::NotApplicable, ..) => "not applicable".into(),
     }
 }
 
 /// The two ends of a measure and how it came about.
-pub(super) fn ends(measure: &Measure) -> String {
-    let end =
-        |end: &crate::score::measures::Endpoint| format!("{} (event {})", end.what, end.moment.seq);
+pub(super) fn ends(report: &Report, measure: &Measure) -> String {
+    let end = |end: &Endpoint| format!("{} {}", end.what, place(report, &end.moment));
     match (&measure.from, &measure.to) {
         (Some(from), Some(to)) => format!("{} to {}", end(from), end(to)),
         (Some(from), None) => format!("{}; {}", end(from), measure.reason),
         _ => measure.reason.clone(),
     }
-}
-
-fn sentence(measure: &Measure) -> String {
-    format!("{}: {}", value(measure), ends(measure))
 }
 
 fn censored(because: Censoring) -> &'static str {

@@ -4,7 +4,7 @@ use super::script::{
     Script, any_update, before, critical, drill, experiment, forbid, line, name, timed, update,
     weighing,
 };
-use crate::engine::event::{Event, Fact, StopCause, Verdict};
+use crate::engine::event::{Event, Fact, StopCause, UndoCause, UndoneBy, Verdict};
 use crate::model::runbook::{
     Anchor, Audience, By, Expected, Milestone, PhraseSet, Target, UpdatePart,
 };
@@ -140,7 +140,7 @@ fn a_scorecard_on_a_terminal_tells_every_point_and_why() {
     drill slow-signer-drill: passed (exit 0)
       stack and team passed
 
-      run        r-1, created 2026-03-02T10:00:00Z
+      run        r-1, begun 2026-03-02 10:00:00 UTC
       log        to event 22, chain head c0ffee; rubric 2
       hypothesis A slow signer delays transfers but loses none.
       stack      wallet-staging: passed
@@ -152,25 +152,32 @@ fn a_scorecard_on_a_terminal_tells_every_point_and_why() {
       observed   86.6 (13 of 15 weight could be seen)
       rating     P, performed (P by outcome 81.2)
 
-    times
-      impact     observed by send, 5s after the fault; last good 2s earlier (event 5)
-      TTD        30.5s ±2s: impact observed by send (event 5) to alert Slow (event 6)
-        machine  30.5s ±2s: impact observed by send (event 5) to alert Slow (event 6)
-        people   1m5s ±2s: impact observed by send (event 5) to wallet-api: transfers hang (event 7)
-      TTA        2m: first page: alert Slow (event 6) to acknowledged by a person (event 10)
-      TTM        9m47s ±2s: impact observed by send (event 5) to impact probes hold again (event 20)
-      TTR        9m47s ±3s: impact observed by send (event 5) to all of steady state holds again
-                 (event 20)
+    times to detect (TTD), to acknowledge (TTA), to mitigate (TTM), to recover (TTR)
+      impact     observed by send, 5s after the fault; last good 2s earlier (event 5 at +00:15.0)
+      TTD        30.5s ±2s: impact observed by send (event 5 at +00:15.0) to alert Slow
+                 (event 6 at +00:45.5)
+        machine  30.5s ±2s: impact observed by send (event 5 at +00:15.0) to alert Slow
+                 (event 6 at +00:45.5)
+        people   1m5s ±2s: impact observed by send (event 5 at +00:15.0) to wallet-api: transfers hang
+                 (event 7 at +01:20.0)
+      TTA        2m: first page: alert Slow (event 6 at +00:45.5) to acknowledged by a person
+                 (event 10 at +02:45.5)
+      TTM        9m47s ±2s: impact observed by send (event 5 at +00:15.0) to impact probes hold again
+                 (event 20 at +10:02.0)
+      TTR        9m47s ±3s: impact observed by send (event 5 at +00:15.0) to all of steady state holds
+                 again (event 20 at +10:02.0)
       remission  held for 30s and was lost again (events 13 to 14)
-      mitigated  by team: fault slow-signer was undone: remedy `rollback` ended it (event 18)
-      recovered  by team: fault slow-signer was undone: remedy `rollback` ended it (event 18)
+      mitigated  by team: fault slow-signer was undone: remedy `rollback` ended it
+                 (event 18 at +10:00.0)
+      recovered  by team: fault slow-signer was undone: remedy `rollback` ended it
+                 (event 18 at +10:00.0)
 
     checks
       steady state  send: held
       steady state  nonce: held
       during        nonce: held
 
-    lines
+    runbook, line by line: verdict, points, what was expected and what happened
       met                3/3   detect, critical: detected by a person within 2m of impact, at the latest
                                10m
                                  detected 1m5s after impact; due within 2m, at the latest 10m (event 7)
@@ -304,16 +311,16 @@ fn a_report_in_markdown_is_a_summary_with_tables() {
 
     | | | from, to |
     |---|---|---|
-    | TTD | 30.5s ±2s | impact observed by send (event 5) to alert Slow (event 6) |
-    | machine | 30.5s ±2s | impact observed by send (event 5) to alert Slow (event 6) |
-    | people | 1m5s ±2s | impact observed by send (event 5) to wallet-api: transfers hang (event 7) |
-    | TTA | 2m | first page: alert Slow (event 6) to acknowledged by a person (event 10) |
-    | TTM | 9m47s ±2s | impact observed by send (event 5) to impact probes hold again (event 20) |
-    | TTR | 9m47s ±3s | impact observed by send (event 5) to all of steady state holds again (event 20) |
+    | TTD | 30.5s ±2s | impact observed by send (event 5 at +00:15.0) to alert Slow (event 6 at +00:45.5) |
+    | machine | 30.5s ±2s | impact observed by send (event 5 at +00:15.0) to alert Slow (event 6 at +00:45.5) |
+    | people | 1m5s ±2s | impact observed by send (event 5 at +00:15.0) to wallet-api: transfers hang (event 7 at +01:20.0) |
+    | TTA | 2m | first page: alert Slow (event 6 at +00:45.5) to acknowledged by a person (event 10 at +02:45.5) |
+    | TTM | 9m47s ±2s | impact observed by send (event 5 at +00:15.0) to impact probes hold again (event 20 at +10:02.0) |
+    | TTR | 9m47s ±3s | impact observed by send (event 5 at +00:15.0) to all of steady state holds again (event 20 at +10:02.0) |
 
-    Mitigated by team: fault slow-signer was undone: remedy `rollback` ended it (event 18).
+    Mitigated by team: fault slow-signer was undone: remedy `rollback` ended it (event 18 at +10:00.0).
 
-    Recovered by team: fault slow-signer was undone: remedy `rollback` ended it (event 18).
+    Recovered by team: fault slow-signer was undone: remedy `rollback` ended it (event 18 at +10:00.0).
 
     ### Checks
 
@@ -321,7 +328,7 @@ fn a_report_in_markdown_is_a_summary_with_tables() {
     - steady state nonce: held
     - during nonce: held
 
-    Run r-1, created 2026-03-02T10:00:00Z, read to event 22, chain head c0ffee, rubric 2.
+    Run r-1, begun 2026-03-02 10:00:00 UTC, read to event 22, chain head c0ffee, rubric 2.
     "#);
 }
 
@@ -364,6 +371,44 @@ fn a_report_names_its_rubric_its_sequence_and_its_chain_head() {
 }
 
 #[test]
+fn an_experiment_shows_no_times_of_a_team_and_its_recovery_is_not_cut_by_its_own_timer() {
+    let report = Script::new(experiment())
+        .at(10.0)
+        .fault("slow-signer")
+        .at(15.0)
+        .fails("send")
+        .at(60.0)
+        .undo("slow-signer", UndoCause::Timer)
+        .undone("slow-signer", UndoneBy::Us)
+        .at(62.0)
+        .passes("send")
+        .at(90.0)
+        .observed()
+        .ends(Verdict::Passed)
+        .judge();
+    for page in [text::render(&report), markdown::render(&report)] {
+        for word in ["TTD", "TTA", "TTM", "TTR", "team", "cut by"] {
+            assert!(!page.contains(word), "{word} in\n{page}");
+        }
+        assert!(
+            page.contains("recovery") && page.contains("by timer"),
+            "{page}"
+        );
+    }
+}
+
+#[test]
+fn a_narrow_terminal_wraps_every_line_and_keeps_words_whole() {
+    for width in [60, 80] {
+        let page = text::render_within(&judge(&story()), width);
+        for line in page.lines() {
+            assert!(line.chars().count() <= width, "{line:?}");
+        }
+        assert!(page.contains("times to detect (TTD)") && page.contains("restart-api"));
+    }
+}
+
+#[test]
 fn no_line_on_a_terminal_is_wider_than_100_columns_and_none_moves_the_cursor() {
     let mut plan = drill([timed(
         "public",
@@ -373,7 +418,7 @@ fn no_line_on_a_terminal_is_wider_than_100_columns_and_none_moves_the_cursor() {
         None,
         Anchor::Detected,
     )]);
-    plan.experiment.hypothesis = "long ".repeat(60) + &"ü".repeat(350) + "\u{1b}[2J";
+    plan.experiment.hypothesis = "long ".repeat(60) + "ü".repeat(350).as_str() + "\u{1b}[2J";
     let report = Script::new(plan)
         .at(10.0)
         .fault("slow-signer")
