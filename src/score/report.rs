@@ -396,7 +396,10 @@ fn during(timeline: &Timeline<'_>, probe: &ProbeName) -> CheckResult {
         None if failed_all_along(timeline, probe) => {
             CheckResult::Failed("it failed before the first fault, and went on failing".into())
         }
-        None if timeline.is_observed(probe) => held(timeline),
+        // A run that was ended before its time errs for that reason, not for what could not be seen by then.
+        None if timeline.is_observed(probe) || timeline.end.is_some_and(|end| end.cut_short()) => {
+            held(timeline)
+        }
         None => match timeline.verdict {
             None => CheckResult::NotReached,
             // Only logs from before observation was recorded passed without it.

@@ -559,7 +559,10 @@ fn what_was_not_observed_is_said_in_every_form_and_is_never_held() {
     assert_eq!(report.exit_code(), Some(4));
     let json = serde_json::to_value(&report).expect("a report is JSON");
     assert_eq!(json["checks"][2]["result"], "not_observed");
-    assert_eq!(json["overall"]["reason"], "the hypothesis was not observed");
+    assert_eq!(
+        json["overall"]["reason"],
+        "the hypothesis was not observed: because of the story"
+    );
     let shown = text::render(&report);
     assert!(
         shown.contains(
