@@ -158,7 +158,11 @@ async fn run_all(
 /// What dead processes left on these stacks is undone first. Answers whether it could be: if not, nothing is begun.
 async fn settle_leftovers(app: &App, plans: &[Plan], terminal: Terminal) -> anyhow::Result<bool> {
     let mut settled = true;
-    for mut left in recovery::recover(&app.supervisor).await?.taken {
+    let recovered = recovery::recover(&app.supervisor).await?;
+    for (run, error) in &recovered.failed {
+        terminal.note(&format!("run {run} is still open: {error}"));
+    }
+    for mut left in recovered.taken {
         // Other stacks' are undone beside this; nothing waits for them.
         if !plans
             .iter()

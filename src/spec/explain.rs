@@ -6,7 +6,7 @@
 mod faults;
 mod people;
 
-use crate::model::fault::Call;
+use crate::model::fault::{Call, Capture};
 use crate::model::plan::{Exercise, Plan};
 use crate::model::probe::{Ask, Expect, HttpRequest, Probe, Program, Tolerance};
 use crate::model::stack::Identity;
@@ -239,6 +239,8 @@ fn expected(expect: &Expect) -> String {
             .map(|(path, value)| format!("{path} is {value}")),
     );
     parts.extend(expect.body.as_ref().map(|text| format!("holds \"{text}\"")));
+    let headers = expect.headers.iter();
+    parts.extend(headers.map(|(name, value)| format!("header {name} is \"{value}\"")));
     parts.extend(expect.exit.map(|exit| format!("exit {exit}")));
     parts.extend(expect.below.map(|number| format!("below {number}")));
     parts.extend(expect.above.map(|number| format!("above {number}")));
@@ -258,6 +260,14 @@ fn call(call: &Call) -> String {
     match call {
         Call::Http(request) => http(request),
         Call::Run(command) => format!("run {}", program(command)),
+    }
+}
+
+/// What is read before something is done.
+fn captured(capture: &Capture) -> String {
+    match &capture.read {
+        Some(path) => format!("{path} of {}", call(&capture.call)),
+        None => format!("what {} prints", call(&capture.call)),
     }
 }
 
