@@ -1,4 +1,6 @@
-//! Addresses: `host:port` taken apart and compared, names resolved, URLs as they may be shown.
+//! Addresses: `host:port` taken apart and (in [`agreement`]) compared, names resolved, URLs as they may be shown.
+
+pub(crate) mod agreement;
 
 use std::fmt::{self, Write as _};
 use std::net::{IpAddr, Ipv6Addr};
@@ -78,33 +80,6 @@ impl Place {
             return Err(format!("{self} has no address"));
         }
         Ok(found)
-    }
-
-    /// Whether both mean the same socket, as far as their spelling tells: `localhost` is loopback, and no host at all is
-    /// every address.
-    pub(crate) fn agrees_with(&self, other: &Self) -> bool {
-        self.port == other.port
-            && (self.host.eq_ignore_ascii_case(&other.host)
-                || self.is_localhost() && other.is_loopback()
-                || self.is_loopback() && other.is_localhost()
-                || self.is_everywhere() && other.is_everywhere()
-                || self.ip().is_some() && self.ip() == other.ip())
-    }
-
-    fn is_localhost(&self) -> bool {
-        self.host.eq_ignore_ascii_case("localhost")
-    }
-
-    fn is_loopback(&self) -> bool {
-        self.ip().is_some_and(|ip| ip.is_loopback())
-    }
-
-    fn is_everywhere(&self) -> bool {
-        self.host.is_empty() || self.ip().is_some_and(|ip| ip.is_unspecified())
-    }
-
-    fn ip(&self) -> Option<IpAddr> {
-        self.host.parse().ok().map(|ip: IpAddr| ip.to_canonical())
     }
 }
 
@@ -197,24 +172,6 @@ mod tests {
             Ok("127.0.0.1:80")
         );
         assert!(Place::of_url("http://${env:HOST}/").is_err());
-    }
-
-    #[test]
-    fn localhost_agrees_with_loopback_and_other_spellings_do_not() {
-        let agree = |a: &str, b: &str| {
-            let (a, b): (Place, Place) = (a.parse().expect("a place"), b.parse().expect("a place"));
-            assert_eq!(a.agrees_with(&b), b.agrees_with(&a));
-            a.agrees_with(&b)
-        };
-        assert!(agree("localhost:1", "127.0.0.1:1"));
-        assert!(agree("LOCALHOST:1", "[::1]:1"));
-        assert!(agree(":1", "[::]:1"));
-        assert!(agree("0.0.0.0:1", "[::]:1"));
-        assert!(agree("Signer:1", "signer:1"));
-        assert!(!agree("localhost:1", "127.0.0.1:2"));
-        assert!(!agree("127.0.0.1:1", "[::1]:1"));
-        assert!(!agree("0.0.0.0:1", "127.0.0.1:1"));
-        assert!(!agree("signer:1", "127.0.0.1:1"));
     }
 
     #[test]

@@ -17,7 +17,8 @@ use crate::clock::{SystemClock, SystemIds};
 use crate::engine::event::{Fact, Origin, StopCause};
 use crate::faults::docker;
 use crate::faults::drivers::Drivers;
-use crate::model::fault::{Act, Call, Hook};
+use crate::model::drill::Remedy;
+use crate::model::fault::{Act, Call, Hook, Injection};
 use crate::model::ids::RunId;
 use crate::model::plan::Plan;
 use crate::model::probe::{Ask, HttpRequest, Program};
@@ -222,14 +223,15 @@ struct Carrier {
 }
 
 impl Carrier {
-    async fn carry(&self, stack: &Stack) -> Result<(), String> {
+    /// Serves a stack's proxies where it leaves that to firedrill and nobody does so yet. Answers whether that was so.
+    async fn carry(&self, stack: &Stack) -> Result<bool, String> {
         let Some(target) = stack.toxiproxy.as_ref().filter(|target| target.embedded) else {
-            return Ok(());
+            return Ok(false);
         };
         // Held while serving begins: of two starts on one stack, one binds.
         let mut carried = self.carried.lock().await;
         if carried.contains(&target.url) || self.answers(&target.url).await {
-            return Ok(());
+            return Ok(false);
         }
         let address = target
             .url
@@ -268,7 +270,7 @@ impl Carrier {
             }
         });
         carried.insert(target.url.clone());
-        Ok(())
+        Ok(true)
     }
 
     /// Whether some Toxiproxy serves there already: another firedrill's, or the demo stack's own.
@@ -284,7 +286,7 @@ impl Carrier {
     }
 }
 
-/// Before a run: programs allowed, embedded proxies up, staging proven, and only then missing proxies created.
+/// Before a run: programs allowed and staging proven, and only then embedded proxies served and missing ones created.
 struct Preflight {
     carrier: Arc<Carrier>,
     inspection: Inspection,
@@ -295,7 +297,16 @@ struct Preflight {
 impl Inspector for Preflight {
     fn inspect<'a>(&'a self, plan: &'a Plan) -> Answer<'a, Result<Vec<String>, Vec<String>>> {
         Box::pin(async move {
-            let proof = self.look(plan).await?;
+            let mut proof = self.look(plan).await?;
+            if self
+                .carrier
+                .carry(&plan.stack)
+                .await
+                .map_err(|finding| vec![finding])?
+            {
+                // What was not there to be looked at is now.
+                proof = self.inspection.inspect(plan).await?;
+            }
             self.drivers
                 .prepare(&plan.stack)
                 .await
@@ -304,17 +315,19 @@ impl Inspector for Preflight {
         })
     }
 
-    fn prove<'a>(&'a self, stack: &'a Stack) -> Answer<'a, Result<Vec<String>, Vec<String>>> {
-        self.inspection.prove(stack)
+    fn prove<'a>(
+        &'a self,
+        stack: &'a Stack,
+        injection: &'a Injection,
+    ) -> Answer<'a, Result<Vec<String>, Vec<String>>> {
+        self.inspection.prove(stack, injection)
     }
 }
 
 impl Preflight {
+    /// Reads, and touches nothing: no port is taken either.
     async fn look(&self, plan: &Plan) -> Result<Vec<String>, Vec<String>> {
         let mut findings = self.refused_programs(plan);
-        if let Err(finding) = self.carrier.carry(&plan.stack).await {
-            findings.push(finding);
-        }
         match self.inspection.inspect(plan).await {
             Ok(proof) if findings.is_empty() => Ok(proof),
             Ok(_) => Err(findings),
@@ -359,25 +372,16 @@ fn programs(plan: &Plan) -> impl Iterator<Item = &Program> {
             Act::Hook(hook) => Some(hook),
             _ => None,
         });
-    let hooked = hooks.flat_map(calls_of);
+    let hooked = hooks.flat_map(Hook::calls);
     let remedies = plan
         .drill
         .iter()
         .flat_map(|exercise| &exercise.drill.remedies);
-    let remedied = remedies.flat_map(|remedy| remedy.act.iter().chain(&remedy.restore));
+    let remedied = remedies.flat_map(Remedy::calls);
     probes.chain(hooked.chain(remedied).filter_map(|call| match call {
         Call::Run(program) => Some(program),
         Call::Http(_) => None,
     }))
-}
-
-fn calls_of(hook: &Hook) -> impl Iterator<Item = &Call> {
-    let verifies = hook
-        .verify
-        .iter()
-        .chain(&hook.verify_undone)
-        .map(|verify| &verify.call);
-    std::iter::once(&hook.act).chain(&hook.undo).chain(verifies)
 }
 
 /// The platform's data folder of firedrill, else one beside the working folder.

@@ -9,7 +9,7 @@ use crate::engine::event::{Event, Token, UndoneBy};
 use crate::engine::undo::Armed;
 use crate::engine::watch::Sample;
 use crate::model::fault::Injection;
-use crate::model::ids::RunId;
+use crate::model::ids::{RunId, StackName};
 use crate::model::plan::Plan;
 use crate::model::probe::Probe;
 use crate::model::stack::{ContainerSelector, Stack};
@@ -86,8 +86,17 @@ pub trait Journal: Send + Sync {
     /// A run's whole log, its chain checked.
     fn load<'a>(&'a self, run: &'a RunId) -> Answer<'a, Result<Vec<Event>, JournalError>>;
 
-    /// Runs that have no `RunEnded` yet, oldest first.
-    fn unfinished(&self) -> Answer<'_, Result<Vec<RunId>, JournalError>>;
+    /// Runs that have no `RunEnded` yet, oldest first. No log is read for this: one that is damaged is listed, too.
+    fn unfinished(&self) -> Answer<'_, Result<Vec<Unfinished>, JournalError>>;
+}
+
+/// A run without an end, as the journal knows it beside its log.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Unfinished {
+    /// Which.
+    pub run: RunId,
+    /// On which stack.
+    pub stack: StackName,
 }
 
 /// Holding a run. Dropped, and at the latest when the process dies, it is free again.
@@ -207,8 +216,12 @@ pub trait Inspector: Send + Sync {
     /// Before a run: identity and every target; what was read, or all findings.
     fn inspect<'a>(&'a self, plan: &'a Plan) -> Answer<'a, Result<Vec<String>, Vec<String>>>;
 
-    /// Before each fault: identity only.
-    fn prove<'a>(&'a self, stack: &'a Stack) -> Answer<'a, Result<Vec<String>, Vec<String>>>;
+    /// Before each fault: identity, and that what this one acts on is proven by it.
+    fn prove<'a>(
+        &'a self,
+        stack: &'a Stack,
+        injection: &'a Injection,
+    ) -> Answer<'a, Result<Vec<String>, Vec<String>>>;
 }
 
 /// Reads containers without touching them: what an [`Inspector`] needs of Docker, so that it knows nothing else of it.

@@ -5,13 +5,14 @@
 //! leaves, and none outlives its expectation's `within` or the future that asks it. When to ask is not decided here.
 
 mod difference;
+mod ground;
 mod http;
 pub mod identity;
 mod locality;
 mod mainnet;
-mod network;
 mod process;
 mod prometheus;
+mod reached;
 mod targets;
 mod tcp;
 

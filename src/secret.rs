@@ -3,6 +3,9 @@
 //! A plan, its log, the tokens of its undos, pages and errors hold only references. A value is looked up where a request
 //! leaves or a program starts, and is kept nowhere. `${env:}`, a reference to nothing, stands for the text `${env:`
 //! itself, so that a text which merely looks like a reference, such as a variable somebody gave, never becomes one.
+//!
+//! `${captured}`, what was there before a hook was done, is a reference of another kind in the same templates: it is
+//! filled in once, before anything is looked up.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -14,6 +17,12 @@ pub type Environment = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 const OPENING: &str = "${env:";
 /// What stands for [`OPENING`] itself.
 const LITERAL: &str = "${env:}";
+/// What stands for what a hook or a remedy captured before it acted.
+pub(crate) const CAPTURED: &str = "${captured}";
+/// How that begins.
+const CAPTURED_OPENING: &str = "${captured";
+/// What stands for [`CAPTURED_OPENING`] itself.
+const CAPTURED_LITERAL: &str = "${captured:}";
 
 /// A reference to a variable that this process doesn't have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -32,16 +41,60 @@ pub(crate) fn reference(name: &str) -> String {
 
 /// A text in which nothing is a reference, whatever it looks like.
 pub(crate) fn literal(text: &str) -> Cow<'_, str> {
-    if text.contains(OPENING) {
-        Cow::Owned(text.replace(OPENING, LITERAL))
+    if is_in(text) {
+        let text = text.replace(OPENING, LITERAL);
+        Cow::Owned(text.replace(CAPTURED_OPENING, CAPTURED_LITERAL))
     } else {
         Cow::Borrowed(text)
     }
 }
 
-/// Whether something of the text is looked up when it is used.
+/// Whether something of the text is looked up or filled in before it is used.
 pub(crate) fn is_in(text: &str) -> bool {
-    text.contains(OPENING)
+    text.contains(OPENING) || text.contains(CAPTURED_OPENING)
+}
+
+/// One piece of a template.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Piece<'a> {
+    /// Text as it is.
+    Plain(&'a str),
+    /// An environment variable's value.
+    Variable(&'a str),
+    /// What was captured.
+    Captured,
+}
+
+/// A template, piece by piece. What is never closed is no reference.
+pub(crate) fn pieces(template: &str) -> Vec<Piece<'_>> {
+    let mut all = Vec::new();
+    let mut rest = template;
+    loop {
+        let next = [OPENING, CAPTURED_OPENING];
+        let next = next
+            .into_iter()
+            .filter_map(|opening| Some((rest.find(opening)?, opening)));
+        let Some((at, opening)) = next.min() else {
+            break;
+        };
+        let (before, after) = (&rest[..at], &rest[at + opening.len()..]);
+        if !before.is_empty() {
+            all.push(Piece::Plain(before));
+        }
+        let (piece, left) = match after.split_once('}') {
+            Some(("", left)) if opening == OPENING => (Piece::Plain(opening), left),
+            Some((name, left)) if opening == OPENING => (Piece::Variable(name), left),
+            Some(("", left)) => (Piece::Captured, left),
+            Some((":", left)) => (Piece::Plain(opening), left),
+            _ => (Piece::Plain(opening), after),
+        };
+        all.push(piece);
+        rest = left;
+    }
+    if !rest.is_empty() {
+        all.push(Piece::Plain(rest));
+    }
+    all
 }
 
 /// The text with the values of its references. Values are not looked into again.
@@ -53,24 +106,36 @@ pub(crate) fn revealed<'a>(
         return Ok(Cow::Borrowed(text));
     }
     let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once(OPENING) {
-        out.push_str(before);
-        // What is never closed is no reference.
-        let Some((name, after)) = after.split_once('}') else {
-            out.push_str(OPENING);
-            rest = after;
-            break;
-        };
-        if name.is_empty() {
-            out.push_str(OPENING);
-        } else {
-            out.push_str(&environment(name).ok_or_else(|| Unset(name.to_owned()))?);
+    for piece in pieces(text) {
+        match piece {
+            Piece::Plain(plain) => out.push_str(plain),
+            Piece::Variable(name) => {
+                out.push_str(&environment(name).ok_or_else(|| Unset(name.to_owned()))?);
+            }
+            // Files hold it only where something is captured, which is filled in first.
+            Piece::Captured => out.push_str(CAPTURED),
         }
-        rest = after;
     }
-    out.push_str(rest);
     Ok(Cow::Owned(out))
+}
+
+/// The template with what was captured as plain text in it. `written` says how, given all plain text before.
+pub(crate) fn filled(template: &str, written: impl Fn(&str) -> String) -> String {
+    let mut out = Template::default();
+    let mut before = String::new();
+    for piece in pieces(template) {
+        let plain = match piece {
+            Piece::Plain(plain) => Cow::Borrowed(plain),
+            Piece::Captured => Cow::Owned(written(&before)),
+            Piece::Variable(name) => {
+                out.whole(&reference(name));
+                continue;
+            }
+        };
+        out.plain(&plain);
+        before.push_str(&plain);
+    }
+    out.into_text()
 }
 
 /// A text being put together out of plain pieces and references.
@@ -97,9 +162,13 @@ impl Template {
     }
 
     /// The text; nothing where it holds no reference.
-    pub(crate) fn finish(mut self) -> Option<String> {
+    pub(crate) fn finish(self) -> Option<String> {
+        self.has_reference.then(|| self.into_text())
+    }
+
+    fn into_text(mut self) -> String {
         self.done.push_str(&literal(&self.plain));
-        self.has_reference.then_some(self.done)
+        self.done
     }
 }
 
@@ -135,6 +204,27 @@ mod tests {
     }
 
     #[test]
+    fn a_template_is_its_pieces() {
+        assert_eq!(
+            pieces("a${captured}b${env:A}${env:}${captured:}}${captured"),
+            [
+                Piece::Plain("a"),
+                Piece::Captured,
+                Piece::Plain("b"),
+                Piece::Variable("A"),
+                Piece::Plain("${env:"),
+                Piece::Plain("${captured"),
+                Piece::Plain("}"),
+                Piece::Plain("${captured"),
+            ]
+        );
+        assert_eq!(
+            filled("${env:A}-${captured}", |before| format!("({before})")),
+            "${env:A}-(-)"
+        );
+    }
+
+    #[test]
     fn what_merely_looks_like_a_reference_is_never_looked_up() {
         for text in [
             "${env:A}",
@@ -142,6 +232,10 @@ mod tests {
             "${env:${env:A}}",
             "${env:",
             "${env:}",
+            "${captured}",
+            "${captured:}",
+            "${captured",
+            "$${captured}${env:A}",
         ] {
             assert_eq!(revealed(&literal(text), &given()).as_deref(), Ok(text));
         }

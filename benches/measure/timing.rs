@@ -10,6 +10,7 @@ use firedrill::clock::{SystemClock, SystemIds};
 use firedrill::engine::event::{Trigger, Verdict};
 use firedrill::engine::watch::Sample;
 use firedrill::faults::fake::{FakeDriver, World};
+use firedrill::model::fault::Injection;
 use firedrill::model::ids::{ProbeName, RunId};
 use firedrill::model::plan::Plan;
 use firedrill::model::probe::Probe;
@@ -222,7 +223,11 @@ impl Inspector for Everything {
         Box::pin(std::future::ready(Ok(Vec::new())))
     }
 
-    fn prove<'a>(&'a self, _: &'a Stack) -> Answer<'a, Result<Vec<String>, Vec<String>>> {
+    fn prove<'a>(
+        &'a self,
+        _: &'a Stack,
+        _: &'a Injection,
+    ) -> Answer<'a, Result<Vec<String>, Vec<String>>> {
         Box::pin(std::future::ready(Ok(Vec::new())))
     }
 }

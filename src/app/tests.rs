@@ -133,3 +133,56 @@ async fn a_secret_reaches_the_stack_and_never_the_data_folder() {
     }
     assert!(folder.0.join("check.ran").exists());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_and_a_run_that_is_not_proven_take_no_port() {
+    let (api, folder) = (
+        TcpListener::bind("127.0.0.1:0").await,
+        Scripts::new("app-ports"),
+    );
+    let address = api.and_then(|free| free.local_addr()).expect("a port");
+    let stack = |claim: &str| {
+        format!(
+            "kind: Stack\nname: wallet\nenvironment: staging\nidentity:\n  - {{upstreams: {{within: [\"{claim}\"]}}}}\n\
+             toxiproxy: {{url: \"http://{address}\", embedded: true}}\nservices: {{api: {{}}, signer: {{}}}}\nlinks:\n\
+             \x20 - {{from: api, to: signer, proxy: p, listen: \"127.0.0.1:1\", upstream: \"127.0.0.1:2\"}}\n\
+             probes: {{p: {{http: \"http://127.0.0.1:3/\"}}}}\n"
+        )
+    };
+    let experiment = "kind: Experiment\nname: e\nstack: wallet\nhypothesis: It holds.\nsteady_state: [{probe: p}]\n\
+                      method: [{down: {link: p, for: 1s}}]\n";
+    let plan = |claim: &str| {
+        fs::write(folder.0.join("wallet.yaml"), stack(claim)).expect("a file");
+        fs::write(folder.0.join("experiment.yaml"), experiment).expect("a file");
+        let options = Options {
+            stacks_dir: Some(folder.0.clone()),
+            ..Options::default()
+        };
+        let plan = load_plan(&folder.0.join("experiment.yaml"), &options);
+        plan.map_err(|found| found.render(false)).expect("a plan")
+    };
+    let settings = Settings {
+        data: folder.0.join("data"),
+        environments: vec!["staging".to_owned()],
+        programs: None,
+    };
+    let app = App::open(settings).await.expect("an app");
+    let is_free = || std::net::TcpListener::bind(address).is_ok();
+    let proof = app
+        .rehearse(&plan("127.0.0.0/8"))
+        .await
+        .expect("it is in order");
+    let carried = format!(
+        "no Toxiproxy at http://{address}; firedrill will carry the links itself while it runs"
+    );
+    assert!(proof.contains(&carried), "{proof:?}");
+    assert!(is_free(), "a dry run took the port");
+    let started = app
+        .supervisor
+        .start(plan("10.0.0.0/8"), None, Trigger::CommandLine)
+        .await;
+    let mut handle = started.expect("it starts");
+    handle.ended().await;
+    assert!(is_free(), "an unproven stack's port was taken");
+    app.close(StopCause::Signal).await;
+}

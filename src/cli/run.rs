@@ -25,7 +25,7 @@ use list::{List, Planned};
 Examples:
   firedrill run experiments/slow-signer.yaml
   firedrill run experiments/*.yaml --junit results.xml --markdown summary.md
-  firedrill run drills/signer-outage.yaml              be drilled: standard error names the room
+  firedrill run drills/signer-outage.yaml      be drilled; the room is named
   firedrill run drills/bad-token.yaml --dry-run --var host=127.0.0.2
 
 Every file is checked before anything is touched. SIGINT and SIGTERM undo

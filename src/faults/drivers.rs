@@ -103,6 +103,7 @@ mod tests {
             ),
             (
                 Act::Hook(Hook {
+                    capture: None,
                     act: absent(),
                     verify: None,
                     undo: Some(absent()),

@@ -5,6 +5,7 @@
 //! for the configuration to say, before a plan gets here.
 
 mod call;
+mod captured;
 #[cfg(test)]
 mod tests;
 
@@ -14,12 +15,13 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use self::call::{Trouble, perform};
+use self::call::{Trouble, capture, perform};
+use self::captured::Captured;
 use super::attempts::Attempts;
 use super::{deadline, misdirected, opened, owner, sealed};
 use crate::engine::event::{Token, UndoneBy};
 use crate::engine::undo::Armed;
-use crate::model::fault::{Act, Call, Cause, Hook, Injection, Verify};
+use crate::model::fault::{Act, Call, Capture, Cause, Hook, Injection, Verify};
 use crate::model::ids::RunId;
 use crate::model::stack::Stack;
 use crate::outbound::Outbound;
@@ -37,8 +39,11 @@ const ASK_AGAIN: Duration = Duration::from_millis(200);
 struct Mark {
     /// The owner tag.
     owner: String,
-    /// What is called.
+    /// What is called, with what was captured already in the undo.
     hook: Hook,
+    /// What was there before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    captured: Option<Captured>,
 }
 
 /// Drives hooks.
@@ -58,8 +63,8 @@ impl HookDriver {
         }
     }
 
-    /// Everything that is refused before anything is touched, and what the undo needs.
-    fn read(&self, run: &RunId, injection: &Injection) -> Result<Token, FaultError> {
+    /// Everything that is refused before anything is touched, and what the undo needs: what it will send is whole here.
+    async fn read(&self, run: &RunId, injection: &Injection) -> Result<Token, FaultError> {
         let Act::Hook(hook) = &injection.act else {
             return Err(misdirected("hook", injection));
         };
@@ -69,6 +74,27 @@ impl HookDriver {
                 why: "it has no undo, and only a remedy may leave something behind".to_owned(),
             });
         }
+        let captured = match &hook.capture {
+            Some(question) => {
+                let question = Capture {
+                    call: anchored(&question.call)?,
+                    read: question.read.clone(),
+                };
+                let limit = deadline::LONGEST_CALL;
+                Some(capture(&self.outbound, &question, limit).await?)
+            }
+            None => None,
+        };
+        let filled = captured
+            .as_ref()
+            .map(|captured| captured.put_into(hook.clone()));
+        let hook =
+            &filled
+                .unwrap_or_else(|| Ok(hook.clone()))
+                .map_err(|why| FaultError::Refused {
+                    what: format!("hook {}", injection.id),
+                    why,
+                })?;
         let anchored = |call: &Call| {
             call::askable(call, self.outbound.environment())?;
             anchored(call)
@@ -80,6 +106,7 @@ impl HookDriver {
             })
         };
         let hook = Hook {
+            capture: hook.capture.clone(),
             act: anchored(&hook.act)?,
             verify: hook.verify.as_ref().map(anchored_verify).transpose()?,
             undo: hook.undo.as_ref().map(anchored).transpose()?,
@@ -92,6 +119,7 @@ impl HookDriver {
         sealed(&Mark {
             owner: owner::tag(run, &injection.id),
             hook,
+            captured,
         })
     }
 
@@ -103,6 +131,8 @@ impl HookDriver {
         }
         let sent = self.attempts.applying(&mark.owner, self.clock.now());
         let mut evidence = Vec::new();
+        let captured = mark.captured.as_ref().map(Captured::shown);
+        evidence.extend(captured.map(|value| format!("{value} was there before")));
         // A repeat after an answer is only looked at: not every hook can be done twice.
         if !self.attempts.is_applied_for_sure(&mark.owner) {
             evidence.push(self.call(&mark.hook.act, until).await?);
@@ -187,7 +217,7 @@ impl FaultDriver for HookDriver {
         _stack: &'a Stack,
         injection: &'a Injection,
     ) -> Answer<'a, Result<Token, FaultError>> {
-        Box::pin(std::future::ready(self.read(run, injection)))
+        Box::pin(self.read(run, injection))
     }
 
     fn apply<'a>(&'a self, armed: &'a Armed) -> Answer<'a, Result<Applied, FaultError>> {

@@ -4,7 +4,6 @@
 //! the token records that it was enabled, and undo enables it only where it is disabled and nobody else says that they
 //! hold it. Toxics are deleted, never zeroed; `/reset` and what is not ours are never touched.
 
-mod address;
 mod client;
 #[cfg(test)]
 mod tests;
@@ -21,7 +20,7 @@ use self::client::{Client, Outcome};
 use self::wire::{Proxy, Wanted, difference};
 use super::attempts::Attempts;
 use super::{deadline, misdirected, opened, owner, sealed};
-use crate::address::shown;
+use crate::address::{agreement, shown};
 use crate::engine::event::{Token, UndoneBy};
 use crate::engine::undo::Armed;
 use crate::model::fault::{Act, Injection, Stream, Toxic};
@@ -467,10 +466,10 @@ async fn agree(proxy: &Proxy, link: &Link) -> Result<(), FaultError> {
         what: format!("proxy {}", link.proxy),
         why: format!("its {what} is {seen}, the stack says {written}"),
     };
-    if !address::listens_at(&proxy.listen, &link.listen).await {
+    if !agreement::listens_at(&proxy.listen, &link.listen).await {
         return Err(differs("listen", &proxy.listen, &link.listen));
     }
-    if !address::leads_to(&proxy.upstream, &link.upstream).await {
+    if !agreement::leads_to(&proxy.upstream, &link.upstream).await {
         return Err(differs("upstream", &proxy.upstream, &link.upstream));
     }
     Ok(())

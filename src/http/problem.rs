@@ -142,6 +142,7 @@ impl From<StartError> for Problem {
         let detail = error.to_string();
         match error {
             StartError::Busy { .. } | StartError::InUse(_) => Self::conflict("stack-busy", detail),
+            StartError::Unreadable { .. } => Self::conflict("log-unreadable", detail),
             StartError::Held(_) => Self::conflict("run-held", detail),
             StartError::ShuttingDown => Self::unavailable("shutting-down", detail),
             StartError::Lock(_) | StartError::Journal(JournalError::Storage(_)) => {

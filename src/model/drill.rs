@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::fault::Call;
+use super::fault::{Call, Capture};
 use super::ids::{DrillName, ExperimentName, RemedyId, RunbookName, StepId, TeamName};
 use super::schedule::Schedule;
 use super::time::Millis;
@@ -99,6 +99,9 @@ pub struct Remedy {
     pub id: RemedyId,
     /// What the button says.
     pub label: String,
+    /// What is read before it acts, for `restore` to put back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capture: Option<Capture>,
     /// What it does, where it does more than end faults.
     pub act: Option<Call>,
     /// What puts the stack back after the run.
@@ -107,6 +110,14 @@ pub struct Remedy {
     pub ends: Vec<StepId>,
     /// From the choice to the act.
     pub takes: Millis,
+}
+
+impl Remedy {
+    /// Every call it makes.
+    pub fn calls(&self) -> impl Iterator<Item = &Call> {
+        let captures = self.capture.iter().map(|capture| &capture.call);
+        captures.chain(&self.act).chain(&self.restore)
+    }
 }
 
 /// What a passing scorecard needs, in percent.

@@ -12,8 +12,14 @@ use super::probe::Expect;
 const LONGEST_QUOTE: usize = 120;
 
 impl Expect {
-    /// Whether an HTTP answer is as expected: its status, then its body.
-    pub fn judge_http(&self, status: u16, body: &[u8]) -> Result<(), String> {
+    /// Whether an HTTP answer is as expected: its status, its headers, then its body. `header` gives all values of a
+    /// header, whatever the case of its name.
+    pub fn judge_http(
+        &self,
+        status: u16,
+        header: impl Fn(&str) -> Vec<String>,
+        body: &[u8],
+    ) -> Result<(), String> {
         match self.status {
             Some(expected) if status != expected => {
                 return Err(format!("status {status}, expected {expected}"));
@@ -22,6 +28,9 @@ impl Expect {
                 return Err(format!("status {status}, expected 200 to 299"));
             }
             _ => {}
+        }
+        for (name, expected) in &self.headers {
+            judge_header(name, expected, &header(name))?;
         }
         self.judge_body(body)
     }
@@ -70,6 +79,24 @@ impl Expect {
             return Err(format!("{number}, expected above {above}"));
         }
         Ok(())
+    }
+}
+
+/// A header that comes more than once must have the expected value each time.
+fn judge_header(name: &str, expected: &str, found: &[String]) -> Result<(), String> {
+    if found.is_empty() {
+        return Err(format!(
+            "header {name} is missing, expected {}",
+            quote(expected)
+        ));
+    }
+    match found.iter().find(|value| *value != expected) {
+        Some(value) => Err(format!(
+            "header {name} is {}, expected {}",
+            quote(value),
+            quote(expected)
+        )),
+        None => Ok(()),
     }
 }
 
@@ -142,11 +169,16 @@ mod tests {
             status: None,
             json: std::collections::BTreeMap::new(),
             body: None,
+            headers: std::collections::BTreeMap::new(),
             exit: None,
             below: None,
             above: None,
             within: Millis::seconds(1),
         }
+    }
+
+    fn none(_: &str) -> Vec<String> {
+        Vec::new()
     }
 
     fn at(path: &str, value: Value) -> Expect {
@@ -163,11 +195,11 @@ mod tests {
     #[test]
     fn without_a_status_any_success_passes_and_nothing_else() {
         for good in [200, 204, 299] {
-            assert_eq!(expect().judge_http(good, b""), Ok(()));
+            assert_eq!(expect().judge_http(good, none, b""), Ok(()));
         }
         for bad in [199, 300, 404, 503] {
             assert_eq!(
-                reason(expect().judge_http(bad, b"")),
+                reason(expect().judge_http(bad, none, b"")),
                 format!("status {bad}, expected 200 to 299")
             );
         }
@@ -179,9 +211,9 @@ mod tests {
             status: Some(201),
             ..expect()
         };
-        assert_eq!(expected.judge_http(201, b""), Ok(()));
+        assert_eq!(expected.judge_http(201, none, b""), Ok(()));
         assert_eq!(
-            reason(expected.judge_http(503, b"")),
+            reason(expected.judge_http(503, none, b"")),
             "status 503, expected 201"
         );
     }
@@ -190,24 +222,24 @@ mod tests {
     fn a_path_must_find_the_value_and_every_node_it_finds_must_be_it() {
         let body = br#"{"state":"failed","gap":0,"nodes":[{"up":true},{"up":false}]}"#;
         assert_eq!(
-            reason(at("$.state", json!("broadcast")).judge_http(200, body)),
+            reason(at("$.state", json!("broadcast")).judge_http(200, none, body)),
             r#"$.state is "failed", expected "broadcast""#
         );
         assert_eq!(
-            reason(at("$.height", json!(1)).judge_http(200, body)),
+            reason(at("$.height", json!(1)).judge_http(200, none, body)),
             "$.height is missing, expected 1"
         );
         assert_eq!(
-            reason(at("$.nodes[*].up", json!(true)).judge_http(200, body)),
+            reason(at("$.nodes[*].up", json!(true)).judge_http(200, none, body)),
             "$.nodes[*].up is false, expected true"
         );
-        assert_eq!(at("$.gap", json!(0.0)).judge_http(200, body), Ok(()));
+        assert_eq!(at("$.gap", json!(0.0)).judge_http(200, none, body), Ok(()));
         assert_eq!(
-            at("$.nodes[0]", json!({"up": true})).judge_http(200, body),
+            at("$.nodes[0]", json!({"up": true})).judge_http(200, none, body),
             Ok(())
         );
         assert_eq!(
-            reason(at("$.gap", json!("0")).judge_http(200, body)),
+            reason(at("$.gap", json!("0")).judge_http(200, none, body)),
             r#"$.gap is 0, expected "0""#
         );
     }
@@ -224,11 +256,11 @@ mod tests {
     #[test]
     fn a_body_that_is_no_json_and_a_path_that_is_none_say_so() {
         assert_eq!(
-            reason(at("$.a", json!(1)).judge_http(200, b"<html>")),
+            reason(at("$.a", json!(1)).judge_http(200, none, b"<html>")),
             r#"the body is not JSON: "<html>""#
         );
         assert!(
-            reason(at("$.a[", json!(1)).judge_http(200, b"{}"))
+            reason(at("$.a[", json!(1)).judge_http(200, none, b"{}"))
                 .starts_with("$.a[ is not a JSONPath: ")
         );
     }
@@ -239,9 +271,9 @@ mod tests {
             body: Some("ready".into()),
             ..expect()
         };
-        assert_eq!(expected.judge_http(200, b"all ready"), Ok(()));
+        assert_eq!(expected.judge_http(200, none, b"all ready"), Ok(()));
         assert_eq!(
-            reason(expected.judge_http(200, b"wait")),
+            reason(expected.judge_http(200, none, b"wait")),
             r#"the body does not contain "ready""#
         );
         let long = format!("{{\"a\":\"{}\"}}", "é".repeat(5000));
@@ -249,6 +281,39 @@ mod tests {
         assert!(
             why.chars().count() < 160 && why.ends_with("…, expected 1"),
             "{why}"
+        );
+    }
+
+    #[test]
+    fn a_header_must_be_there_with_the_value_each_time_it_comes() {
+        let expected = Expect {
+            headers: [("X-Environment".to_owned(), "staging".to_owned())].into(),
+            ..expect()
+        };
+        let judge = |values: &[&str]| {
+            let values: Vec<String> = values.iter().map(|&value| value.to_owned()).collect();
+            expected.judge_http(
+                200,
+                |name| {
+                    assert_eq!(name, "X-Environment");
+                    values.clone()
+                },
+                b"",
+            )
+        };
+        assert_eq!(judge(&["staging"]), Ok(()));
+        assert_eq!(judge(&["staging", "staging"]), Ok(()));
+        assert_eq!(
+            reason(judge(&["staging", "production"])),
+            r#"header X-Environment is "production", expected "staging""#
+        );
+        assert_eq!(
+            reason(judge(&[])),
+            r#"header X-Environment is missing, expected "staging""#
+        );
+        assert_eq!(
+            reason(expected.judge_http(503, none, b"")),
+            "status 503, expected 200 to 299"
         );
     }
 

@@ -240,6 +240,9 @@ impl ContainerAction {
 /// A disturbance of the user's own making.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Hook {
+    /// What is read before it is done, for the undo to put back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capture: Option<Capture>,
     /// What is done.
     #[serde(rename = "do")]
     pub act: Call,
@@ -252,6 +255,28 @@ pub struct Hook {
     /// What shows that it was undone; without it the undo's own status is the evidence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verify_undone: Option<Verify>,
+}
+
+impl Hook {
+    /// Every call it makes.
+    pub fn calls(&self) -> impl Iterator<Item = &Call> {
+        let captures = self.capture.iter().map(|capture| &capture.call);
+        captures
+            .chain([&self.act])
+            .chain(self.verify.iter().map(|verify| &verify.call))
+            .chain(&self.undo)
+            .chain(self.verify_undone.iter().map(|verify| &verify.call))
+    }
+}
+
+/// A question about what is there, asked before something is done. Its answer stands for `${captured}` in the undo.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Capture {
+    /// What is asked; it must not change anything.
+    pub call: Call,
+    /// The JSONPath (RFC 9535) of the value in a request's answer; a program's is what it prints.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read: Option<String>,
 }
 
 /// One call: a request (which must answer 200 to 299) or a program (which must exit 0).

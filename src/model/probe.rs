@@ -95,6 +95,9 @@ pub struct Expect {
     /// A text the body must contain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
+    /// Header names, in any case, and the value each must have.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, String>,
     /// The exit status of a program.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit: Option<i32>,

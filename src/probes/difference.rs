@@ -70,7 +70,11 @@ async fn read(
         })?;
     let wrong = |why: String| SampleResult::Failed(format!("{url}: {why}"));
     expect
-        .judge_http(reply.status.as_u16(), &reply.body)
+        .judge_http(
+            reply.status.as_u16(),
+            |name| reply.header(name),
+            &reply.body,
+        )
         .map_err(wrong)?;
     let body: Value = reply
         .json()

@@ -41,6 +41,7 @@ pub(super) fn within(milliseconds: u64) -> Expect {
         status: None,
         json: BTreeMap::new(),
         body: None,
+        headers: BTreeMap::new(),
         exit: None,
         below: None,
         above: None,

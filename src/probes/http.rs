@@ -20,7 +20,11 @@ pub(super) async fn ask(
         .send_with_secrets(request, expect.within.duration())
         .await
     {
-        Ok(reply) => judged(expect.judge_http(reply.status.as_u16(), &reply.body)),
+        Ok(reply) => judged(expect.judge_http(
+            reply.status.as_u16(),
+            |name| reply.header(name),
+            &reply.body,
+        )),
         Err(error) => unanswered(&error),
     }
 }

@@ -12,10 +12,11 @@ use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt, join_all};
 
-use super::locality::{self, Target};
-use super::network::Network;
-use super::{late, mainnet, targets};
+use super::reached::{self, Target};
+use super::{ground, late, locality, mainnet, targets};
 use crate::address::{Place, shown};
+use crate::model::fault::Injection;
+use crate::model::network::Network;
 use crate::model::plan::Plan;
 use crate::model::probe::{Expect, HttpRequest};
 use crate::model::stack::{ContainerSelector, Identity, Link, Stack};
@@ -62,14 +63,17 @@ impl Inspection {
         }
     }
 
-    /// The stack's own checks, or, where it has none, that nothing in `reached` lies beyond this machine.
-    async fn identity(&self, stack: &Stack, reached: Vec<Target>) -> Lines {
+    /// The stack's own checks, and that what is acted on, among it these `calls`, is proven by them. Where it has none,
+    /// that nothing at all lies beyond this machine.
+    async fn identity(&self, stack: &Stack, calls: Vec<Target>) -> Lines {
         let mut lines = vec![self.environment(stack)];
         if lines[0].is_err() {
             return lines;
         }
         if stack.identity.is_empty() {
-            lines.extend(locality::all_local(stack, reached).await);
+            let mut all = reached::of_stack(stack);
+            all.extend(calls);
+            lines.extend(locality::all_local(stack, all).await);
             return lines;
         }
         let checks = stack
@@ -82,7 +86,11 @@ impl Inspection {
                     Identity::Upstreams { within } => upstreams(stack, within).boxed(),
                 }
             });
-        lines.extend(join_all(checks).await.into_iter().flatten());
+        let mut acted = reached::of_servers(stack);
+        acted.extend(calls);
+        let (checked, acted) = tokio::join!(join_all(checks), ground::proven(stack, acted));
+        lines.extend(checked.into_iter().flatten());
+        lines.extend(acted);
         lines
     }
 
@@ -110,7 +118,7 @@ impl Inspection {
         }
         let status = reply.status.as_u16();
         let shows = expect
-            .judge_http(status, &reply.body)
+            .judge_http(status, |name| reply.header(name), &reply.body)
             .and_then(|()| match &chains {
                 None => Ok(read(expect, &reply)),
                 Some(ids) if ids.is_empty() => Err("the answer holds no chain id".to_owned()),
@@ -189,16 +197,20 @@ impl Inspector for Inspection {
             if let Err(why) = self.environment(&plan.stack) {
                 return settled([Err(why)].into_iter().chain(targets::probes(plan)));
             }
-            let mut reached = locality::of_stack(&plan.stack);
-            reached.extend(locality::of_plan(plan));
+            let calls = reached::of_calls(plan);
             let (identity, targets) =
-                tokio::join!(self.identity(&plan.stack, reached), self.targets(plan));
+                tokio::join!(self.identity(&plan.stack, calls), self.targets(plan));
             settled(identity.into_iter().chain(targets))
         })
     }
 
-    fn prove<'a>(&'a self, stack: &'a Stack) -> Answer<'a, Result<Vec<String>, Vec<String>>> {
-        Box::pin(async move { settled(self.identity(stack, locality::of_stack(stack)).await) })
+    fn prove<'a>(
+        &'a self,
+        stack: &'a Stack,
+        injection: &'a Injection,
+    ) -> Answer<'a, Result<Vec<String>, Vec<String>>> {
+        let calls = reached::of_injection(injection);
+        Box::pin(async move { settled(self.identity(stack, calls).await) })
     }
 }
 
@@ -282,6 +294,8 @@ fn read(expect: &Expect, reply: &Reply) -> String {
         .iter()
         .map(|(path, value)| format!("{path} is {value}"))
         .collect();
+    let headers = expect.headers.iter();
+    read.extend(headers.map(|(name, value)| format!("header {name} is {value:?}")));
     read.extend(expect.body.as_ref().map(|text| format!("text {text:?}")));
     if read.is_empty() {
         read.push(format!("status {}", reply.status.as_u16()));
@@ -308,7 +322,7 @@ mod tests {
 
     use super::*;
     use crate::probes::fixture::staging::{
-        Known, chain_id, inspected, inspection, link, plan, proven, service, stack, told,
+        Known, chain_id, idle, inspected, inspection, link, plan, proven, service, stack, told,
         tolerance, toxiproxy, upstreams,
     };
     use crate::probes::fixture::{Does, Server, get, masked, nobody, within};
@@ -409,6 +423,35 @@ status 200 at http://server-0/about
     }
 
     #[tokio::test]
+    async fn a_header_is_proof_whatever_the_case_of_its_name() {
+        let server = |head: &'static [u8]| Server::start(Does::Raw(head));
+        let right =
+            server(b"HTTP/1.1 200 OK\r\nx-environment: staging\r\ncontent-length: 0\r\n\r\n").await;
+        let wrong =
+            server(b"HTTP/1.1 200 OK\r\nX-Environment: live\r\ncontent-length: 0\r\n\r\n").await;
+        let silent = server(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+        let servers = [&right, &wrong, &silent];
+        let check = |server: &&Server| Identity::Http {
+            request: get(server.url("/")),
+            expect: Expect {
+                headers: [("X-Environment".to_owned(), "staging".to_owned())].into(),
+                ..within(5000)
+            },
+        };
+        let texts = [
+            proven(&with(vec![check(&servers[0])])).await,
+            proven(&with(servers.iter().map(check).collect())).await,
+        ];
+        insta::assert_snapshot!(masked(texts.join("\n"), &servers), @r#"
+environment staging is allowed
+header X-Environment is "staging" at http://server-0/
+refused
+identity at http://server-1/: header X-Environment is "live", expected "staging"
+identity at http://server-2/: header X-Environment is missing, expected "staging"
+"#);
+    }
+
+    #[tokio::test]
     async fn a_stack_of_an_environment_outside_the_list_is_refused_unasked() {
         let silent = Server::start(Does::Stall(b"")).await;
         let production = Stack {
@@ -502,11 +545,12 @@ upstream networks prove nothing: stack wallet has no links
                 ..labelled(&["api"], docker)
             },
         ] {
-            texts.push(told(inspection(known()).prove(&stack).await));
+            texts.push(told(inspection(known()).prove(&stack, &idle()).await));
         }
         insta::assert_snapshot!(texts.join("\n"), @r#"
 environment staging is allowed
 label env=staging on container api of api
+docker unix:///nowhere/docker.sock is on this machine
 refused
 container gone at unix:///nowhere/docker.sock: no such container
 container node of node has no label env, expected env=staging

@@ -1,47 +1,16 @@
 //! Locality: a stack without identity checks is accepted only where everything it reaches is on this machine.
 //!
-//! Names are resolved when it is checked, so that a `localhost` that leads elsewhere is not believed. Programs are local
-//! themselves; where they reach to can't be seen, which is why a server runs only those that its configuration lists.
+//! Names are resolved when it is checked, so that a `localhost` that leads elsewhere is not believed.
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use futures_util::future::join_all;
 
 use super::identity::{Lines, in_time};
-use crate::address::{Place, shown};
-use crate::model::fault::{Act, Call, Verify};
-use crate::model::plan::Plan;
-use crate::model::probe::Ask;
+use super::reached::Target;
 use crate::model::stack::Stack;
 
-/// One thing that a plan reaches over a socket.
-pub(super) struct Target {
-    what: String,
-    /// Where it is; `None` for a local socket.
-    place: Result<Option<Place>, String>,
-}
-
 impl Target {
-    fn url(what: impl Into<String>, url: &str) -> Self {
-        let what = format!("{} {}", what.into(), shown(url));
-        let is_socket = ["unix://", "npipe://", "/"]
-            .iter()
-            .any(|start| url.starts_with(start));
-        let place = if is_socket {
-            Ok(None)
-        } else {
-            Place::of_url(url).map(Some)
-        };
-        Self { what, place }
-    }
-
-    fn address(what: impl Into<String>, address: &str) -> Self {
-        Self {
-            what: format!("{} {address}", what.into()),
-            place: address.parse().map(Some),
-        }
-    }
-
     /// Nothing, or why it is not local.
     async fn elsewhere(&self) -> Option<String> {
         let place = match &self.place {
@@ -62,82 +31,6 @@ impl Target {
             Err(why) => Some(why),
         }
     }
-}
-
-/// All that a stack's file names.
-pub(super) fn of_stack(stack: &Stack) -> Vec<Target> {
-    let mut targets = Vec::new();
-    if let Some(toxiproxy) = &stack.toxiproxy {
-        targets.push(Target::url("Toxiproxy", &toxiproxy.url));
-    }
-    if let Some(docker) = &stack.docker {
-        targets.push(Target::url("docker", docker));
-    }
-    for link in &stack.links {
-        let proxy = &link.proxy;
-        targets.push(Target::address(
-            format!("listener of {proxy}"),
-            &link.listen,
-        ));
-        targets.push(Target::address(
-            format!("upstream of {proxy}"),
-            &link.upstream,
-        ));
-    }
-    for (name, probe) in &stack.probes {
-        let what = format!("probe {name}");
-        match &probe.ask {
-            Ask::Http(request) => targets.push(Target::url(what, &request.url)),
-            Ask::Tcp { address } => targets.push(Target::address(what, address)),
-            Ask::Difference { sides } => {
-                targets.extend(sides.iter().map(|side| Target::url(&*what, &side.http.url)));
-            }
-            Ask::Prometheus { url, .. } => targets.push(Target::url(what, url)),
-            Ask::Process(_) => {}
-        }
-    }
-    targets
-}
-
-/// All that a plan reaches beyond what its stack names: its hooks' and remedies' requests.
-pub(super) fn of_plan(plan: &Plan) -> Vec<Target> {
-    let of_call = |what: String, call: &Call| match call {
-        Call::Http(request) => Some(Target::url(what, &request.url)),
-        Call::Run(_) => None,
-    };
-    let mut targets = Vec::new();
-    for injection in &plan.injections {
-        let Act::Hook(hook) = &injection.act else {
-            continue;
-        };
-        let verified = |verify: &'_ Option<Verify>| verify.as_ref().map(|v| v.call.clone());
-        let calls = [
-            Some(hook.act.clone()),
-            verified(&hook.verify),
-            hook.undo.clone(),
-            verified(&hook.verify_undone),
-        ];
-        targets.extend(
-            calls
-                .iter()
-                .flatten()
-                .filter_map(|call| of_call(format!("hook {}", injection.id), call)),
-        );
-    }
-    let remedies = plan
-        .drill
-        .iter()
-        .flat_map(|exercise| &exercise.drill.remedies);
-    for remedy in remedies {
-        let calls = [&remedy.act, &remedy.restore];
-        targets.extend(
-            calls
-                .into_iter()
-                .flatten()
-                .filter_map(|call| of_call(format!("remedy {}", remedy.id), call)),
-        );
-    }
-    targets
 }
 
 /// One proof for all, or a finding for each that is elsewhere.
@@ -162,7 +55,7 @@ pub(super) async fn all_local(stack: &Stack, targets: Vec<Target>) -> Lines {
         .collect();
     if findings.is_empty() {
         return vec![Ok(format!(
-            "no identity checks; on loopback or local sockets: all targets ({count})"
+            "no identity checks; on this machine: all targets ({count})"
         ))];
     }
     findings
@@ -172,9 +65,9 @@ pub(super) async fn all_local(stack: &Stack, targets: Vec<Target>) -> Lines {
 mod tests {
     use super::*;
     use crate::model::drill::{Drill, Pass, Remedy, Severity};
-    use crate::model::fault::Hook;
+    use crate::model::fault::{Act, Call, Hook, Verify};
     use crate::model::plan::Exercise;
-    use crate::model::probe::{Program, Reading};
+    use crate::model::probe::{Ask, Program, Reading};
     use crate::model::runbook::{Class, Runbook};
     use crate::model::team::Team;
     use crate::model::time::Millis;
@@ -204,7 +97,7 @@ mod tests {
         };
         insta::assert_snapshot!(proven(&local).await, @r#"
 environment staging is allowed
-no identity checks; on loopback or local sockets: all targets (5)
+no identity checks; on this machine: all targets (5)
 "#);
     }
 
@@ -258,6 +151,30 @@ stack wallet has no identity checks, and probe p3 http://203.0.113.6:9090 is 203
     }
 
     #[tokio::test]
+    async fn programs_run_on_this_machine_so_a_stack_of_programs_alone_is_local() {
+        let program = || Program {
+            command: vec!["./check-backup".into()],
+            folder: None,
+        };
+        let asked = probed(vec![Ask::Process(program())]);
+        insta::assert_snapshot!(proven(&asked).await, @r#"
+environment staging is allowed
+no identity checks; on this machine: all targets (1)
+"#);
+        let hook = Act::Hook(Hook {
+            capture: None,
+            act: Call::Run(program()),
+            verify: None,
+            undo: Some(Call::Run(program())),
+            verify_undone: None,
+        });
+        insta::assert_snapshot!(inspected(&plan(stack(), vec![injection("bad-token", hook)])).await, @r#"
+environment staging is allowed
+no identity checks; on this machine: all targets (2)
+"#);
+    }
+
+    #[tokio::test]
     async fn a_stack_with_nothing_to_tell_it_by_is_refused() {
         insta::assert_snapshot!(proven(&stack()).await, @r#"
 refused
@@ -306,6 +223,7 @@ stack wallet has neither identity checks nor targets to tell it by
             })
         };
         let hook = Act::Hook(Hook {
+            capture: None,
             act: call(1),
             verify: verify(2),
             undo: Some(call(3)),
@@ -316,6 +234,7 @@ stack wallet has neither identity checks nor targets to tell it by
         let remedy = Remedy {
             id: "failover".parse().expect("an id"),
             label: String::new(),
+            capture: None,
             act: Some(call(5)),
             restore: Some(call(6)),
             ends: Vec::new(),

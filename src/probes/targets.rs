@@ -8,20 +8,28 @@ use futures_util::future::join_all;
 use serde::Deserialize;
 
 use super::identity::{Inspection, Lines, PATIENCE, container_name};
-use crate::address::{Place, shown};
+use crate::address::{agreement, shown};
 use crate::model::fault::Act;
 use crate::model::ids::{ProbeName, ServiceName};
 use crate::model::plan::Plan;
 use crate::model::probe::HttpRequest;
 use crate::model::runbook::Expected;
 use crate::model::stack::{ContainerSelector, Link, Stack, Toxiproxy};
-use crate::outbound::Reply;
+use crate::outbound::{Reply, SendError};
 
 /// A proxy as the API tells it; what else it tells does not matter here.
 #[derive(Deserialize)]
 struct Proxy {
     listen: String,
     upstream: String,
+}
+
+/// Why a Toxiproxy told nothing.
+enum Silence {
+    /// Nobody is there.
+    Absent(String),
+    /// Somebody is, and answers otherwise.
+    Wrong(String),
 }
 
 impl Inspection {
@@ -67,9 +75,16 @@ impl Inspection {
             Ok((version, proxies)) => {
                 let place = shown(&toxiproxy.url);
                 lines.push(Ok(format!("Toxiproxy {version} at {place}")));
-                lines.extend(used.iter().map(|link| agrees(link, toxiproxy, &proxies)));
+                let checks = used.iter().map(|link| agrees(link, toxiproxy, &proxies));
+                lines.extend(join_all(checks).await);
             }
-            Err(why) => lines.push(Err(why)),
+            Err(Silence::Absent(_)) if toxiproxy.embedded => {
+                let place = shown(&toxiproxy.url);
+                lines.push(Ok(format!(
+                    "no Toxiproxy at {place}; firedrill will carry the links itself while it runs"
+                )));
+            }
+            Err(Silence::Absent(why) | Silence::Wrong(why)) => lines.push(Err(why)),
         }
         lines
     }
@@ -78,23 +93,23 @@ impl Inspection {
     async fn read_proxies(
         &self,
         toxiproxy: &Toxiproxy,
-    ) -> Result<(String, BTreeMap<String, Proxy>), String> {
+    ) -> Result<(String, BTreeMap<String, Proxy>), Silence> {
         let (version, proxies) = tokio::join!(
             self.get(toxiproxy, "/version"),
             self.get(toxiproxy, "/proxies")
         );
         let foreign = |what: &str| {
-            format!(
+            Silence::Wrong(format!(
                 "{} does not answer {what} as Toxiproxy does",
                 shown(&toxiproxy.url)
-            )
+            ))
         };
         let version = version_of(&version?).ok_or_else(|| foreign("/version"))?;
         let proxies = serde_json::from_slice(&proxies?.body).map_err(|_| foreign("/proxies"))?;
         Ok((version, proxies))
     }
 
-    async fn get(&self, toxiproxy: &Toxiproxy, path: &str) -> Result<Reply, String> {
+    async fn get(&self, toxiproxy: &Toxiproxy, path: &str) -> Result<Reply, Silence> {
         let request = HttpRequest {
             method: "GET".to_owned(),
             url: format!("{}{path}", toxiproxy.url.trim_end_matches('/')),
@@ -106,11 +121,15 @@ impl Inspection {
             .outbound
             .send_with_secrets(&request, PATIENCE)
             .await
-            .map_err(|error| format!("{}: {error}", at()))?;
+            .map_err(|error| match error {
+                error @ SendError::Connect(_) => Silence::Absent(format!("{}: {error}", at())),
+                error => Silence::Wrong(format!("{}: {error}", at())),
+            })?;
         if reply.status.is_success() {
             Ok(reply)
         } else {
-            Err(format!("{}: {path} answers {}", at(), reply.status))
+            let answers = format!("{}: {path} answers {}", at(), reply.status);
+            Err(Silence::Wrong(answers))
         }
     }
 
@@ -202,7 +221,7 @@ fn version_of(reply: &Reply) -> Option<String> {
 }
 
 /// Whether the proxy is there as the stack's file has it, or may be made so.
-fn agrees(
+async fn agrees(
     link: &Link,
     toxiproxy: &Toxiproxy,
     proxies: &BTreeMap<String, Proxy>,
@@ -221,17 +240,17 @@ fn agrees(
             ))
         };
     };
-    let same = |ours: &str, theirs: &str| match (ours.parse::<Place>(), theirs.parse::<Place>()) {
-        (Ok(ours), Ok(theirs)) => ours.agrees_with(&theirs),
-        _ => ours == theirs,
-    };
+    let (listens, leads) = tokio::join!(
+        agreement::listens_at(&proxy.listen, &link.listen),
+        agreement::leads_to(&proxy.upstream, &link.upstream)
+    );
     let differing: Vec<String> = [
-        ("listens on", &link.listen, &proxy.listen),
-        ("forwards to", &link.upstream, &proxy.upstream),
+        ("listens on", &link.listen, &proxy.listen, listens),
+        ("forwards to", &link.upstream, &proxy.upstream, leads),
     ]
     .into_iter()
-    .filter(|(_, ours, theirs)| !same(ours, theirs))
-    .map(|(does, ours, theirs)| format!("{does} {theirs}, the stack says {ours}"))
+    .filter(|(.., same)| !same)
+    .map(|(does, ours, theirs, _)| format!("{does} {theirs}, the stack says {ours}"))
     .collect();
     if differing.is_empty() {
         Ok(format!(
@@ -310,6 +329,7 @@ mod tests {
 environment staging is allowed
 upstream 127.0.0.1:7001 of api-signer is 127.0.0.1 in 127.0.0.0/8
 upstream 127.0.0.1:7002 of api-node is 127.0.0.1 in 127.0.0.0/8
+Toxiproxy http://server-0/ is on loopback
 Toxiproxy 2.12.0 at http://server-0/
 proxy api-signer: 127.0.0.1:7101 to localhost:7001
 proxy api-node: [::]:7102 to 127.0.0.1:7002
@@ -328,7 +348,7 @@ proxy api-node: [::]:7102 to 127.0.0.1:7002
         insta::assert_snapshot!(masked(told, &[&api]), @r#"
 refused
 proxy api-signer listens on 127.0.0.1:7101, the stack says 127.0.0.1:7109
-proxy api-node listens on [::]:7102, the stack says 127.0.0.1:7102; it forwards to 127.0.0.1:7002, the stack says 127.0.0.2:7002
+proxy api-node forwards to 127.0.0.1:7002, the stack says 127.0.0.2:7002
 proxy api-feed is not at http://server-0; hint: create it, or set `create_proxies: true`
 "#);
     }
@@ -343,6 +363,7 @@ proxy api-feed is not at http://server-0; hint: create it, or set `create_proxie
         insta::assert_snapshot!(masked(inspected(&plan).await, &[&api]), @r#"
 environment staging is allowed
 upstream 127.0.0.1:7001 of api-signer is 127.0.0.1 in 127.0.0.0/8
+Toxiproxy http://server-0 is on loopback
 Toxiproxy 2.12.0 at http://server-0
 proxy api-signer is not there yet; it will be created: 127.0.0.1:7101 to 127.0.0.1:7001
 "#);
@@ -428,7 +449,7 @@ proxy api-signer is not a link of stack wallet as the plan has it
         ];
         insta::assert_snapshot!(texts.join("\n"), @r#"
 environment staging is allowed
-no identity checks; on loopback or local sockets: all targets (1)
+no identity checks; on this machine: all targets (1)
 container api of api is there
 refused
 container signer at unix:///nowhere/docker.sock: no such container

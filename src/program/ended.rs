@@ -45,6 +45,11 @@ impl Ended {
         expect.judge_body(&self.printed.answer)
     }
 
+    /// What it printed on standard output; nothing where that is more than is kept.
+    pub(crate) fn answer(&self) -> Option<&[u8]> {
+        (!self.printed.answer_is_cut).then_some(&self.printed.answer)
+    }
+
     /// The end of what it printed on both outputs, line by line, without what could disturb a terminal.
     pub(crate) fn tail(&self) -> String {
         let text = String::from_utf8_lossy(&self.printed.tail);

@@ -117,7 +117,7 @@ async fn capture(
 ) -> Result<CapturedToken, String> {
     ports
         .inspector
-        .prove(&plan.stack)
+        .prove(&plan.stack, injection)
         .await
         .map_err(|findings| {
             format!(

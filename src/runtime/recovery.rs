@@ -5,7 +5,7 @@ use super::supervisor::{StartError, Supervisor};
 use crate::engine::Course;
 use crate::engine::state::State;
 use crate::model::ids::RunId;
-use crate::ports::JournalError;
+use crate::ports::{JournalError, Unfinished};
 
 /// What a pass over the journal found.
 #[derive(Debug, Default)]
@@ -22,7 +22,7 @@ pub struct Recovered {
 pub async fn recover(supervisor: &Supervisor) -> Result<Recovered, JournalError> {
     let ports = supervisor.ports();
     let mut recovered = Recovered::default();
-    for run in ports.journal.unfinished().await? {
+    for Unfinished { run, stack } in ports.journal.unfinished().await? {
         if supervisor.get(&run).is_some() {
             continue;
         }
@@ -30,7 +30,15 @@ pub async fn recover(supervisor: &Supervisor) -> Result<Recovered, JournalError>
             Ok(Some(handle)) => recovered.taken.push(handle),
             Ok(None) => recovered.held.push(run),
             Err(error) => {
-                tracing::error!(%run, %error, "a run left by another process can't be taken up");
+                let error = match error {
+                    StartError::Journal(why) => StartError::Unreadable {
+                        stack: stack.clone(),
+                        run: run.clone(),
+                        why,
+                    },
+                    other => other,
+                };
+                tracing::error!(%run, %stack, %error, "a run left by another process can't be taken up");
                 recovered.failed.push((run, error));
             }
         }

@@ -17,7 +17,7 @@ use crate::engine::input::Input;
 use crate::engine::state::State;
 use crate::model::ids::{LONGEST_NAME, RunId, StackName};
 use crate::model::plan::Plan;
-use crate::ports::{Claim, JournalError};
+use crate::ports::{Claim, JournalError, Unfinished};
 
 /// Commands that may wait at a run's door.
 const COMMANDS: usize = 256;
@@ -34,6 +34,20 @@ pub enum StartError {
         run: RunId,
         /// What to do about it.
         hint: &'static str,
+    },
+    /// What an earlier run may have left on the stack can't be known.
+    #[error(
+        "stack `{stack}` may still hold what run {run} left, whose log can't be read: {why}; hint: see to it by hand, \
+         then `firedrill recover --give-up {run}`; docs/safety.md says how"
+    )]
+    Unreadable {
+        /// Which stack.
+        stack: StackName,
+        /// By which run.
+        run: RunId,
+        /// What is wrong with its log.
+        #[source]
+        why: JournalError,
     },
     /// One run at a time on a stack, and this one's is not in the journal yet.
     #[error("stack `{0}` is in use by another process; hint: wait for it, or halt its run")]
@@ -219,13 +233,24 @@ impl Supervisor {
         }
     }
 
-    /// No run starts on a stack where an earlier one still owes something.
+    /// No run starts on a stack where an earlier one still owes something. Of a log that can't be read, only its row tells
+    /// the stack: it holds up that one, and no other.
     async fn refuse_open_obligations(&self, stack: &StackName) -> Result<(), StartError> {
-        for run in self.shared.ports.journal.unfinished().await? {
+        for Unfinished { run, stack: told } in self.shared.ports.journal.unfinished().await? {
             if self.get(&run).is_some() {
                 continue;
             }
-            let events = self.shared.ports.journal.load(&run).await?;
+            let events = match self.shared.ports.journal.load(&run).await {
+                Ok(events) => events,
+                Err(why) if told == *stack => {
+                    let stack = told;
+                    return Err(StartError::Unreadable { stack, run, why });
+                }
+                Err(error) => {
+                    tracing::error!(%run, stack = %told, %error, "a run's log can't be read: nothing starts on its stack");
+                    continue;
+                }
+            };
             let state = State::replay(run.clone(), &events);
             if state.plan().is_some_and(|plan| plan.stack.name == *stack) {
                 let hint = if self.shared.ports.claims.claim(&run)?.is_some() {

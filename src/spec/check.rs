@@ -9,6 +9,7 @@ pub(crate) mod during;
 pub(crate) mod expectation;
 pub(crate) mod experiment;
 pub(crate) mod fault;
+pub(crate) mod ground;
 pub(crate) mod identity;
 pub(crate) mod names;
 pub(crate) mod probe;

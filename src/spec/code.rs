@@ -106,6 +106,10 @@ codes! {
     MissingSecret = "missing-secret",
     /// A secret in a place that is read before a run, or shown.
     MisplacedSecret = "misplaced-secret",
+    /// A `${captured}` where nothing is captured, or where it can't stand.
+    MisplacedCaptured = "misplaced-captured",
+    /// A `capture` that nothing puts back.
+    UnusedCapture = "unused-capture",
     /// A service that the stack hasn't.
     UnknownService = "unknown-service",
     /// A link that the stack hasn't.
@@ -148,6 +152,8 @@ codes! {
     EmptyPartition = "empty-partition",
     /// A stack beyond loopback without proof of its identity.
     NoIdentity = "no-identity",
+    /// An address that is acted on and that no identity check proves.
+    UnprovenPlace = "unproven-place",
     /// A mainnet.
     Mainnet = "mainnet",
 }

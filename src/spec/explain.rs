@@ -7,7 +7,7 @@ mod faults;
 mod people;
 
 use crate::layout::{LongWords, paragraph};
-use crate::model::fault::{Call, Lasts, Step};
+use crate::model::fault::{Call, Capture, Lasts, Step};
 use crate::model::plan::{Exercise, Plan};
 use crate::model::probe::{Ask, Expect, HttpRequest, Probe, Program, Tolerance};
 use crate::model::stack::Identity;
@@ -268,6 +268,8 @@ fn expected(expect: &Expect) -> String {
             .map(|(path, value)| format!("{path} is {value}")),
     );
     parts.extend(expect.body.as_ref().map(|text| format!("holds \"{text}\"")));
+    let headers = expect.headers.iter();
+    parts.extend(headers.map(|(name, value)| format!("header {name} is \"{value}\"")));
     parts.extend(expect.exit.map(|exit| format!("exit {exit}")));
     parts.extend(expect.below.map(|number| format!("below {number}")));
     parts.extend(expect.above.map(|number| format!("above {number}")));
@@ -287,6 +289,14 @@ fn call(call: &Call) -> String {
     match call {
         Call::Http(request) => http(request),
         Call::Run(command) => format!("run {}", program(command)),
+    }
+}
+
+/// What is read before something is done.
+fn captured(capture: &Capture) -> String {
+    match &capture.read {
+        Some(path) => format!("{path} of {}", call(&capture.call)),
+        None => format!("what {} prints", call(&capture.call)),
     }
 }
 

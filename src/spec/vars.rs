@@ -15,7 +15,7 @@ use crate::spec::code::Code;
 use crate::spec::diagnostic::Span;
 use crate::spec::findings::Sink;
 use crate::spec::form::{Form, Object, defaulted, optional};
-use crate::spec::tree::{Kind, Node, Secret, resolve, short};
+use crate::spec::tree::{Entry, Kind, Node, Secret, resolve, short};
 
 /// What becomes of `${env:NAME}`.
 #[derive(Clone, Copy)]
@@ -47,6 +47,9 @@ pub(crate) static VARIABLE: Object = Object {
     ]],
     rules: &[],
 };
+
+/// The keys of what undoes a hook or a remedy.
+const UNDOING: [&str; 3] = ["undo", "verify_undone", "restore"];
 
 /// All substituted text of a document together; a file that needs more is a bomb.
 const MOST_TEXT: usize = 8 << 20;
@@ -80,6 +83,8 @@ pub(crate) fn substitute(
         variables: BTreeMap::new(),
         secrets,
         written: 0,
+        undo: None,
+        captured: 0,
         sink,
     };
     if let Kind::Map(entries) = &mut root.kind
@@ -212,6 +217,10 @@ struct Filler<'a, 's> {
     secrets: Secrets<'a>,
     /// Bytes of substituted text so far.
     written: usize,
+    /// Inside of what undoes something: whether what was there before is captured.
+    undo: Option<bool>,
+    /// How often that was referred to so far.
+    captured: usize,
     sink: &'s mut Sink,
 }
 
@@ -221,15 +230,70 @@ impl Filler<'_, '_> {
             Kind::List(items) => items
                 .iter_mut()
                 .for_each(|item| self.fill(item, secrets_only)),
-            Kind::Map(entries) => entries
-                .iter_mut()
-                .for_each(|entry| self.fill(&mut entry.value, secrets_only)),
+            Kind::Map(entries) => self.fill_map(entries, secrets_only),
             Kind::Text(text) if text.contains("${") => {
                 let text = Arc::clone(text);
                 self.fill_text(node, &text, secrets_only);
             }
             _ => {}
         }
+    }
+
+    /// `${captured}` means something in what undoes a hook or a remedy, beside its `capture`.
+    fn fill_map(&mut self, entries: &mut [Entry], secrets_only: bool) {
+        let capture = entries.iter().find(|entry| &*entry.key == "capture");
+        let capture = capture.map(|entry| entry.span);
+        let (outer, before) = (self.undo, self.captured);
+        let mut is_undone = false;
+        for entry in entries {
+            let undoes = UNDOING.contains(&&*entry.key) && outer.is_none();
+            is_undone |= undoes;
+            self.undo = if undoes {
+                Some(capture.is_some())
+            } else {
+                outer
+            };
+            self.fill(&mut entry.value, secrets_only);
+        }
+        self.undo = outer;
+        if let Some(span) = capture.filter(|_| is_undone && self.captured == before) {
+            self.sink
+                .error(
+                    Code::UnusedCapture,
+                    span,
+                    "what is captured is put back by nothing",
+                )
+                .as_warning()
+                .with_hint("write `${captured}` where its value belongs in what undoes this");
+        }
+    }
+
+    /// What stands for `${captured}`, where it may stand.
+    fn captured(&mut self, reference: &str, span: Span) -> Option<Value> {
+        if self.undo == Some(true) {
+            self.captured += 1;
+            let reference: Arc<str> = secret::CAPTURED.into();
+            return Some(Value {
+                kind: Kind::Text(Arc::clone(&reference)),
+                secret: Some(Secret::Reference(reference)),
+            });
+        }
+        let at = self.place(span, reference);
+        let (message, hint) = if self.undo.is_some() {
+            (
+                "nothing is captured that `${captured}` could stand for",
+                "say what is to be read before: add `capture: {http: …, read: …}` or `capture: {run: […]}` beside this",
+            )
+        } else {
+            (
+                "`${captured}` stands only in what undoes something",
+                "write it in `undo`, `verify_undone` or `restore`, beside a `capture`; `$${captured}` is the text itself",
+            )
+        };
+        self.sink
+            .error(Code::MisplacedCaptured, at, message)
+            .with_hint(hint);
+        None
     }
 
     fn fill_text(&mut self, node: &mut Node, text: &str, secrets_only: bool) {
@@ -346,6 +410,9 @@ impl Filler<'_, '_> {
         }
         if let Some(variable) = self.variables.get(name) {
             return variable.value.clone();
+        }
+        if reference == secret::CAPTURED && !secrets_only {
+            return self.captured(reference, span);
         }
         let at = self.place(span, reference);
         if secrets_only {

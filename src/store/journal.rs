@@ -1,16 +1,17 @@
 //! The journal in the database: appends through the writer, and reads that check the chain.
 
+use jiff::Timestamp;
 use sqlx::Connection;
 
 use super::chain::{self, Prepared, Row, Walk};
-use super::columns::{count, read_count, read_word};
+use super::columns::{count, instant, read_count, read_word, word};
 use super::database::Database;
 use super::projection::Change;
 use super::writer::Append;
 use super::{Error, Result};
-use crate::engine::event::Event;
+use crate::engine::event::{Event, Verdict};
 use crate::model::ids::RunId;
-use crate::ports::{Answer, Durability, Journal, JournalError};
+use crate::ports::{Answer, Durability, Journal, JournalError, Unfinished};
 
 /// Where a run's chain ends: what a scorecard names, and what the log can be held against later.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -74,16 +75,25 @@ impl Journal for Database {
         })
     }
 
-    fn unfinished(&self) -> Answer<'_, Result<Vec<RunId>, JournalError>> {
+    fn unfinished(&self) -> Answer<'_, Result<Vec<Unfinished>, JournalError>> {
         Box::pin(async move {
             self.queue().settle().await;
-            let ids: Vec<String> =
-                sqlx::query_scalar("SELECT id FROM runs WHERE ended IS NULL ORDER BY created, id")
-                    .fetch_all(self.readers())
-                    .await
-                    .map_err(Error::from)?;
-            let ids: Result<_> = ids.iter().map(|id| read_word("a run's id", id)).collect();
-            Ok(ids?)
+            let rows: Vec<(String, String)> = sqlx::query_as(
+                "SELECT id, stack FROM runs WHERE ended IS NULL ORDER BY created, id",
+            )
+            .fetch_all(self.readers())
+            .await
+            .map_err(Error::from)?;
+            let runs: Result<_> = rows
+                .iter()
+                .map(|(run, stack)| {
+                    Ok(Unfinished {
+                        run: read_word("a run's id", run)?,
+                        stack: read_word("a stack's name", stack)?,
+                    })
+                })
+                .collect();
+            Ok(runs?)
         })
     }
 }
@@ -98,6 +108,30 @@ impl Database {
         }
         ends_at(&walk, &head)?;
         Ok(head)
+    }
+
+    /// Ends the row of a run whose log can't be read, so that nothing waits for it any more. The log stays as it is.
+    /// Whoever does this has seen to it that nothing of the run is left on its stack.
+    pub async fn give_up(&self, run: &RunId, at: Timestamp) -> Result<()> {
+        self.queue().settle().await;
+        let mut connection = self.writer().acquire().await?;
+        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+        let given_up =
+            sqlx::query("UPDATE runs SET ended = ?2, verdict = ?3 WHERE id = ?1 AND ended IS NULL")
+                .bind(run.as_str())
+                .bind(instant(at))
+                .bind(word(&Verdict::Errored))
+                .execute(&mut *transaction)
+                .await?;
+        if given_up.rows_affected() == 0 {
+            return Err(Error::NoSuchRun(run.clone()));
+        }
+        sqlx::query("DELETE FROM stuck WHERE run = ?1")
+            .bind(run.as_str())
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        Ok(())
     }
 
     /// Erases the payload of one event of a run that has ended: text that shall not be kept, or was kept long enough.

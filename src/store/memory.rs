@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::{Error, chain};
 use crate::engine::event::{Event, Fact};
 use crate::model::ids::RunId;
-use crate::ports::{Answer, Durability, Journal, JournalError};
+use crate::ports::{Answer, Durability, Journal, JournalError, Unfinished};
 
 /// How an append fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +36,7 @@ pub struct MemoryJournal {
 #[derive(Debug, Default)]
 struct State {
     runs: BTreeMap<RunId, Vec<Event>>,
+    damaged: BTreeMap<RunId, String>,
     appends: u64,
     failures: BTreeMap<u64, Failure>,
     dead: bool,
@@ -62,12 +63,19 @@ impl MemoryJournal {
         self.state().runs.get(run).cloned().unwrap_or_default()
     }
 
+    /// From now on, this run's log can't be read.
+    pub fn damage(&self, run: &RunId, what: &str) {
+        self.state().damaged.insert(run.clone(), what.to_owned());
+    }
+
     /// What a process that starts after a crash finds: the same logs, and a journal that works.
     #[must_use]
     pub fn reopened(&self) -> Self {
+        let state = self.state();
         Self {
             state: Mutex::new(State {
-                runs: self.state().runs.clone(),
+                runs: state.runs.clone(),
+                damaged: state.damaged.clone(),
                 ..State::default()
             }),
         }
@@ -137,6 +145,13 @@ impl Journal for MemoryJournal {
 
     fn load<'a>(&'a self, run: &'a RunId) -> Answer<'a, Result<Vec<Event>, JournalError>> {
         Box::pin(async move {
+            if let Some(what) = self.state().damaged.get(run) {
+                return Err(JournalError::Damaged {
+                    run: run.clone(),
+                    seq: 1,
+                    what: what.clone(),
+                });
+            }
             let events = self.events(run);
             if events.is_empty() {
                 return Err(Error::NoSuchRun(run.clone()).into());
@@ -145,17 +160,24 @@ impl Journal for MemoryJournal {
         })
     }
 
-    fn unfinished(&self) -> Answer<'_, Result<Vec<RunId>, JournalError>> {
+    fn unfinished(&self) -> Answer<'_, Result<Vec<Unfinished>, JournalError>> {
         Box::pin(async move {
             let state = self.state();
-            let mut open: Vec<(Timestamp, RunId)> = state
+            let mut open: Vec<(Timestamp, Unfinished)> = state
                 .runs
                 .iter()
                 .filter(|(_, log)| {
                     !log.iter()
                         .any(|event| matches!(event.fact, Fact::RunEnded { .. }))
                 })
-                .filter_map(|(run, log)| Some((log.first()?.at.wall, run.clone())))
+                .filter_map(|(run, log)| {
+                    let first = log.first()?;
+                    let Fact::RunCreated { plan, .. } = &first.fact else {
+                        return None;
+                    };
+                    let (run, stack) = (run.clone(), plan.stack.name.clone());
+                    Some((first.at.wall, Unfinished { run, stack }))
+                })
                 .collect();
             open.sort();
             Ok(open.into_iter().map(|(_, run)| run).collect())

@@ -1,5 +1,6 @@
 //! Everything that ships is in order and runs as it is.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::{fs, thread};
 
@@ -7,6 +8,7 @@ use serde_json::Value;
 
 use crate::firedrill::Firedrill;
 use crate::ground::{Folder, project};
+use crate::http::send;
 use crate::wallet::Wallet;
 
 const FOLDERS: [&str; 5] = ["stacks", "experiments", "drills", "runbooks", "teams"];
@@ -94,4 +96,21 @@ fn every_shipped_experiment_on_the_demo_wallet_runs_as_it_is_and_its_hypothesis_
             scope.spawn(|| holds(file, text));
         }
     });
+}
+
+#[test]
+fn what_was_there_before_a_rollout_comes_back_though_it_is_not_what_the_stack_begins_with() {
+    let wallet = Wallet::start();
+    let api = SocketAddr::new(wallet.host, 7000);
+    let post = |path: &str, body: &str| {
+        let answer = send(api, "POST", path, body).expect("the wallet answers");
+        assert_eq!(answer.status(), 200);
+    };
+    post("/admin/token-service", r#"{"version":40}"#);
+    let file = project().join("experiments/token-rollout.yaml");
+    let (file, host) = (file.display().to_string(), wallet.variable());
+    let line = ["run", &file, "--var", &host, "--var", "lasts=3s"];
+    wallet.firedrill.run(line).exits(0);
+    let state = send(api, "GET", "/admin/state", "").expect("the wallet answers");
+    assert_eq!(state.json()["token_version"], 40);
 }

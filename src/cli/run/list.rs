@@ -139,6 +139,10 @@ impl List<'_> {
                 });
             }
         };
+        for (run, error) in &recovered.failed {
+            self.terminal
+                .note(&format!("run {run} is still open: {error}"));
+        }
         let mut bar = None;
         for mut left in recovered.taken {
             // Other stacks' are undone beside this; nothing waits for them.

@@ -151,6 +151,7 @@ fn injection(state: &State, used: &RemedyUse) -> Option<Injection> {
         id: used.uses.clone(),
         cause: Cause::Remedy(used.remedy.clone()),
         act: Act::Hook(Hook {
+            capture: remedy.capture.clone(),
             act,
             verify: None,
             undo: remedy.restore.clone(),

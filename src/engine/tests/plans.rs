@@ -53,6 +53,7 @@ fn probe(probe: &str, impact: bool) -> Probe {
         status: None,
         json: BTreeMap::new(),
         body: None,
+        headers: std::collections::BTreeMap::new(),
         exit: None,
         below: None,
         above: None,
@@ -157,6 +158,7 @@ pub(crate) fn drill() -> Plan {
         at_most: Millis::seconds(60),
     };
     let hooked = Hook {
+        capture: None,
         act: Call::Http(request("http://x/42")),
         verify: None,
         undo: Some(Call::Http(request("http://x/41"))),
@@ -221,6 +223,7 @@ pub(crate) fn drill() -> Plan {
                 Remedy {
                     id: name("rollback"),
                     label: "Roll back".into(),
+                    capture: None,
                     act: None,
                     restore: None,
                     ends: vec![name("bad-token")],
@@ -229,6 +232,7 @@ pub(crate) fn drill() -> Plan {
                 Remedy {
                     id: name("failover"),
                     label: "Fail over".into(),
+                    capture: None,
                     act: Some(Call::Http(request("http://x/b"))),
                     restore: Some(Call::Http(request("http://x/a"))),
                     ends: Vec::new(),

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use super::captured::Captured;
 use crate::address::shown;
-use crate::model::fault::Call;
+use crate::model::fault::{Call, Capture};
 use crate::model::probe::{Expect, Program};
 use crate::model::time::Millis;
 use crate::outbound::Outbound;
@@ -51,15 +52,7 @@ pub(super) async fn perform(
     expect: Option<&Expect>,
     limit: Duration,
 ) -> Result<String, Trouble> {
-    let plain = Expect {
-        status: None,
-        json: std::collections::BTreeMap::new(),
-        body: None,
-        exit: None,
-        below: None,
-        above: None,
-        within: Millis::ZERO,
-    };
+    let plain = plain();
     let expect = expect.unwrap_or(&plain);
     let what = described(call);
     let unasked =
@@ -71,7 +64,7 @@ pub(super) async fn perform(
                 .await
                 .map_err(|error| unasked(what.clone(), error.to_string()))?;
             let status = reply.status.as_u16();
-            match expect.judge_http(status, &reply.body) {
+            match expect.judge_http(status, |name| reply.header(name), &reply.body) {
                 Ok(()) => Ok(format!("{what} answered {status}")),
                 Err(why) => Err(Trouble::Unmet { what, why }),
             }
@@ -110,6 +103,56 @@ pub(super) async fn perform(
                     },
                 }),
             }
+        }
+    }
+}
+
+/// What is expected where nobody says: 200 to 299, or exit 0.
+fn plain() -> Expect {
+    Expect {
+        status: None,
+        json: std::collections::BTreeMap::new(),
+        body: None,
+        headers: std::collections::BTreeMap::new(),
+        exit: None,
+        below: None,
+        above: None,
+        within: Millis::ZERO,
+    }
+}
+
+/// Reads what is there before anything is done, within `limit`. A request must answer 200 to 299 and a program exit 0.
+pub(super) async fn capture(
+    outbound: &Outbound,
+    question: &Capture,
+    limit: Duration,
+) -> Result<Captured, FaultError> {
+    askable(&question.call, outbound.environment())?;
+    let what = format!("what is there, by {}", described(&question.call));
+    let unread = |why: String| FaultError::ReadBack {
+        what: what.clone(),
+        why,
+    };
+    let unasked = |why: String| FaultError::Unreachable {
+        what: what.clone(),
+        why,
+    };
+    match &question.call {
+        Call::Http(request) => {
+            let reply = outbound.send_with_secrets(request, limit).await;
+            let reply = reply.map_err(|error| unasked(error.to_string()))?;
+            if !reply.status.is_success() {
+                return Err(unread(format!("status {}", reply.status.as_u16())));
+            }
+            let path = question.read.as_deref().unwrap_or("$");
+            Captured::from_answer(path, &reply.body).map_err(unread)
+        }
+        Call::Run(program) => {
+            let run = program::run(program, outbound.environment(), limit, Leftovers::Killed);
+            let ended = run.await.map_err(|error| unasked(error.to_string()))?;
+            ended.judge_end(&plain()).map_err(unread)?;
+            let printed = ended.answer().unwrap_or_default();
+            Captured::from_output(printed).map_err(unread)
         }
     }
 }

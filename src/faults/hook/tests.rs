@@ -56,6 +56,7 @@ fn expect() -> Expect {
         status: None,
         json: std::collections::BTreeMap::new(),
         body: None,
+        headers: std::collections::BTreeMap::new(),
         exit: None,
         below: None,
         above: None,
@@ -65,6 +66,7 @@ fn expect() -> Expect {
 
 fn hook(act: Call, undo: Call) -> Hook {
     Hook {
+        capture: None,
         act,
         verify: None,
         undo: Some(undo),
@@ -404,4 +406,107 @@ async fn a_remedy_without_restore_leaves_nothing_to_undo() {
         (removed.by, removed.evidence.as_str()),
         (UndoneBy::Us, "nothing to restore")
     );
+}
+
+/// A rollout that puts back, by its number in the body, the release that it found.
+fn captured_rollout(url: &str) -> Hook {
+    let post = |body: &str| {
+        Call::Http(HttpRequest {
+            method: "POST".to_owned(),
+            url: format!("{url}/release"),
+            headers: std::collections::BTreeMap::new(),
+            body: Some(body.to_owned()),
+        })
+    };
+    let read = || http("GET", format!("{url}/release"));
+    Hook {
+        capture: Some(Capture {
+            call: read(),
+            read: Some("$.version".to_owned()),
+        }),
+        verify_undone: Some(Verify {
+            call: read(),
+            expect: Expect {
+                json: [("$.version".to_owned(), json!("${captured}"))].into(),
+                ..expect()
+            },
+        }),
+        ..hook(
+            post(r#"{"version":42}"#),
+            post(r#"{"version":${captured}}"#),
+        )
+    }
+}
+
+#[tokio::test]
+async fn what_was_there_before_is_put_back_whatever_it_was_even_after_a_crash() {
+    let server = Scripted::new(vec![
+        ("GET /release", say(200, json!({"version": 40}))),
+        ("POST /release", say(200, "")),
+        ("POST /release", say(200, "")),
+        ("GET /release", say(200, json!({"version": 40}))),
+    ]);
+    let clock = clock();
+    let armed = armed(&driver(&clock), &clock, captured_rollout(&server.url)).await;
+    let applied = driver(&clock).apply(&armed).await.expect("it is done");
+    let begins = "40 was there before; POST ";
+    assert!(applied.evidence.starts_with(begins), "{}", applied.evidence);
+    let removed = driver(&clock).undo(&after_a_crash(&armed)).await;
+    assert!(removed.is_ok(), "{removed:?}");
+    assert_eq!(
+        server.bodies(),
+        ["", r#"{"version":42}"#, r#"{"version":40}"#, ""]
+    );
+}
+
+#[tokio::test]
+async fn where_what_is_there_can_not_be_read_nothing_is_armed() {
+    for (answer, why) in [
+        (say(503, ""), "status 503"),
+        (say(200, json!({"release": 40})), "$.version is missing"),
+        (say(200, json!({"version": null})), "$.version is null"),
+    ] {
+        let server = Scripted::new(vec![("GET /release", answer)]);
+        let clock = clock();
+        let injection = injection("bad-token", Act::Hook(captured_rollout(&server.url)));
+        let refused = driver(&clock)
+            .capture(&run(), &stack("http://127.0.0.1:1", Vec::new()), &injection)
+            .await
+            .expect_err("it can't be undone");
+        assert_eq!(
+            refused.to_string(),
+            format!(
+                "what is there, by GET {}/release reads back wrong: {why}",
+                server.url
+            )
+        );
+        server.bodies();
+    }
+}
+
+#[tokio::test]
+async fn a_program_says_what_is_there_in_one_line() {
+    let folder = Folder::new();
+    folder.script("active", "cat active-signer");
+    folder.script("failover", "echo \"$1\" > active-signer");
+    std::fs::write(folder.path("active-signer"), "signer b; $HOME\n").expect("a file");
+    let clock = clock();
+    let driver = driver(&clock);
+    let capture = Capture {
+        call: folder.call(&["./active"]),
+        read: None,
+    };
+    let hook = Hook {
+        capture: Some(capture),
+        ..hook(
+            folder.call(&["./failover", "signer-x"]),
+            folder.call(&["./failover", "${captured}"]),
+        )
+    };
+    let armed = armed(&driver, &clock, hook).await;
+    let active = || std::fs::read_to_string(folder.path("active-signer")).expect("a file");
+    driver.apply(&armed).await.expect("it is done");
+    assert_eq!(active(), "signer-x\n");
+    driver.undo(&armed).await.expect("it is undone");
+    assert_eq!(active(), "signer b; $HOME\n");
 }

@@ -107,7 +107,11 @@ impl Inspector for World {
         Box::pin(async { Ok(vec!["made up".into()]) })
     }
 
-    fn prove<'a>(&'a self, _: &'a Stack) -> Answer<'a, Result<Vec<String>, Vec<String>>> {
+    fn prove<'a>(
+        &'a self,
+        _: &'a Stack,
+        _: &'a Injection,
+    ) -> Answer<'a, Result<Vec<String>, Vec<String>>> {
         Box::pin(async { Ok(vec!["made up".into()]) })
     }
 }

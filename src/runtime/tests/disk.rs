@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use super::fakes::Trace;
 use crate::engine::event::Event;
 use crate::model::ids::RunId;
-use crate::ports::{Answer, Durability, Journal, JournalError};
+use crate::ports::{Answer, Durability, Journal, JournalError, Unfinished};
 use crate::store::memory::MemoryJournal;
 
 /// How the last append before a process's death ends.
@@ -117,7 +117,7 @@ impl Journal for Disk {
         self.journal.load(run)
     }
 
-    fn unfinished(&self) -> Answer<'_, Result<Vec<RunId>, JournalError>> {
+    fn unfinished(&self) -> Answer<'_, Result<Vec<Unfinished>, JournalError>> {
         self.journal.unfinished()
     }
 }

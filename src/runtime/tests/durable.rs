@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::fakes::lock;
 use super::stage::{SECOND, Stage, ended, halt, live, running};
-use crate::engine::event::{Fact, Verdict};
+use crate::engine::event::{Fact, Trigger, Verdict};
 use crate::engine::tests::plans::{drill, experiment};
 use crate::faults::fake::Verb;
 use crate::runtime::recovery;
@@ -170,4 +170,48 @@ fn a_log_that_somebody_else_continues_is_left_alone_and_everything_is_undone() {
         assert!(stage.world.on().is_empty());
     });
     assert!(lock(&stage.trace.unrecorded).is_empty());
+}
+
+#[test]
+fn a_log_that_can_not_be_read_holds_up_its_own_stack_and_no_other() {
+    let stage = Stage::new();
+    let left = live(async {
+        let process = stage.process();
+        let handle = process.start(experiment()).await;
+        running(&process, &handle).await;
+        handle.run().clone()
+    });
+    let stage = stage.reopened();
+    stage
+        .journal
+        .damage(&left, "its payload does not match its digest");
+    live(async {
+        let process = stage.process();
+        let recovered = recovery::recover(&process.supervisor)
+            .await
+            .expect("a pass");
+        assert!(recovered.taken.is_empty());
+        let told: Vec<String> = recovered
+            .failed
+            .iter()
+            .map(|(_, why)| why.to_string())
+            .collect();
+        let start = |plan| process.supervisor.start(plan, None, Trigger::CommandLine);
+        let refused = start(experiment()).await.err().map(|why| why.to_string());
+        assert_eq!(refused.as_ref(), told.first());
+        let refused = refused.expect("its own stack is held up");
+        for part in [
+            left.as_str(),
+            "stack `staging`",
+            "damaged at event 1: its payload does not match its digest",
+            "hint: see to it by hand",
+        ] {
+            assert!(refused.contains(part), "{part} is not in {refused}");
+        }
+        let mut elsewhere = experiment();
+        elsewhere.stack.name = "other".parse().expect("a name");
+        elsewhere.experiment.stack = elsewhere.stack.name.clone();
+        let mut handle = start(elsewhere).await.expect("another stack is free");
+        assert_eq!(ended(&handle.ended().await).0, Verdict::Passed);
+    });
 }

@@ -214,7 +214,11 @@ impl Inspector for FakeInspector {
         Box::pin(async move { self.answer() })
     }
 
-    fn prove<'a>(&'a self, _stack: &'a Stack) -> Answer<'a, Result<Vec<String>, Vec<String>>> {
+    fn prove<'a>(
+        &'a self,
+        _stack: &'a Stack,
+        _: &'a Injection,
+    ) -> Answer<'a, Result<Vec<String>, Vec<String>>> {
         Box::pin(async move { self.answer() })
     }
 }

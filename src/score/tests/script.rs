@@ -60,6 +60,7 @@ fn probe(text: &str, every: Millis, within: Millis, impact: bool) -> Probe {
             status: None,
             json: std::collections::BTreeMap::default(),
             body: None,
+            headers: std::collections::BTreeMap::new(),
             exit: None,
             below: None,
             above: None,
@@ -179,6 +180,7 @@ pub(super) fn experiment() -> Plan {
             injection(
                 "bad-token",
                 Act::Hook(Hook {
+                    capture: None,
                     act: Call::Run(Program {
                         command: vec!["./rollout".into()],
                         folder: None,

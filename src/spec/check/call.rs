@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::fault::{Call, Verify};
+use crate::model::fault::{Call, Capture, Verify};
 use crate::model::probe::{Expect, HttpRequest, Program};
 use crate::spec::check::names::listed;
 use crate::spec::check::shape;
@@ -75,6 +75,11 @@ pub(crate) static EXPECT: Object = Object {
         ),
         optional("body", Form::Text, "A text the body must contain."),
         optional(
+            "headers",
+            Form::Map(Keys::Header, &Form::Text),
+            "Header names, in any case, and the value each must have.",
+        ),
+        optional(
             "exit",
             Form::Integer(0, 255),
             "The exit status of a program; 0 when absent.",
@@ -113,6 +118,26 @@ pub(crate) static VERIFY: Object = Object {
     rules: &[Rule::ExactlyOne(&["http", "run"])],
 };
 
+/// What a hook or a remedy reads before it acts.
+pub(crate) static CAPTURE: Object = Object {
+    what: "a capture",
+    about: "What is read just before something is done, and kept in the log. It stands for `${captured}` in what undoes \
+            it, so that what was there comes back whatever it was. It must be one text, number or flag.",
+    groups: &[
+        CALL_KEYS,
+        &[optional(
+            "read",
+            Form::JsonPath,
+            "With `http`: the JSONPath (RFC 9535) of the value. Of a program, it is the line that it prints.",
+        )],
+    ],
+    rules: &[
+        Rule::ExactlyOne(&["http", "run"]),
+        Rule::Needs("http", "read"),
+        Rule::Needs("read", "http"),
+    ],
+};
+
 pub(crate) static CALL_KEYS: &[crate::spec::form::Field] = &[
     optional("http", HTTP, "A URL or a request."),
     optional(
@@ -128,6 +153,7 @@ pub(crate) fn no_expectation() -> Expect {
         status: None,
         json: BTreeMap::new(),
         body: None,
+        headers: BTreeMap::new(),
         exit: None,
         below: None,
         above: None,
@@ -176,7 +202,7 @@ pub(crate) fn program(node: &Node, sink: &mut Sink) -> Option<Program> {
         }
     }
     // Which program runs is for the reader of the file, and of the server's list of programs, to see.
-    shape::misplaced_secret(first, first.span, sink);
+    shape::misplaced_secret(first, first.span, false, sink);
     let mut command = vec![first.text()?.to_owned()];
     for argument in &node.items()[1..] {
         command.push(argument.template()?);
@@ -193,6 +219,12 @@ pub(crate) fn call(node: &Node, sink: &mut Sink) -> Option<Call> {
         return Some(Call::Http(request(http)?));
     }
     Some(Call::Run(program(node.get("run")?, sink)?))
+}
+
+pub(crate) fn capture(node: &Node, sink: &mut Sink) -> Option<Capture> {
+    let read = View::new(node, &CAPTURE).text("read").map(str::to_owned);
+    let call = call(node, sink)?;
+    Some(Capture { call, read })
 }
 
 /// A header's value that holds a line break would be another header.
@@ -254,7 +286,7 @@ impl Asked {
 
     fn keys(self) -> &'static [&'static str] {
         match self {
-            Self::Http => &["status", "json", "body", "within"],
+            Self::Http => &["status", "json", "body", "headers", "within"],
             Self::Tcp => &["within"],
             Self::Program => &["exit", "within"],
             Self::Difference | Self::Prometheus => &["below", "above", "within"],
@@ -301,6 +333,8 @@ pub(crate) fn expect(node: &Node, anchor: Span, of: Asked, sink: &mut Sink) -> O
             format!("no number is above {above} and below {below}"),
         );
     }
+    header_values(node, sink);
+    let headers = view.value("headers").map_or(&[][..], Node::entries);
     let json = view.value("json").map_or(&[][..], Node::entries);
     for entry in json {
         unquoted_hex(&entry.value, sink);
@@ -312,6 +346,10 @@ pub(crate) fn expect(node: &Node, anchor: Span, of: Asked, sink: &mut Sink) -> O
             .map(|entry| (entry.key.to_string(), entry.value.to_json()))
             .collect(),
         body: view.text("body").map(str::to_owned),
+        headers: headers
+            .iter()
+            .map(|entry| Some((entry.key.to_string(), entry.value.text()?.to_owned())))
+            .collect::<Option<_>>()?,
         exit: view.integer("exit").or(of.default_expectation().exit),
         below: view.number("below"),
         above: view.number("above"),

@@ -9,11 +9,11 @@ use crate::model::ids::{RemedyId, RunbookName, StepId};
 use crate::model::schedule::Schedule;
 use crate::model::stack::Stack;
 use crate::model::team::Role;
-use crate::spec::check::call::{self, CALL, CALL_KEYS, COMMAND};
-use crate::spec::check::probe;
+use crate::spec::check::call::{self, CALL, CALL_KEYS, CAPTURE, COMMAND};
+use crate::spec::check::ground;
 use crate::spec::check::refer;
 use crate::spec::check::shape::head;
-use crate::spec::check::stack::{HEAD, unproven};
+use crate::spec::check::stack::HEAD;
 use crate::spec::check::view::View;
 use crate::spec::code::Code;
 use crate::spec::findings::Sink;
@@ -184,6 +184,11 @@ static REMEDY: Object = Object {
             ),
             defaulted("takes", DURATION, "0s", "From the choice to the act."),
             optional(
+                "capture",
+                Form::Object(&CAPTURE),
+                "What is read before it acts, for `restore` to put back as `${captured}`.",
+            ),
+            optional(
                 "restore",
                 Form::Either(&[Form::Object(&CALL), COMMAND]),
                 "What puts the stack back after the run: a call, or a program and its arguments.",
@@ -195,6 +200,7 @@ static REMEDY: Object = Object {
     rules: &[
         Rule::AtMostOne(&["http", "run"]),
         Rule::AtLeastOne(&["ends", "http", "run"]),
+        Rule::Needs("capture", "restore"),
     ],
 };
 
@@ -325,6 +331,7 @@ fn remedy(item: &Node, sink: &mut Sink) -> Option<Remedy> {
     let view = View::new(item, &REMEDY);
     let acts = view.value("http").is_some() || view.value("run").is_some();
     let act = if acts { call::call(item, sink) } else { None };
+    let capture = view.value("capture").map(|node| call::capture(node, sink));
     let restore = match view.value("restore") {
         Some(node) if !node.items().is_empty() => call::program(node, sink).map(Call::Run),
         Some(node) => call::call(node, sink),
@@ -336,6 +343,10 @@ fn remedy(item: &Node, sink: &mut Sink) -> Option<Remedy> {
     let id: RemedyId = view.read("id")?;
     Some(Remedy {
         label: view.text("label").unwrap_or(id.as_str()).to_owned(),
+        capture: match capture {
+            Some(capture) => Some(capture?),
+            None => None,
+        },
         act,
         restore,
         ends: view.all("ends")?,
@@ -358,16 +369,7 @@ pub(crate) fn against(root: &Node, stack: &Stack, experiment: &Experiment, sink:
                 refer::unknown(Code::UnknownStep, "step", name, node.span, known(), sink);
             }
         }
-        if stack.identity.is_empty() {
-            let restore = remedy.get("restore");
-            for span in [Some(remedy), restore]
-                .into_iter()
-                .flatten()
-                .flat_map(probe::far_places)
-            {
-                unproven(span, sink);
-            }
-        }
+        ground::calls(remedy, stack, sink);
     }
     unremedied(view, experiment, &ended, sink);
     for inject in view.items("injects") {

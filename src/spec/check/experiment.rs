@@ -8,9 +8,10 @@ use crate::model::ids::StepId;
 use crate::model::stack::Stack;
 use crate::spec::check::during::refutable;
 use crate::spec::check::fault::{self, Placed};
+use crate::spec::check::ground;
 use crate::spec::check::probe::{self, TOLERANCE};
 use crate::spec::check::refer;
-use crate::spec::check::stack::{HEAD, unproven};
+use crate::spec::check::stack::HEAD;
 use crate::spec::check::step::STEP;
 use crate::spec::check::view::View;
 use crate::spec::check::window::{Window, windows};
@@ -135,7 +136,13 @@ pub(crate) fn read(root: &Node, stack: Option<&Stack>, sink: &mut Sink) -> Optio
     let stop_when = stops(view.items("stop_when"), stack, sink);
     let steps = fault::steps(view.items("method"), stack, sink);
     if let Some(stack) = stack {
-        hooks_at_home(view.items("method"), stack, sink);
+        for hook in view
+            .items("method")
+            .iter()
+            .filter_map(|item| item.get("hook"))
+        {
+            ground::calls(hook, stack, sink);
+        }
     }
     let steps = steps?;
     cycles(&steps, sink);
@@ -265,19 +272,5 @@ fn within_duration(steps: &[Placed<'_>], limits: Limits, view: View<'_>, sink: &
             ),
         )
         .with_hint("end it earlier, or raise `limits: {duration: …}`");
-    }
-}
-
-/// A stack without proof of its identity is trusted on loopback only, so hooks must stay there too.
-fn hooks_at_home(items: &[Node], stack: &Stack, sink: &mut Sink) {
-    if !stack.identity.is_empty() {
-        return;
-    }
-    for hook in items.iter().filter_map(|item| item.get("hook")) {
-        for call in hook.entries().iter().map(|entry| &entry.value) {
-            for span in probe::far_places(call) {
-                unproven(span, sink);
-            }
-        }
     }
 }

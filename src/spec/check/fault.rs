@@ -361,6 +361,8 @@ fn container(
 
 fn hook(view: View<'_>, sink: &mut Sink) -> Option<Fault> {
     let call = |key: &str, sink: &mut Sink| view.value(key).and_then(|node| call::call(node, sink));
+    let capture = view.value("capture");
+    let capture = capture.map(|node| call::capture(node, sink));
     let act = call("do", sink);
     let undo = call("undo", sink);
     let verify = view.value("verify").map(|node| call::verify(node, sink));
@@ -368,6 +370,10 @@ fn hook(view: View<'_>, sink: &mut Sink) -> Option<Fault> {
         .value("verify_undone")
         .map(|node| call::verify(node, sink));
     Some(Fault::Hook(Hook {
+        capture: match capture {
+            Some(capture) => Some(capture?),
+            None => None,
+        },
         act: act?,
         verify: match verify {
             Some(verify) => Some(verify?),

@@ -125,10 +125,15 @@ pub(crate) fn idle_checks(view: View<'_>, sink: &mut Sink) {
             (!containers).then_some((span, "no service of the stack has a container"))
         } else {
             let expect = check.value("expect");
-            let said =
-                expect.is_some_and(|node| node.get("json").is_some() || node.get("body").is_some());
+            let said = ["json", "body", "headers"];
+            let said = expect.is_some_and(|node| said.iter().any(|key| node.get(key).is_some()));
             let span = check.key_span("expect").filter(|_| !said);
-            span.map(|span| (span, "it expects neither `json` nor `body` of the answer"))
+            span.map(|span| {
+                (
+                    span,
+                    "it expects no `json`, `body` or `headers` of the answer",
+                )
+            })
         };
         if let Some((span, why)) = idle {
             sink.error(

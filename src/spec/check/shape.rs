@@ -3,6 +3,7 @@
 //! What passes here can be read without looking again: [`View`](super::view::View) hands out values without
 //! findings of its own.
 
+use crate::secret::{self, Piece};
 use crate::spec::check::names::{did_you_mean, listed, nearest};
 use crate::spec::check::scalar::{check_key, check_leaf, shown};
 use crate::spec::code::Code;
@@ -21,8 +22,12 @@ pub(crate) fn check(node: &Node, anchor: Span, form: &'static Form, sink: &mut S
         return;
     }
     let forks = matches!(form, Form::Either(_));
-    if !forks && !form.may_hold_secrets() && misplaced_secret(node, anchor, sink) {
-        return;
+    if !forks && !form.may_hold_secrets() {
+        // What is captured may also be compared with: those texts are no secrets.
+        let compared = matches!(form, Form::Any | Form::Text);
+        if misplaced_secret(node, anchor, compared, sink) {
+            return;
+        }
     }
     match form {
         Form::List(of, least, most) => {
@@ -70,10 +75,21 @@ pub(crate) fn check(node: &Node, anchor: Span, form: &'static Form, sink: &mut S
     }
 }
 
-/// Reports a reference to a secret in this very value.
-pub(crate) fn misplaced_secret(node: &Node, anchor: Span, sink: &mut Sink) -> bool {
-    let is_in = matches!(node.secret, Some(Secret::Reference(_)));
-    if is_in {
+/// Reports a reference to a secret in this very value, and to what is captured unless that may be here.
+pub(crate) fn misplaced_secret(
+    node: &Node,
+    anchor: Span,
+    captured_may: bool,
+    sink: &mut Sink,
+) -> bool {
+    let Some(Secret::Reference(template)) = &node.secret else {
+        return false;
+    };
+    let pieces = secret::pieces(template);
+    let is_secret = pieces
+        .iter()
+        .any(|piece| matches!(piece, Piece::Variable(_)));
+    if is_secret {
         sink.error(
             Code::MisplacedSecret,
             place(node, anchor),
@@ -82,8 +98,17 @@ pub(crate) fn misplaced_secret(node: &Node, anchor: Span, sink: &mut Sink) -> bo
         .with_hint(
             "secrets are sent in a URL's path or query, a header, a body or an argument; elsewhere use a variable",
         );
+    } else if !captured_may {
+        sink.error(
+            Code::MisplacedCaptured,
+            place(node, anchor),
+            "`${captured}` can't stand here: this is read before anything is captured",
+        )
+        .with_hint(
+            "it stands in a URL's path or query, a header, a body, an argument, or in what `verify_undone` expects",
+        );
     }
-    is_in
+    is_secret || !captured_may
 }
 
 /// Where to point for a value: at its bytes, or at its anchor when it has none or is a whole map or list.

@@ -6,6 +6,7 @@ use crate::model::ids::{ProbeName, ProxyName, ServiceName};
 use crate::model::probe::Probe;
 use crate::model::stack::{ContainerSelector, Link, Service, Stack, Toxiproxy};
 use crate::spec::address;
+use crate::spec::check::ground;
 use crate::spec::check::identity;
 use crate::spec::check::probe::{self, PROBE};
 use crate::spec::check::refer;
@@ -175,7 +176,7 @@ pub(crate) fn read(root: &Node, sink: &mut Sink) -> Option<Stack> {
             unproven(span, sink);
         }
     }
-    Some(Stack {
+    let stack = Stack {
         name: view.read("name")?,
         environment: view.text("environment")?.to_owned(),
         identity: identity?,
@@ -190,7 +191,9 @@ pub(crate) fn read(root: &Node, sink: &mut Sink) -> Option<Stack> {
         services: services?,
         links: links?,
         probes: probes?,
-    })
+    };
+    ground::servers(view, &stack, sink);
+    Some(stack)
 }
 
 fn toxiproxy(node: &Node) -> Option<Toxiproxy> {

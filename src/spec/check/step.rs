@@ -1,6 +1,6 @@
 //! The forms of a method's steps: one key each, the fault's name.
 
-use crate::spec::check::call::{CALL, VERIFY};
+use crate::spec::check::call::{CALL, CAPTURE, VERIFY};
 use crate::spec::form::{
     DURATION, Field, Form, Object, Rule, SHARE, SOME_DURATION, SOME_SHARE, defaulted,
     later_variant, optional, required, variant,
@@ -366,6 +366,11 @@ static HOOK: Object = Object {
     groups: &[
         TIMING,
         &[
+            optional(
+                "capture",
+                Form::Object(&CAPTURE),
+                "What is read before, for the undo to put back as `${captured}`.",
+            ),
             required("do", Form::Object(&CALL), "What is done."),
             optional(
                 "verify",

@@ -1,6 +1,6 @@
 //! Faults in words: when each begins, what it does to which target, and how it is undone.
 
-use super::{Page, call, expected};
+use super::{Page, call, captured, expected};
 use crate::model::fault::{Act, Cause, ContainerAction, Injection, Lasts, Start, Stream, Toxic};
 use crate::model::plan::Plan;
 use crate::model::stack::{ContainerSelector, Link};
@@ -109,6 +109,9 @@ fn target(page: &mut Page, injection: &Injection) {
             undo.to_owned()
         }
         Act::Hook(hook) => {
+            if let Some(capture) = &hook.capture {
+                rows.push(("reads", captured(capture)));
+            }
             rows.push(("does", call(&hook.act)));
             if let Some(verify) = &hook.verify {
                 rows.push((

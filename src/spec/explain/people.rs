@@ -1,6 +1,6 @@
 //! The people's side of a drill in words: detection, messages, remedies, expectations.
 
-use super::{Page, call};
+use super::{Page, call, captured};
 use crate::model::drill::{Detection, Drill, Remedy};
 use crate::model::plan::Exercise;
 use crate::model::runbook::{
@@ -59,6 +59,9 @@ pub(super) fn people(page: &mut Page, drill: &Drill) {
 
 fn remedy(remedy: &Remedy) -> String {
     let mut parts = Vec::new();
+    if let Some(capture) = &remedy.capture {
+        parts.push(format!("first reads {}", captured(capture)));
+    }
     if let Some(act) = &remedy.act {
         parts.push(call(act));
     }

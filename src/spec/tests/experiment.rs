@@ -812,3 +812,126 @@ fn an_experiment_may_break_nothing_where_it_says_so() {
         "{forgotten}"
     );
 }
+
+/// What a hook with these keys gives on the stack of the tests, or on the one given.
+fn hooked(stack: &str, keys: &str) -> String {
+    let text = head(&format!("method:\n  - hook: {{id: h, for: 1m, {keys}}}\n"));
+    check(&[("stack.yaml", stack), ("experiment.yaml", &text)])
+}
+
+#[test]
+fn what_is_captured_stands_only_in_what_undoes_it() {
+    let read = r#"capture: {http: "http://127.0.0.1/x", read: "$.v"}"#;
+    let undo = |body: &str| {
+        format!(
+            r#"do: {{run: [a]}}, undo: {{http: {{method: POST, url: "http://127.0.0.1/x", body: '{body}'}}}}"#
+        )
+    };
+    let good = hooked(STACK, &format!("{read}, {}", undo(r#"{"v":${captured}}"#)));
+    assert_eq!(good, "");
+    let without = hooked(STACK, &undo(r#"{"v":${captured}}"#));
+    assert!(
+        without.contains(
+            "error[misplaced-captured]: nothing is captured that `${captured}` could stand for"
+        ),
+        "{without}"
+    );
+    assert!(
+        without.contains("help: say what is to be read before: add `capture: {http: …, read: …}`"),
+        "{without}"
+    );
+    let unused = hooked(STACK, &format!("{read}, {}", undo(r#"{"v":41}"#)));
+    assert!(
+        unused.contains("warning[unused-capture]: what is captured is put back by nothing"),
+        "{unused}"
+    );
+    let early = hooked(
+        STACK,
+        &format!(
+            r#"{read}, do: {{run: [a, "${{captured}}"]}}, undo: {{run: [a, "${{captured}}"]}}"#
+        ),
+    );
+    assert!(
+        early.contains(
+            "error[misplaced-captured]: `${captured}` stands only in what undoes something"
+        ),
+        "{early}"
+    );
+    let program = hooked(
+        STACK,
+        &format!(r#"{read}, do: {{run: [a]}}, undo: {{run: ["${{captured}}"]}}"#),
+    );
+    assert!(
+        program.contains("error[misplaced-captured]: `${captured}` can't stand here"),
+        "{program}"
+    );
+    let place = hooked(
+        STACK,
+        &format!(r#"{read}, do: {{run: [a]}}, undo: {{http: "http://${{captured}}/"}}"#),
+    );
+    assert!(place.contains("error[bad-url]"), "{place}");
+    let half = hooked(
+        STACK,
+        &format!(
+            r#"capture: {{http: "http://127.0.0.1/x"}}, {}"#,
+            undo("${captured}")
+        ),
+    );
+    assert!(
+        half.contains("error[missing-key]: `http` needs `read` beside it"),
+        "{half}"
+    );
+    let expected = hooked(
+        STACK,
+        &format!(
+            r#"{read}, do: {{run: [a]}}, undo: {{run: [a]}}, verify_undone: {{http: "http://127.0.0.1/x", expect: {{json: {{"$.v": "${{captured}}"}}, headers: {{x-v: "v${{captured}}"}}}}}}"#
+        ),
+    );
+    assert_eq!(expected, "");
+    let literal = hooked(STACK, &undo("$${captured}"));
+    assert_eq!(literal, "");
+}
+
+#[test]
+fn an_address_that_is_acted_on_and_that_no_check_proves_is_refused_at_its_token() {
+    let proven = STACK.replacen(
+        "identity:\n",
+        "identity:\n  - {http: \"http://192.0.2.1:7000/\", expect: {headers: {x-environment: staging}}}\n  - {upstreams: {within: [\"10.20.0.0/16\", \"127.0.0.0/8\"]}}\n",
+        1,
+    );
+    assert_ne!(proven, STACK);
+    let hook = |url: &str| {
+        hooked(
+            &proven,
+            &format!(r#"do: {{http: "{url}"}}, undo: {{run: [a]}}"#),
+        )
+    };
+    for good in [
+        "http://127.0.0.1/x",
+        "http://10.20.3.4/x",
+        "http://192.0.2.1:7000/x",
+        "http://by.name/x",
+        "http://localhost:1/",
+    ] {
+        assert_eq!(hook(good), "", "{good}");
+    }
+    for bad in [
+        "http://10.21.0.1/x",
+        "http://192.0.2.1:7001/x",
+        "http://[2001:db8::1]/x",
+    ] {
+        let found = hook(bad);
+        assert!(
+            found.starts_with("error[unproven-place]: nothing proves that "),
+            "{bad}: {found}"
+        );
+        assert!(
+            found.contains(&format!("{} acted on", "^".repeat(bad.len() + 2))),
+            "{bad}: {found}"
+        );
+        assert!(
+            found.contains("help: act on loopback, on addresses in the networks"),
+            "{bad}: {found}"
+        );
+    }
+}

@@ -297,6 +297,48 @@ links:
 }
 
 #[test]
+fn a_header_is_proof_and_an_expectation_of_one_is_checked() {
+    assert_snapshot!(check(&[("s.yaml", r#"
+kind: Stack
+name: s
+environment: staging
+identity:
+  - {http: "https://wallet.example/", expect: {headers: {X-Environment: staging}}}
+probes:
+  port: {tcp: {address: "127.0.0.1:1"}, expect: {headers: {x: y}}}
+  odd: {http: "http://127.0.0.1/", expect: {headers: {"a b": c, x-version: 2, x-line: "a\nb"}}}
+"#)]), @r#"
+    error[expect-mismatch]: a TCP connection can't be judged by `headers`
+     --> s.yaml:8:50
+      |
+    8 |   port: {tcp: {address: "127.0.0.1:1"}, expect: {headers: {x: y}}}
+      |                                                  ^^^^^^^
+      |
+      = help: it can by `within`
+
+    error[bad-header]: `a b` is not a header name
+     --> s.yaml:9:55
+      |
+    9 |   odd: {http: "http://127.0.0.1/", expect: {headers: {"a b": c, x-version: 2, x-line: "a\nb"}}}
+      |                                                       ^^^^^
+
+    error[wrong-type]: expected a text, found a number
+     --> s.yaml:9:76
+      |
+    9 |   odd: {http: "http://127.0.0.1/", expect: {headers: {"a b": c, x-version: 2, x-line: "a\nb"}}}
+      |                                                                            ^
+      |
+      = help: quote it to make it a text: "2"
+
+    error[bad-header]: the value of the header `x-line` holds a line break or another control character
+     --> s.yaml:9:87
+      |
+    9 |   odd: {http: "http://127.0.0.1/", expect: {headers: {"a b": c, x-version: 2, x-line: "a\nb"}}}
+      |                                                                                       ^^^^^^
+    "#);
+}
+
+#[test]
 fn an_identity_check_that_proves_nothing_is_refused() {
     assert_snapshot!(check(&[("s.yaml", r#"
 kind: Stack
@@ -307,7 +349,7 @@ identity:
   - {containers: {label: env=staging}}
   - {upstreams: {within: ["10.0.0.0/8", "0.0.0.0/0", "128.0.0.0/1"]}}
 "#)]), @r#"
-    error[no-identity]: this check proves nothing: it expects neither `json` nor `body` of the answer
+    error[no-identity]: this check proves nothing: it expects no `json`, `body` or `headers` of the answer
      --> s.yaml:6:33
       |
     6 |   - {http: "http://127.0.0.1/", expect: {status: 200}}

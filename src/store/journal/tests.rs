@@ -98,7 +98,9 @@ async fn durable_events_outlive_a_process_that_is_killed() {
     let database = open(&folder).await;
     let events = database.load(&run).await.expect("whole");
     assert!(events.len() >= told, "{} of {told}", events.len());
-    assert_eq!(database.unfinished().await.expect("asked"), [run]);
+    let open = database.unfinished().await.expect("asked");
+    assert_eq!(open.len(), 1);
+    assert_eq!(open[0].run, run);
 }
 
 #[tokio::test]
@@ -454,4 +456,23 @@ async fn many_runs_write_at_once() {
         result.expect("written");
     }
     database.close().await.expect("closed");
+}
+
+#[tokio::test]
+async fn a_run_that_was_given_up_is_open_no_more_and_its_log_stays_as_it_was() {
+    let folder = sample::Folder::new();
+    let database = open(&folder).await;
+    let run = sample::run("r1");
+    let created = [sample::created("a")];
+    database
+        .append(&run, 0, &created, Durable)
+        .await
+        .expect("appended");
+    let at = sample::at(9).wall;
+    database.give_up(&run, at).await.expect("given up");
+    assert_eq!(database.unfinished().await.expect("asked"), []);
+    assert_eq!(database.load(&run).await.expect("as before"), created);
+    let row = database.run(&run).await.expect("its row");
+    assert_eq!((row.ended, row.verdict), (Some(at), Some(Verdict::Errored)));
+    assert!(database.give_up(&run, at).await.is_err(), "only once");
 }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 /// A block of addresses, in CIDR form (RFC 4632, RFC 4291).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Network {
+pub struct Network {
     base: IpAddr,
     bits: u8,
 }
@@ -36,7 +36,7 @@ impl fmt::Display for Network {
 impl Network {
     /// Whether the address is in the block. The families are kept apart; an IPv4 address that is mapped into IPv6 counts
     /// as the IPv4 address it is.
-    pub(super) fn contains(&self, address: IpAddr) -> bool {
+    pub fn contains(&self, address: IpAddr) -> bool {
         match (self.base, address.to_canonical()) {
             (IpAddr::V4(base), IpAddr::V4(address)) => {
                 let differing = u32::from(base) ^ u32::from(address);

@@ -1,4 +1,5 @@
-//! Whether two spellings of an address mean the same place.
+//! Whether two spellings of an address mean the same place: the one rule by which preflight and the drivers tell that a
+//! proxy is the stack's.
 //!
 //! A server shows the address it has bound, a stack the one somebody wrote: `localhost:7101`, `127.0.0.1:7101` and, for
 //! a listener, `[::]:7101` agree. Anything else must resolve to a common address.
@@ -10,12 +11,12 @@ use std::time::Duration;
 const LONGEST_LOOKUP: Duration = Duration::from_secs(2);
 
 /// Whether a proxy that listens at `bound` listens where the stack says.
-pub(super) async fn listens_at(bound: &str, written: &str) -> bool {
+pub(crate) async fn listens_at(bound: &str, written: &str) -> bool {
     agree(bound, written, true).await
 }
 
 /// Whether both lead to the same place.
-pub(super) async fn leads_to(carried: &str, written: &str) -> bool {
+pub(crate) async fn leads_to(carried: &str, written: &str) -> bool {
     agree(carried, written, false).await
 }
 
