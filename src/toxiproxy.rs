@@ -23,6 +23,7 @@ mod random;
 mod registry;
 mod toxic;
 mod toxics;
+mod traffic;
 
 use std::{future::IntoFuture, io, net::SocketAddr, sync::Arc, time::Duration};
 

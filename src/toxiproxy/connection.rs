@@ -11,6 +11,8 @@ use super::{
     chain::Chain,
     link::{Effects, Hangup, Link},
     random::Draws,
+    toxic::Stream,
+    traffic::Connection,
 };
 
 /// What a proxy gives a client that it lets in.
@@ -23,6 +25,8 @@ pub(crate) struct Admission {
     pub(crate) to_upstream: Effects,
     pub(crate) to_client: Effects,
     pub(crate) timers: Arc<Semaphore>,
+    /// Counts it as open for as long as it is carried.
+    pub(crate) traffic: Connection,
 }
 
 /// Serves the client until both directions have ended, a toxic or the proxy hangs up, or a peer is gone.
@@ -36,6 +40,7 @@ pub(crate) async fn carry(client: TcpStream, admission: Admission) {
         to_upstream,
         to_client,
         timers,
+        traffic,
     } = admission;
     let dialled = tokio::select! {
         biased;
@@ -51,17 +56,24 @@ pub(crate) async fn carry(client: TcpStream, admission: Admission) {
     // Small writes go out at once; failing to say so changes timing only.
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
 
-    let link = |source, sink, effects, name| {
+    let link = |source, sink, effects, stream, name| {
         Link::new(
             source,
             sink,
             effects,
+            traffic.of(stream),
             Chain::new(draws.of(name)),
             Alarm::new(Arc::clone(&timers)),
         )
     };
-    let up = link(&client, &server, to_upstream, "upstream");
-    let down = link(&server, &client, to_client, "downstream");
+    let up = link(&client, &server, to_upstream, Stream::Upstream, "upstream");
+    let down = link(
+        &server,
+        &client,
+        to_client,
+        Stream::Downstream,
+        "downstream",
+    );
     let ended = tokio::select! {
         biased;
         () = closed.cancelled() => Err(Hangup::Close),

@@ -18,6 +18,7 @@ use super::{
     alarm::Alarm,
     chain::{Chain, Effect},
     queue::{Chunk, Ending},
+    traffic::Flow,
 };
 
 pub(crate) type Effects = watch::Receiver<Arc<[Effect]>>;
@@ -43,6 +44,7 @@ pub(crate) struct Link<'a> {
     source: &'a TcpStream,
     sink: &'a TcpStream,
     effects: Effects,
+    flow: &'a Flow,
     chain: Chain,
     alarm: Alarm,
     intake: BytesMut,
@@ -54,6 +56,7 @@ impl<'a> Link<'a> {
         source: &'a TcpStream,
         sink: &'a TcpStream,
         effects: Effects,
+        flow: &'a Flow,
         chain: Chain,
         alarm: Alarm,
     ) -> Self {
@@ -61,6 +64,7 @@ impl<'a> Link<'a> {
             source,
             sink,
             effects,
+            flow,
             chain,
             alarm,
             intake: BytesMut::new(),
@@ -100,6 +104,7 @@ impl<'a> Link<'a> {
                     return Ok(());
                 }
                 Ok(read) => {
+                    self.flow.count_received(read);
                     if self.follow_changes() {
                         self.chain.push(
                             Chunk::new(Bytes::from(buffer), Instant::now()),
@@ -134,7 +139,10 @@ impl<'a> Link<'a> {
             let mut written = 0;
             while written < buffer.len() {
                 match self.sink.try_write(&buffer[written..]) {
-                    Ok(count) => written += count,
+                    Ok(count) => {
+                        self.flow.count_sent(count);
+                        written += count;
+                    }
                     Err(error) if is_passing(&error) => tokio::select! {
                         changed = self.effects.changed() => {
                             changed.map_err(|_| Hangup::Close)?;
@@ -203,6 +211,7 @@ impl<'a> Link<'a> {
                 self.chain.end(Ending::Eof);
             }
             Ok(read) => {
+                self.flow.count_received(read);
                 self.follow_changes();
                 let data = if read < WORTH_SHARING {
                     let copy = Bytes::copy_from_slice(&self.intake);
@@ -226,6 +235,7 @@ impl<'a> Link<'a> {
             match self.sink.try_write(&chunk.data) {
                 Ok(count) => {
                     outbox.pop_up_to(count);
+                    self.flow.count_sent(count);
                     wrote = true;
                 }
                 Err(error) if is_passing(&error) => break,

@@ -28,6 +28,7 @@ use super::{
     random::Draws,
     toxic::Stream,
     toxics::{Lease, Toxic, Toxics, Ttl},
+    traffic::Traffic,
 };
 
 /// What the tasks of one server share.
@@ -58,6 +59,7 @@ pub(crate) struct Proxy {
     draws: Draws,
     to_upstream: watch::Sender<Arc<[Effect]>>,
     to_client: watch::Sender<Arc<[Effect]>>,
+    traffic: Arc<Traffic>,
     state: Mutex<State>,
 }
 
@@ -98,6 +100,7 @@ impl Proxy {
             tasks,
             to_upstream: watch::Sender::new(Arc::default()),
             to_client: watch::Sender::new(Arc::default()),
+            traffic: Arc::default(),
             state: Mutex::new(state),
         })
     }
@@ -173,8 +176,14 @@ impl Proxy {
         state.listen != address.socket.to_string() || *state.upstream != *config.upstream
     }
 
+    /// What has gone through it so far.
+    pub(crate) fn traffic(&self) -> &Traffic {
+        &self.traffic
+    }
+
     /// Closes the listener and all connections, for good.
     pub(crate) fn delete(&self) {
+        self.log_traffic();
         let mut state = self.lock();
         state.deleted = true;
         state.close();
@@ -257,6 +266,21 @@ impl Proxy {
                 ttl.postpone(Duration::from_secs(1), Instant::now());
             }
         }
+    }
+
+    fn log_traffic(&self) {
+        let traffic = self.traffic();
+        let (up, down) = (traffic.of(Stream::Upstream), traffic.of(Stream::Downstream));
+        tracing::debug!(
+            proxy = self.name,
+            connections_opened = traffic.connections_opened(),
+            connections_open = traffic.connections_open(),
+            upstream_received = up.received(),
+            upstream_sent = up.sent(),
+            downstream_received = down.received(),
+            downstream_sent = down.sent(),
+            "proxy deleted"
+        );
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -399,6 +423,7 @@ impl Proxy {
             to_upstream: self.to_upstream.subscribe(),
             to_client: self.to_client.subscribe(),
             timers: Arc::clone(&self.tasks.timers),
+            traffic: self.traffic.open(),
         })
     }
 }

@@ -5,3 +5,4 @@ pub(super) mod fixture;
 mod lifecycle;
 mod live;
 mod toxics;
+mod traffic;
