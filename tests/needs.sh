@@ -15,10 +15,10 @@ else
     lacks "a Docker daemon" "tests of container faults will not run"
 fi
 rm -f /tmp/firedrill-needs.$$
-if busybox=$(command -v busybox); then
-    found "busybox ($busybox), for test containers"
+if busybox=$(command -v busybox) && ! ldd "$busybox" >/dev/null 2>&1; then
+    found "a static busybox ($busybox), for test containers"
 else
-    lacks "busybox" "on Debian: apt-get install busybox-static; tests of container faults will not run"
+    lacks "a static busybox" "on Debian: apt-get install busybox-static; tests of container faults will not run"
 fi
 for program in chromium chromedriver; do
     if path=$(command -v $program); then

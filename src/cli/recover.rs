@@ -18,8 +18,9 @@ Examples:
   firedrill recover --dry-run    only say what that is
   firedrill recover --give-up 20261123-101500-4f2a91
 
-A run whose log can't be read can't be undone from it, and holds up its stack. What it may have
-left is named firedrill-RUN-…: remove that by hand, then give the run up. docs/safety.md says more.
+A run whose log can't be read can't be undone from it, and holds up its stack.
+What it may have left is named firedrill-RUN-…: remove that by hand, then give
+the run up. docs/safety.md says more.
 
 Exit status: 0 when nothing is open any more, else 5. Runs that another living
 process drives are left to it.")]

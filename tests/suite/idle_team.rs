@@ -81,6 +81,15 @@ pub(crate) fn play(plan: Plan) -> Vec<Event> {
                 watch.confirm(confirming.unwrap_or(now));
             }
         }
+        if let Some(stretch) = course.state().disturbance() {
+            let summed_up: Vec<_> = watches
+                .iter_mut()
+                .filter_map(|watch| watch.disturb(stretch))
+                .collect();
+            for fact in summed_up {
+                take(&mut course, Input::Watched(fact), now);
+            }
+        }
         let hurt = course.state().is_disturbed();
         let impact: BTreeMap<_, _> = course
             .state()

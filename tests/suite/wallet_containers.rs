@@ -152,7 +152,7 @@ fn the_shipped_container_kill_runs_on_a_wallet_of_containers() {
     firedrill
         .run(["run", &file, "--var", &variable])
         .exits(0)
-        .tells("kill of signer-a's container is on");
+        .tells("killed-signer is on (read back): kill of signer-a's container");
     let after = started_at();
     assert!(
         after.starts_with("true ") && after != before,
