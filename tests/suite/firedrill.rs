@@ -60,12 +60,31 @@ impl Firedrill {
 
     /// Starts it. Dropped, it is ended.
     pub(crate) fn start<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Started {
+        self.launch(Command::new(env!("CARGO_BIN_EXE_firedrill")), arguments)
+    }
+
+    /// Starts it in the place of a shell that has set a limit.
+    pub(crate) fn start_limited<S: AsRef<OsStr>>(
+        &self,
+        limit: &str,
+        arguments: impl IntoIterator<Item = S>,
+    ) -> Started {
+        let mut shell = Command::new("sh");
+        let script = format!("{limit} && exec \"$0\" \"$@\"");
+        shell.args(["-c", &script, env!("CARGO_BIN_EXE_firedrill")]);
+        self.launch(shell, arguments)
+    }
+
+    fn launch<S: AsRef<OsStr>>(
+        &self,
+        mut command: Command,
+        arguments: impl IntoIterator<Item = S>,
+    ) -> Started {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let stream = |name: &str| self.folder.join(format!("{name}-{number}.txt"));
         let (stdout, stderr) = (stream("stdout"), stream("stderr"));
         let create =
             |path: &Path| Stdio::from(File::create(path).expect("the folder takes a file"));
-        let mut command = Command::new(env!("CARGO_BIN_EXE_firedrill"));
         command
             .current_dir(&self.folder)
             .arg("--data")
@@ -136,6 +155,11 @@ impl Started {
             );
             std::thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    /// The process's number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn is_running(&mut self) -> bool {

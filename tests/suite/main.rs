@@ -21,6 +21,7 @@ mod shipped;
 mod shop;
 mod stand_in;
 mod stuck;
+mod toxiproxy;
 mod verdicts;
 mod wallet;
 mod wallet_containers;
