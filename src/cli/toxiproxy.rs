@@ -85,8 +85,10 @@ pub(super) async fn run(args: Args, terminal: Terminal) -> anyhow::Result<Exit> 
         metrics: args.metrics,
     })
     .await
-    .with_context(|| {
-        format!("{host}:{port} can't be listened on; hint: give another address with `--host` and `--port`")
+    .map_err(|error| {
+        anyhow::anyhow!(
+            "{host}:{port} can't be listened on: {error}; hint: give another address with `--host` and `--port`"
+        )
     })?;
     if let Some(state) = state {
         let count = state.proxies();
@@ -121,7 +123,7 @@ fn files(args: &ServeArgs) -> anyhow::Result<(Vec<ProxyConfig>, Option<StateFile
 fn configured(path: &Path) -> anyhow::Result<Vec<ProxyConfig>> {
     let shown = path.display();
     let bytes = std::fs::read(path).with_context(|| format!("{shown} can't be read"))?;
-    read_configuration(&bytes).with_context(|| {
-        format!("{shown} is not a list of proxies; hint: docs/toxiproxy.md has an example")
+    read_configuration(&bytes).map_err(|error| {
+        anyhow::anyhow!("{shown}: {error}; hint: docs/toxiproxy.md has an example")
     })
 }

@@ -154,8 +154,8 @@ fn a_wrong_configuration_ends_the_command_with_its_line_and_proxy() {
     };
     assert_eq!(
         run("proxies.json"),
-        "error: proxies.json is not a list of proxies; hint: docs/toxiproxy.md has an example: line 3: proxy 2 (b): \
-         invalid value: rate must be between 0 and 1000000000 at toxic 1\n"
+        "error: proxies.json: line 3: proxy 2 (b): invalid value: rate must be between 0 and 1000000000 at toxic 1; \
+         hint: docs/toxiproxy.md has an example\n"
     );
     assert!(run("nowhere.json").starts_with("error: nowhere.json can't be read: "));
     let finished = firedrill.run([
@@ -193,7 +193,7 @@ fn what_cannot_be_listened_on_ends_the_command_with_its_name() {
     firedrill
         .run(["toxiproxy", "serve", "--port", &address.port().to_string()])
         .exits(4)
-        .tells("can't be listened on; hint: give another address with `--host` and `--port`");
+        .tells("; hint: give another address with `--host` and `--port`\n");
 }
 
 #[test]
@@ -318,6 +318,40 @@ fn the_soft_limit_on_open_files_is_raised() {
     let numbers: Vec<&str> = line.split_whitespace().skip(3).take(2).collect();
     assert_eq!(numbers[0], numbers[1], "{line}");
     assert_ne!(numbers[0], "64");
+}
+
+#[test]
+fn more_connections_are_carried_than_the_soft_limit_allows() {
+    const CONNECTIONS: usize = 1500;
+    // This process holds both ends.
+    let own = firedrill::lifecycle::raise_open_files();
+    assert!(
+        own.is_none_or(|files| files > 4 * CONNECTIONS as u64),
+        "{own:?}"
+    );
+    let folder = Folder::new();
+    let process = Firedrill::within(folder.path())
+        .start_limited("ulimit -Sn 256", ["toxiproxy", "serve", "--port", "0"]);
+    let server = Server::serving(folder, process);
+    let upstream = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = upstream.local_addr().expect("its address").to_string();
+    let body = json!({"name": "p", "listen": "127.0.0.1:0", "upstream": address});
+    let shown = server.ok("POST", "/proxies", &body.to_string()).json();
+    let listen = shown["listen"].as_str().expect("an address").to_owned();
+    let mut pairs = Vec::new();
+    for _ in 0..CONNECTIONS {
+        let client = TcpStream::connect(&listen).expect("it is taken");
+        let (server, _) = upstream.accept().expect("it is carried");
+        pairs.push((client, server));
+    }
+    // All at once, and each still carries.
+    for (client, server) in &mut pairs {
+        client.write_all(b"x").expect("it takes a byte");
+        server
+            .set_read_timeout(Some(Duration::from_secs(10)))
+            .expect("a limit");
+        server.read_exact(&mut [0]).expect("the byte arrives");
+    }
 }
 
 #[test]
