@@ -249,13 +249,8 @@ impl Carrier {
         let server = toxiproxy::Server::bind(options).await.map_err(|error| {
             format!("the embedded Toxiproxy can't listen on {address}: {error}")
         })?;
-        let proxies = stack.links.iter().map(|link| toxiproxy::ProxyConfig {
-            name: link.proxy.to_string(),
-            listen: link.listen.clone(),
-            upstream: link.upstream.clone(),
-            enabled: true,
-            ttl: None,
-            owner: None,
+        let proxies = stack.links.iter().map(|link| {
+            toxiproxy::ProxyConfig::new(link.proxy.to_string(), &link.listen, &link.upstream)
         });
         server.populate(proxies.collect()).await.map_err(|error| {
             format!(

@@ -1,8 +1,10 @@
 //! Signals: the first SIGINT or SIGTERM begins the undo, every further one only says what it waits for. Nothing but
-//! SIGKILL skips undoing.
+//! SIGKILL skips undoing. And how many files the process may have open, raised where thousands of connections are
+//! carried.
 
 use std::io;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// SIGINT and SIGTERM, caught from the moment this is made.
@@ -36,6 +38,23 @@ impl Signals {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// Raises the soft limit on open files to the hard one: each carried connection takes two. Answers with the limit that
+/// holds then; none where there is none. Programs that are started inherit it.
+pub fn raise_open_files() -> Option<u64> {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limit.maximum,
+        Err(error) => {
+            tracing::warn!(%error, "the limit on open files could not be raised");
+            limit.current
         }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Clients written for Toxiproxy work unchanged. Beyond it: `ttl` (milliseconds) on a toxic and on a disabled proxy, after
 //! which the server itself undoes them, so that a fault does not outlive the one who set it; `owner` beside it; attributes
-//! that make no sense are refused; half-closed connections stay half-closed; and with a seed every draw repeats.
+//! that make no sense are refused; half-closed connections stay half-closed; with a seed every draw repeats; proxies may
+//! begin with toxics; and a state file lets them outlive the process. `docs/toxiproxy.md` tells clients of all of it.
 //!
 //! Invariants: the API answers without waiting for any connection; toxics come, change and go on live connections without
 //! losing or reordering a byte that they don't themselves eat; every task ends with the server.
@@ -13,19 +14,29 @@ mod alarm;
 mod api;
 mod body;
 mod chain;
+mod configuration;
 mod connection;
 mod error;
+mod lease;
 mod link;
 mod listen;
+mod metrics;
 mod proxy;
 mod queue;
 mod random;
 mod registry;
+mod state;
 mod toxic;
 mod toxics;
 mod traffic;
 
-use std::{future::IntoFuture, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    future::IntoFuture,
+    io,
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use tokio::{
     net::TcpListener,
@@ -36,8 +47,14 @@ use tokio_util::{
     task::TaskTracker,
 };
 
-use self::{alarm::KERNEL_TIMERS, proxy::Tasks, random::Draws, registry::Registry};
-pub use self::{api::VERSION, error::Error, proxy::ProxyConfig};
+use self::{alarm::KERNEL_TIMERS, proxy::Tasks, random::Draws, registry::Registry, state::Keeper};
+pub use self::{
+    api::VERSION,
+    configuration::{ConfigurationError, read_configuration},
+    error::Error,
+    proxy::ProxyConfig,
+    state::{StateError, StateFile},
+};
 
 /// How long requests under way may take when the server stops.
 const LAST_REQUESTS: Duration = Duration::from_secs(1);
@@ -50,6 +67,16 @@ pub struct Options {
     pub port: u16,
     /// Makes toxicity, jitter and every other draw repeatable; a fresh one is taken where there is none.
     pub seed: Option<u64>,
+    /// Whether `/metrics` answers.
+    pub metrics: bool,
+}
+
+/// Which of several proxies could not be created, and why.
+#[derive(Debug, thiserror::Error)]
+#[error("proxy {proxy}: {source}")]
+pub struct Refused {
+    pub proxy: String,
+    pub source: Error,
 }
 
 impl Default for Options {
@@ -59,6 +86,7 @@ impl Default for Options {
             host: "127.0.0.1".to_owned(),
             port: 8474,
             seed: None,
+            metrics: false,
         }
     }
 }
@@ -69,6 +97,8 @@ pub struct Server {
     listener: TcpListener,
     local: SocketAddr,
     seed: u64,
+    metrics: bool,
+    keeper: Arc<OnceLock<Arc<Keeper>>>,
     registry: Arc<Registry>,
     tasks: Tasks,
     /// Ends the tasks where the server is dropped without having run.
@@ -88,16 +118,35 @@ impl Server {
             timers: Arc::new(Semaphore::new(KERNEL_TIMERS)),
         };
         let registry = Arc::new(Registry::new(tasks.clone(), Draws::seeded(seed)));
-        tasks.tracker.spawn(Arc::clone(&registry).keep_deadlines());
+        let keeper: Arc<OnceLock<Arc<Keeper>>> = Arc::default();
+        let told = Arc::clone(&keeper);
+        let ended = move || {
+            if let Some(keeper) = told.get() {
+                keeper.changed();
+            }
+        };
+        tasks
+            .tracker
+            .spawn(Arc::clone(&registry).keep_deadlines(ended));
         let guard = tasks.shutdown.clone().drop_guard();
         Ok(Self {
             listener,
             local,
             seed,
+            metrics: options.metrics,
+            keeper,
             registry,
             tasks,
             guard,
         })
+    }
+
+    /// Brings back what the file holds, and keeps it in step from now on.
+    pub async fn keep(&self, mut file: StateFile) -> Result<(), Error> {
+        self.registry.restore(file.restored()).await?;
+        self.keeper
+            .get_or_init(|| Keeper::start(file, Arc::clone(&self.registry), &self.tasks));
+        Ok(())
     }
 
     /// Where the API listens.
@@ -111,8 +160,16 @@ impl Server {
     }
 
     /// Creates these proxies, in order, up to the first that fails; those before it stay.
-    pub async fn populate(&self, proxies: Vec<ProxyConfig>) -> Result<(), Error> {
-        self.registry.populate(&proxies).await.outcome
+    pub async fn populate(&self, proxies: Vec<ProxyConfig>) -> Result<(), Refused> {
+        let populated = self.registry.populate(&proxies).await;
+        if let Some(keeper) = self.keeper.get() {
+            keeper.changed();
+        }
+        let failed = proxies.get(populated.done.len());
+        populated.outcome.map_err(|source| Refused {
+            proxy: failed.map(|proxy| proxy.name.clone()).unwrap_or_default(),
+            source,
+        })
     }
 
     /// Serves the API until `shutdown`; then closes every listener and connection, and returns when all tasks have ended.
@@ -120,12 +177,20 @@ impl Server {
         let Self {
             listener,
             seed,
+            metrics,
+            keeper,
             registry,
             tasks,
             guard,
             ..
         } = self;
-        let router = api::router(Arc::clone(&registry), Draws::seeded(seed));
+        let keeper = keeper.get().cloned();
+        let router = api::router(
+            Arc::clone(&registry),
+            Draws::seeded(seed),
+            keeper.clone(),
+            metrics,
+        );
         let serving = axum::serve(listener, router)
             .with_graceful_shutdown(shutdown.clone().cancelled_owned());
         let outcome = tokio::select! {
@@ -133,6 +198,10 @@ impl Server {
             // A client that never finishes its request must not keep the server from stopping.
             () = async {
                 shutdown.cancelled().await;
+                // What follows empties the proxies, and must not be kept.
+                if let Some(keeper) = &keeper {
+                    keeper.settle().await;
+                }
                 tasks.shutdown.cancel();
                 registry.close();
                 tokio::time::sleep(LAST_REQUESTS).await;

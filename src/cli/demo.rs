@@ -23,7 +23,7 @@ use super::{Common, wallet};
 use crate::app::{App, Settings, default_data};
 use crate::clock::random;
 use crate::http::shelf::Shelf;
-use crate::lifecycle::Signals;
+use crate::lifecycle::{Signals, raise_open_files};
 use crate::score::report::text;
 use crate::shipped;
 use crate::spec::Options;
@@ -61,6 +61,7 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args, common: Common, terminal: Terminal) -> anyhow::Result<Exit> {
     let mut signals = Signals::catch()?;
+    raise_open_files();
     let (stack_tasks, stack_end) = (TaskTracker::new(), CancellationToken::new());
     let host = start_wallet(&args, &stack_tasks, &stack_end, terminal).await?;
     let data = common

@@ -16,7 +16,7 @@ use super::{Common, Variables};
 use crate::app::App;
 use crate::engine::event::StopCause;
 use crate::http::shelf::Shelf;
-use crate::lifecycle::Signals;
+use crate::lifecycle::{Signals, raise_open_files};
 use crate::spec::{Config, read_config};
 
 /// Where files are when nobody says.
@@ -72,6 +72,7 @@ pub(super) async fn run(args: Args, common: Common, terminal: Terminal) -> anyho
         hook_tokens,
     } = config;
     let mut signals = Signals::catch()?;
+    raise_open_files();
     let listener = TcpListener::bind(args.listen).await.with_context(|| {
         format!(
             "{} can't be listened on; hint: give another address with `--listen`",

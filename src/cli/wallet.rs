@@ -8,7 +8,7 @@ use tokio_util::task::TaskTracker;
 
 use super::exit::Exit;
 use super::terminal::Terminal;
-use crate::lifecycle::Signals;
+use crate::lifecycle::{Signals, raise_open_files};
 use crate::toxiproxy::{Options, ProxyConfig, Server};
 use crate::wallet::{self, Addresses, Service};
 
@@ -37,6 +37,7 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args, terminal: Terminal) -> anyhow::Result<Exit> {
     let mut signals = Signals::catch()?;
+    raise_open_files();
     let (tracker, shutdown) = (TaskTracker::new(), CancellationToken::new());
     if let Some(service) = args.service {
         let addresses = if args.direct {
@@ -71,16 +72,16 @@ pub(super) async fn start(
         host: host.to_string(),
         port: TOXIPROXY_PORT,
         seed: Some(seed),
+        metrics: false,
     })
     .await
     .with_context(|| format!("Toxiproxy's API can't listen on {host}:{TOXIPROXY_PORT}"))?;
-    let links = wallet::links(host).into_iter().map(|link| ProxyConfig {
-        name: link.name.to_string(),
-        listen: link.listen.to_string(),
-        upstream: link.upstream.to_string(),
-        enabled: true,
-        ttl: None,
-        owner: None,
+    let links = wallet::links(host).into_iter().map(|link| {
+        ProxyConfig::new(
+            link.name.to_string(),
+            link.listen.to_string(),
+            link.upstream.to_string(),
+        )
     });
     server.populate(links.collect()).await?;
     wallet::start(Addresses::on(host), seed, tracker, shutdown.clone()).await?;

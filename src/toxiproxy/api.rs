@@ -14,16 +14,18 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{any, get, post},
 };
 use serde::Serialize;
 
 use super::{
     body,
     error::Error,
+    metrics,
     proxy::{Change, ProxyConfig, View},
     random::Draws,
     registry::Registry,
+    state::Keeper,
 };
 
 /// The version whose API this is. Clients choose between PATCH and the older POST by it.
@@ -32,15 +34,24 @@ pub const VERSION: &str = "2.12.0";
 /// Larger than any list of proxies; a body beyond it is refused rather than held in memory.
 const LARGEST_BODY: usize = 8 * 1024 * 1024;
 
+/// Says that the change is in effect but not in the state file yet.
+const UNSAVED: HeaderName = HeaderName::from_static("x-toxiproxy-unsaved");
+
 type Api = State<Arc<Registry>>;
 type Reply = Result<Response, Error>;
 
-pub(crate) fn router(registry: Arc<Registry>, draws: Draws) -> Router {
+/// With `keeper`, changes are answered when they are on disk; with `measured`, `/metrics` is a route.
+pub(crate) fn router(
+    registry: Arc<Registry>,
+    draws: Draws,
+    keeper: Option<Arc<Keeper>>,
+    measured: bool,
+) -> Router {
     let ids = Arc::new(RequestIds {
         draws: draws.of("request"),
         count: AtomicU64::new(0),
     });
-    Router::new()
+    let mut router = Router::new()
         .route("/version", get(version))
         .route("/proxies", get(list_proxies).post(create_proxy))
         .route(
@@ -62,7 +73,20 @@ pub(crate) fn router(registry: Arc<Registry>, draws: Draws) -> Router {
                 .delete(delete_toxic),
         )
         .route("/reset", post(reset))
-        .route("/populate", post(populate))
+        .route("/populate", post(populate));
+    if measured {
+        let keeper = keeper.clone();
+        let show = async move |State(registry): Api| {
+            let well = keeper.as_deref().map(Keeper::is_well);
+            let page = metrics::page(&registry, well);
+            ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], page)
+        };
+        router = router.route("/metrics", any(show));
+    }
+    if let Some(keeper) = keeper {
+        router = router.route_layer(middleware::from_fn_with_state(keeper, settle));
+    }
+    router
         .route_layer(middleware::from_fn_with_state(ids, guard))
         .fallback(async || text(StatusCode::NOT_FOUND, "404 page not found\n"))
         .with_state(registry)
@@ -209,6 +233,18 @@ async fn read(body: Body) -> Result<Vec<u8>, Error> {
         .await
         .map_err(|error| Error::BadBody(error.to_string()))?;
     Ok(bytes.into())
+}
+
+/// Answers a change when it is on disk. One that isn't there in time is answered too, and says so: it is in effect.
+async fn settle(State(keeper): State<Arc<Keeper>>, request: Request, next: Next) -> Response {
+    let changes = request.method() != Method::GET;
+    let mut response = next.run(request).await;
+    if changes && !keeper.settle().await {
+        response
+            .headers_mut()
+            .insert(UNSAVED, HeaderValue::from_static("true"));
+    }
+    response
 }
 
 struct RequestIds {

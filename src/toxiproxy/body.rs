@@ -57,6 +57,11 @@ impl Fields {
         self.entries.is_empty()
     }
 
+    /// Whether something other than `null` is under `key`.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.find(key).is_some()
+    }
+
     pub(crate) fn string(&self, key: &str) -> Result<Option<String>, Error> {
         self.read(key, "string", |value| value.as_str().map(ToOwned::to_owned))
     }
@@ -82,6 +87,20 @@ impl Fields {
                 entries: Vec::new(),
             }),
             Some(value) => nested(value.clone(), &path, "map[string]interface {}"),
+        }
+    }
+
+    /// The objects in the list under `key`; none where there is no list.
+    pub(crate) fn objects(&self, key: &str) -> Result<Vec<Self>, Error> {
+        let path = format!("{}.{key}", self.path);
+        let place = format!("Go struct field {path}");
+        match self.find(key) {
+            None => Ok(Vec::new()),
+            Some(Value::Array(items)) => items
+                .iter()
+                .map(|item| nested(item.clone(), &path, "map[string]interface {}"))
+                .collect(),
+            Some(other) => Err(mismatch(other, &place, "[]interface {}")),
         }
     }
 

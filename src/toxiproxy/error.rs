@@ -13,7 +13,7 @@ pub enum Error {
         rule: &'static str,
     },
     #[error("missing required field: {0}")]
-    Missing(String),
+    Missing(&'static str),
     #[error("stream was invalid, can be either upstream or downstream")]
     InvalidStream,
     #[error("invalid toxic type")]
@@ -32,6 +32,9 @@ pub enum Error {
     /// An address that cannot be parsed, resolved or bound.
     #[error("{0}")]
     Listen(String),
+    /// One of several things sent at once.
+    #[error("{source} at {place}")]
+    At { source: Box<Error>, place: String },
 }
 
 impl Error {
@@ -45,6 +48,35 @@ impl Error {
             Self::ProxyNotFound | Self::ToxicNotFound => 404,
             Self::ProxyExists | Self::ToxicExists | Self::DisabledByAnother => 409,
             Self::Listen(_) => 500,
+            Self::At { source, .. } => source.status(),
+        }
+    }
+
+    /// What is wrong, where no request was: of a file.
+    pub(crate) fn words(&self) -> String {
+        match self {
+            Self::BadBody(why) => why.clone(),
+            Self::At { source, place } => format!("{} at {place}", source.words()),
+            other => other.to_string(),
+        }
+    }
+
+    /// Says which of several things it is about: `…, toxic 1 of proxy 2`. An empty place says nothing.
+    pub(crate) fn at(self, place: impl Into<String>) -> Self {
+        let place = place.into();
+        match self {
+            unplaced if place.is_empty() => unplaced,
+            Self::At {
+                source,
+                place: inner,
+            } => Self::At {
+                source,
+                place: format!("{inner} of {place}"),
+            },
+            source => Self::At {
+                source: Box::new(source),
+                place,
+            },
         }
     }
 }

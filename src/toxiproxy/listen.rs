@@ -1,14 +1,23 @@
 //! Listening addresses: reading them as Go does, and binding them.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    time::Duration,
+};
 
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::{TcpListener, lookup_host};
+use tokio::{
+    net::{TcpListener, lookup_host},
+    time::timeout,
+};
 
 use super::error::{Error, plain};
 
 /// Connections that may wait to be accepted: bursts of clients reconnecting after a fault are the normal case here.
 const BACKLOG: i32 = 4096;
+
+/// A request that names a host waits no longer for a name server, which may be what a drill has broken.
+const LONGEST_LOOKUP: Duration = Duration::from_secs(3);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Address {
@@ -57,8 +66,9 @@ pub(crate) async fn resolve(given: &str) -> Result<Address, Error> {
     if let Ok(ip) = host.parse::<IpAddr>() {
         return Ok(address(SocketAddr::from((ip, port)), false));
     }
-    let found: Vec<SocketAddr> = lookup_host((host, port))
+    let found: Vec<SocketAddr> = timeout(LONGEST_LOOKUP, lookup_host((host, port)))
         .await
+        .map_err(|_| Error::Listen(format!("lookup {host}: i/o timeout")))?
         .map(Iterator::collect)
         .unwrap_or_default();
     let first = found

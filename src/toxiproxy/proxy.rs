@@ -24,10 +24,11 @@ use super::{
     chain::Effect,
     connection::Admission,
     error::Error,
+    lease::{Lease, Ttl},
     listen::{self, Address},
     random::Draws,
     toxic::Stream,
-    toxics::{Lease, Toxic, Toxics, Ttl},
+    toxics::{Toxic, Toxics},
     traffic::Traffic,
 };
 
@@ -44,13 +45,13 @@ pub(crate) struct Tasks {
 /// A proxy as the API shows it.
 #[derive(Debug, Serialize)]
 pub(crate) struct View {
-    name: String,
-    listen: String,
-    upstream: String,
-    enabled: bool,
-    toxics: Vec<Toxic>,
+    pub(crate) name: String,
+    pub(crate) listen: String,
+    pub(crate) upstream: String,
+    pub(crate) enabled: bool,
+    pub(crate) toxics: Vec<Toxic>,
     #[serde(flatten)]
-    lease: Lease,
+    pub(crate) lease: Lease,
 }
 
 pub(crate) struct Proxy {
@@ -81,15 +82,21 @@ struct State {
 }
 
 impl Proxy {
-    /// A disabled proxy; `draws` are the server's.
+    /// A disabled proxy with its toxics; `draws` are the server's.
     pub(crate) fn new(config: &ProxyConfig, tasks: Tasks, draws: Draws) -> Arc<Self> {
+        let mut toxics = Toxics::default();
+        toxics.become_these(&config.toxics, Instant::now());
+        let (to_upstream, to_client) = (
+            watch::Sender::new(toxics.effects(Stream::Upstream)),
+            watch::Sender::new(toxics.effects(Stream::Downstream)),
+        );
         let state = State {
             listen: config.listen.clone(),
             upstream: config.upstream.as_str().into(),
             listening: None,
             connections: tasks.shutdown.child_token(),
             accepted: 0,
-            toxics: Toxics::default(),
+            toxics,
             lease: config.lease(),
             deleted: false,
             shutdown: tasks.shutdown.clone(),
@@ -98,9 +105,9 @@ impl Proxy {
             draws: draws.of(&config.name),
             name: config.name.clone(),
             tasks,
-            to_upstream: watch::Sender::new(Arc::default()),
-            to_client: watch::Sender::new(Arc::default()),
             traffic: Arc::default(),
+            to_upstream,
+            to_client,
             state: Mutex::new(state),
         })
     }
@@ -163,7 +170,7 @@ impl Proxy {
         state.cut_connections();
         state.upstream = config.upstream.as_str().into();
         state.accepted = 0;
-        state.toxics.clear();
+        state.toxics.become_these(&config.toxics, Instant::now());
         self.publish(&state, Stream::Upstream);
         self.publish(&state, Stream::Downstream);
         self.tasks.deadlines.notify_one();
@@ -431,22 +438,17 @@ impl Proxy {
 impl State {
     /// Stays or becomes disabled, by whoever asks for it.
     fn hold(&mut self, change: &Change) -> Result<(), Error> {
-        let ttl = change
-            .ttl
-            .map(|milliseconds| Ttl::starting(milliseconds, Instant::now()));
+        let asked = change.term.begin(Instant::now());
         if self.listening.is_some() {
             self.close();
-            self.lease = Lease {
-                ttl,
-                owner: change.owner.clone(),
-            };
+            self.lease = asked;
             return Ok(());
         }
-        if change.owner.is_some() && change.owner != self.lease.owner {
+        if asked.owner.is_some() && asked.owner != self.lease.owner {
             return Err(Error::DisabledByAnother);
         }
-        if ttl.is_some() {
-            self.lease.ttl = ttl;
+        if asked.ttl.is_some() {
+            self.lease.ttl = asked.ttl;
         }
         Ok(())
     }

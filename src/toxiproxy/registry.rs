@@ -9,10 +9,14 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{
     error::Error,
+    lease::Term,
     listen,
     proxy::{Change, Proxy, ProxyConfig, Tasks, View},
     random::Draws,
 };
+
+/// How soon a restored proxy whose port was taken is tried again, in milliseconds.
+const RETRY_MS: u64 = 1000;
 
 pub(crate) struct Registry {
     proxies: Mutex<BTreeMap<String, Arc<Proxy>>>,
@@ -20,7 +24,7 @@ pub(crate) struct Registry {
     draws: Draws,
 }
 
-/// How far populating came. The proxies done stay, whatever failed after them.
+/// How far populating came. The proxies done stay, whatever failed after them: the one after the last of them.
 pub(crate) struct Populated {
     pub(crate) done: Vec<View>,
     pub(crate) outcome: Result<(), Error>,
@@ -45,6 +49,16 @@ impl Registry {
             .iter()
             .map(|(name, proxy)| (name.clone(), proxy.view()))
             .collect()
+    }
+
+    /// In the order of their names.
+    pub(crate) fn listed(&self) -> Vec<View> {
+        self.views().into_values().collect()
+    }
+
+    /// Tasks of the server: those that keep it, one for each open port, one for each connection.
+    pub(crate) fn tasks(&self) -> usize {
+        self.tasks.tracker.len()
     }
 
     pub(crate) fn find(&self, name: &str) -> Result<Arc<Proxy>, Error> {
@@ -100,6 +114,24 @@ impl Registry {
         }
     }
 
+    /// Brings back what a state file held. A proxy whose port is taken now begins disabled and listens when it can.
+    pub(crate) async fn restore(&self, configs: Vec<ProxyConfig>) -> Result<(), Error> {
+        for mut config in configs {
+            match self.create(&config).await {
+                Err(error @ Error::Listen(_)) if config.enabled => {
+                    tracing::warn!(proxy = config.name, %error, "could not listen where it did; disabled until it can");
+                    config.enabled = false;
+                    config.term = Term::brief(RETRY_MS);
+                    self.create(&config).await?;
+                }
+                created => {
+                    created?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Enables every proxy and deletes all toxics. One that cannot be enabled doesn't keep the others from it; the first
     /// such failure is returned.
     pub(crate) async fn reset(&self) -> Result<(), Error> {
@@ -122,8 +154,9 @@ impl Registry {
         }
     }
 
-    /// Runs until the shutdown: ends whatever has outlived its time, which nobody needs to be there for.
-    pub(crate) async fn keep_deadlines(self: Arc<Self>) {
+    /// Runs until the shutdown: ends whatever has outlived its time, which nobody needs to be there for. `ended` hears
+    /// of it.
+    pub(crate) async fn keep_deadlines(self: Arc<Self>, ended: impl Fn() + Send) {
         loop {
             let next = self
                 .all()
@@ -138,6 +171,7 @@ impl Registry {
                     for proxy in self.all() {
                         proxy.expire(Instant::now()).await;
                     }
+                    ended();
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! The toxics of one proxy: unique names over both streams, listed upstream first, each in the order added.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use serde::Serialize;
 use tokio::time::Instant;
@@ -9,7 +9,8 @@ use super::{
     body::Fields,
     chain::Effect,
     error::Error,
-    toxic::{Kind, LONGEST_MS, Stream, go_number, read_share},
+    lease::{Lease, Term, Ttl},
+    toxic::{Kind, Stream, go_number, read_share},
 };
 
 /// One toxic, serialised as the API shows it.
@@ -28,58 +29,74 @@ pub(crate) struct Toxic {
     #[serde(serialize_with = "go_number")]
     toxicity: f64,
     #[serde(flatten)]
-    lease: Lease,
+    pub(crate) lease: Lease,
 }
 
-/// Who set something, and how long it lasts without being renewed. Both are extras that other clients ignore.
-#[derive(Debug, Clone, Default, Serialize)]
-pub(crate) struct Lease {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) ttl: Option<Ttl>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) owner: Option<String>,
+impl Toxic {
+    pub(crate) fn direction(&self) -> Stream {
+        self.direction
+    }
+
+    pub(crate) fn kind(&self) -> &'static str {
+        self.kind
+    }
 }
 
-/// Serialises as the milliseconds that were sent, not as what is left of them.
-#[derive(Debug, Clone, Copy, Serialize)]
-#[serde(transparent)]
-pub(crate) struct Ttl {
-    milliseconds: u64,
-    #[serde(skip)]
-    deadline: Instant,
+/// A toxic to add, checked wholly.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Draft {
+    name: String,
+    attributes: Kind,
+    /// Spelled as sent.
+    stream: String,
+    direction: Stream,
+    toxicity: f64,
+    pub(crate) term: Term,
 }
 
-impl Ttl {
-    pub(crate) fn starting(milliseconds: u64, now: Instant) -> Self {
-        Self {
-            milliseconds,
-            deadline: now + Duration::from_millis(milliseconds),
+impl Draft {
+    /// Reads what a body describes. What is refused first follows Toxiproxy's order, in which a name that is `taken`
+    /// comes before attributes that are wrong.
+    pub(crate) fn read(body: &Fields, taken: impl Fn(&str) -> bool) -> Result<Self, Error> {
+        let name = body.string("name")?.unwrap_or_default();
+        let kind = body.string("type")?.unwrap_or_default();
+        let stream = body
+            .string("stream")?
+            .unwrap_or_else(|| "downstream".to_owned());
+        let mut toxicity = 1.0;
+        let toxicity_given = read_share(body, "toxicity", &mut toxicity);
+        let direction = Stream::parse(&stream)?;
+        let attributes = Kind::named(&kind)?;
+        let name = if name.is_empty() {
+            format!("{kind}_{stream}")
+        } else {
+            name
+        };
+        if taken(&name) {
+            return Err(Error::ToxicExists);
         }
+        toxicity_given?;
+        Ok(Self {
+            name,
+            attributes: attributes.merged(&body.object("attributes")?)?,
+            stream,
+            direction,
+            toxicity,
+            term: Term::read(body)?,
+        })
     }
 
-    pub(crate) fn deadline(self) -> Instant {
-        self.deadline
+    /// Reads a list of them, whose names must differ.
+    pub(crate) fn read_all(bodies: &[Fields]) -> Result<Vec<Self>, Error> {
+        let mut drafts: Vec<Self> = Vec::new();
+        for (index, body) in bodies.iter().enumerate() {
+            let taken = |name: &str| drafts.iter().any(|draft| draft.name == name);
+            let draft = Self::read(body, taken)
+                .map_err(|error| error.at(format!("toxic {}", index + 1)))?;
+            drafts.push(draft);
+        }
+        Ok(drafts)
     }
-
-    /// Due again that much later, the milliseconds shown staying as sent.
-    pub(crate) fn postpone(&mut self, by: Duration, now: Instant) {
-        self.deadline = now + by;
-    }
-}
-
-/// A `ttl` in milliseconds, if given.
-pub(crate) fn read_ttl(fields: &Fields) -> Result<Option<u64>, Error> {
-    let refused = Error::Invalid {
-        field: "ttl",
-        rule: "between 1 and 31536000000",
-    };
-    let check = |ttl| {
-        u64::try_from(ttl)
-            .ok()
-            .filter(|ttl| (1..=LONGEST_MS).contains(ttl))
-            .ok_or(refused)
-    };
-    fields.integer("ttl")?.map(check).transpose()
 }
 
 #[derive(Debug, Default)]
@@ -106,45 +123,35 @@ impl Toxics {
             .ok_or(Error::ToxicNotFound)
     }
 
-    /// Adds the toxic that a request body describes. What is refused first follows Toxiproxy's order.
+    /// Adds the toxic that a request body describes.
     pub(crate) fn add(&mut self, body: &Fields, now: Instant) -> Result<(Toxic, Stream), Error> {
-        let name = body.string("name")?.unwrap_or_default();
-        let kind = body.string("type")?.unwrap_or_default();
-        let stream = body
-            .string("stream")?
-            .unwrap_or_else(|| "downstream".to_owned());
-        let mut toxicity = 1.0;
-        let toxicity_given = read_share(body, "toxicity", &mut toxicity);
-        let direction = Stream::parse(&stream)?;
-        let attributes = Kind::named(&kind)?;
-        let name = if name.is_empty() {
-            format!("{kind}_{stream}")
-        } else {
-            name
-        };
-        if self.find(&name).is_ok() {
-            return Err(Error::ToxicExists);
+        let draft = Draft::read(body, |name| self.find(name).is_ok())?;
+        let toxic = self.put(&draft, now);
+        Ok((toxic, draft.direction))
+    }
+
+    /// Has exactly these instead of those it has.
+    pub(crate) fn become_these(&mut self, drafts: &[Draft], now: Instant) {
+        self.list.clear();
+        for draft in drafts {
+            self.put(draft, now);
         }
-        toxicity_given?;
-        let attributes = attributes.merged(&body.object("attributes")?)?;
-        let ttl = read_ttl(body)?.map(|milliseconds| Ttl::starting(milliseconds, now));
-        let lease = Lease {
-            ttl,
-            owner: body.string("owner")?,
-        };
+    }
+
+    fn put(&mut self, draft: &Draft, now: Instant) -> Toxic {
         let toxic = Toxic {
             id: self.next_id,
-            attributes,
-            name,
-            kind: attributes.name(),
-            stream,
-            direction,
-            toxicity,
-            lease,
+            attributes: draft.attributes,
+            name: draft.name.clone(),
+            kind: draft.attributes.name(),
+            stream: draft.stream.clone(),
+            direction: draft.direction,
+            toxicity: draft.toxicity,
+            lease: draft.term.begin(now),
         };
         self.next_id += 1;
         self.list.push(toxic.clone());
-        Ok((toxic, direction))
+        toxic
     }
 
     /// Changes attributes and toxicity and renews the time to live, each where given; everything else in the body is
@@ -169,7 +176,7 @@ impl Toxics {
         } else {
             toxic.attributes.merged(&given)?
         };
-        let ttl = read_ttl(body)?;
+        let ttl = Term::read(body)?.ttl();
         let changed =
             attributes != toxic.attributes || toxicity.to_bits() != toxic.toxicity.to_bits();
         toxic.attributes = attributes;
@@ -194,7 +201,7 @@ impl Toxics {
     pub(crate) fn expire(&mut self, now: Instant) -> bool {
         let before = self.list.len();
         self.list
-            .retain(|toxic| toxic.lease.ttl.is_none_or(|ttl| ttl.deadline > now));
+            .retain(|toxic| toxic.lease.ttl.is_none_or(|ttl| ttl.deadline() > now));
         self.list.len() < before
     }
 

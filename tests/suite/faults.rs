@@ -269,3 +269,32 @@ async fn firedrills_own_server_knows_the_owner_and_ends_faults_by_itself() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn firedrills_own_server_ends_what_a_dead_driver_left() {
+    on_own_server(async |site| {
+        let before = site.proxy().await;
+        let mut left = Vec::new();
+        for (id, act) in [("slow", slow(site)), ("cut", down(site))] {
+            let armed = site.armed_for(id, act, Duration::from_millis(300)).await;
+            site.drivers.apply(&armed).await.expect("it is applied");
+            left.push(armed);
+        }
+        // Nobody undoes it: the deadline and the grace after it pass.
+        let began = tokio::time::Instant::now();
+        while site.proxy().await != before {
+            assert!(began.elapsed() < Duration::from_secs(15), "it is still on");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert!(
+            began.elapsed() > Duration::from_secs(4),
+            "the server was faster than we would have been"
+        );
+        let another = site.another_process();
+        for armed in left.iter().map(Site::after_a_crash) {
+            let removed = another.undo(&armed).await.expect("it is gone");
+            assert_eq!(removed.by, UndoneBy::Other, "{}", removed.evidence);
+        }
+    })
+    .await;
+}

@@ -60,7 +60,11 @@ impl Firedrill {
 
     /// Starts it. Dropped, it is ended.
     pub(crate) fn start<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Started {
-        self.spawn(arguments, None)
+        self.launch(
+            Command::new(env!("CARGO_BIN_EXE_firedrill")),
+            arguments,
+            None,
+        )
     }
 
     /// Starts it with its standard error on a terminal. Dropped, it is ended.
@@ -69,11 +73,25 @@ impl Firedrill {
         terminal: Stdio,
         arguments: impl IntoIterator<Item = S>,
     ) -> Started {
-        self.spawn(arguments, Some(terminal))
+        let program = Command::new(env!("CARGO_BIN_EXE_firedrill"));
+        self.launch(program, arguments, Some(terminal))
     }
 
-    fn spawn<S: AsRef<OsStr>>(
+    /// Starts it in the place of a shell that has set a limit.
+    pub(crate) fn start_limited<S: AsRef<OsStr>>(
         &self,
+        limit: &str,
+        arguments: impl IntoIterator<Item = S>,
+    ) -> Started {
+        let mut shell = Command::new("sh");
+        let script = format!("{limit} && exec \"$0\" \"$@\"");
+        shell.args(["-c", &script, env!("CARGO_BIN_EXE_firedrill")]);
+        self.launch(shell, arguments, None)
+    }
+
+    fn launch<S: AsRef<OsStr>>(
+        &self,
+        mut command: Command,
         arguments: impl IntoIterator<Item = S>,
         terminal: Option<Stdio>,
     ) -> Started {
@@ -82,7 +100,6 @@ impl Firedrill {
         let (stdout, stderr) = (stream("stdout"), stream("stderr"));
         let create =
             |path: &Path| Stdio::from(File::create(path).expect("the folder takes a file"));
-        let mut command = Command::new(env!("CARGO_BIN_EXE_firedrill"));
         command
             .current_dir(&self.folder)
             .arg("--data")
@@ -154,6 +171,11 @@ impl Started {
             );
             std::thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    /// The process's number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn is_running(&mut self) -> bool {

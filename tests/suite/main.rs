@@ -24,6 +24,7 @@ mod shop;
 mod stand_in;
 mod stuck;
 mod terminals;
+mod toxiproxy;
 mod verdicts;
 mod wallet;
 mod wallet_containers;

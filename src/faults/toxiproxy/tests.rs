@@ -203,6 +203,53 @@ async fn a_toxic_is_sent_with_its_owner_and_read_back() {
 }
 
 #[tokio::test]
+async fn a_time_to_live_counts_only_where_it_is_read_back() {
+    let (run, clock) = (run(), clock());
+    let (name, path) = paths(&run);
+    let (get_toxic, get_proxy) = (format!("GET {path}"), "GET /proxies/api-signer");
+    let kept = |mut shown: Value| {
+        shown["ttl"] = json!(65_000);
+        shown
+    };
+    for (act, sent, read, get, answer) in [
+        (
+            latency(&a_link()),
+            "POST /proxies/api-signer/toxics",
+            toxic(&name, 2000),
+            get_toxic.as_str(),
+            toxic(&name, 2000),
+        ),
+        (
+            down(&a_link()),
+            "PATCH /proxies/api-signer",
+            proxy(false),
+            get_proxy,
+            proxy(false),
+        ),
+    ] {
+        for (reads_back, says) in [
+            (answer.clone(), "the server does not end it by itself"),
+            (
+                kept(answer.clone()),
+                "the server ends it by itself after 65000 ms",
+            ),
+        ] {
+            // What the answer to the request says is not what the server holds.
+            let server = Scripted::new(vec![
+                (sent, say(200, kept(read.clone()))),
+                (get, say(200, reads_back)),
+            ]);
+            let armed = armed_by_hand(&server.url, &run, &act, &clock);
+            let applied = driver(&clock).apply(&armed).await.expect("it is applied");
+            assert!(applied.evidence.ends_with(says), "{}", applied.evidence);
+            let asked: Value = serde_json::from_str(&server.bodies()[0]).expect("JSON");
+            let ttl = asked["ttl"].as_u64().expect("a time to live");
+            assert!((60_000..=65_000).contains(&ttl), "{ttl}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_conflict_on_our_own_name_is_read_back_and_keeps_the_first_stamp() {
     let (run, clock) = (run(), clock());
     let (name, path) = paths(&run);

@@ -5,11 +5,12 @@ use tokio::time::Instant;
 use super::super::{
     body::{self, Fields},
     error::Error,
-    toxics::{Lease, Ttl, read_ttl},
+    lease::{Lease, Term},
+    toxics::Draft,
 };
 
 /// A proxy to create.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ProxyConfig {
     pub name: String,
     /// `host:port`; port 0 for any, empty for any port on every interface.
@@ -17,37 +18,54 @@ pub struct ProxyConfig {
     /// `host:port`, dialled anew for each connection.
     pub upstream: String,
     pub enabled: bool,
-    /// For a disabled proxy: enabled again after so many milliseconds.
-    pub ttl: Option<u64>,
-    /// For a disabled proxy: who disabled it.
-    pub owner: Option<String>,
+    /// For a disabled proxy: who disabled it, and for how long.
+    pub(crate) term: Term,
+    /// What it has from its first connection on.
+    pub(crate) toxics: Vec<Draft>,
 }
 
 impl ProxyConfig {
-    /// Reads a list of proxies as `POST /populate` and Toxiproxy's configuration file have it. All of it is checked
-    /// before any of it counts.
-    pub fn parse_list(json: &[u8]) -> Result<Vec<Self>, Error> {
+    /// An enabled proxy without toxics.
+    pub fn new(
+        name: impl Into<String>,
+        listen: impl Into<String>,
+        upstream: impl Into<String>,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            listen: listen.into(),
+            upstream: upstream.into(),
+            enabled: true,
+            term: Term::default(),
+            toxics: Vec::new(),
+        }
+    }
+
+    /// Reads a list of proxies as `POST /populate` has it. All of it is checked before any of it counts.
+    pub(crate) fn parse_list(json: &[u8]) -> Result<Vec<Self>, Error> {
         let bodies = body::objects(json, "Proxy")?;
-        bodies
-            .iter()
-            .enumerate()
-            .map(|(index, body)| Self::read(body, &format!(" at proxy {}", index + 1)))
-            .collect()
+        let read = |(index, body)| Self::read(body, &format!("proxy {}", index + 1));
+        bodies.iter().enumerate().map(read).collect()
     }
 
     pub(crate) fn parse(json: &[u8]) -> Result<Self, Error> {
         Self::read(&body::object(json, "Proxy")?, "")
     }
 
-    fn read(body: &Fields, place: &str) -> Result<Self, Error> {
+    /// `place` says which one of several it is.
+    pub(crate) fn read(body: &Fields, place: &str) -> Result<Self, Error> {
+        Self::read_one(body).map_err(|error| error.at(place))
+    }
+
+    fn read_one(body: &Fields) -> Result<Self, Error> {
         let name = body.string("name")?.unwrap_or_default();
         let listen = body.string("listen")?.unwrap_or_default();
         let upstream = body.string("upstream")?.unwrap_or_default();
         let enabled = body.boolean("enabled")?.unwrap_or(true);
-        let (ttl, owner) = (read_ttl(body)?, body.string("owner")?);
+        let term = Term::read(body)?;
         for (field, value) in [("name", &name), ("upstream", &upstream)] {
             if value.is_empty() {
-                return Err(Error::Missing(format!("{field}{place}")));
+                return Err(Error::Missing(field));
             }
         }
         Ok(Self {
@@ -55,22 +73,17 @@ impl ProxyConfig {
             listen,
             upstream,
             enabled,
-            ttl,
-            owner,
+            term,
+            toxics: Draft::read_all(&body.objects("toxics")?)?,
         })
     }
 
     /// Who holds it disabled and for how long, if it is to be disabled.
     pub(super) fn lease(&self) -> Lease {
         if self.enabled {
-            return Lease::default();
-        }
-        let ttl = self
-            .ttl
-            .map(|milliseconds| Ttl::starting(milliseconds, Instant::now()));
-        Lease {
-            ttl,
-            owner: self.owner.clone(),
+            Lease::default()
+        } else {
+            self.term.begin(Instant::now())
         }
     }
 }
@@ -81,8 +94,7 @@ pub(crate) struct Change {
     pub(super) listen: Option<String>,
     pub(super) upstream: Option<String>,
     pub(super) enabled: Option<bool>,
-    pub(super) ttl: Option<u64>,
-    pub(super) owner: Option<String>,
+    pub(super) term: Term,
 }
 
 impl Change {
@@ -91,11 +103,10 @@ impl Change {
             listen: body.string("listen")?,
             upstream: body.string("upstream")?,
             enabled: body.boolean("enabled")?,
-            ttl: read_ttl(body)?,
-            owner: body.string("owner")?,
+            term: Term::read(body)?,
         };
         if change.upstream.as_deref() == Some("") {
-            return Err(Error::Missing("upstream".to_owned()));
+            return Err(Error::Missing("upstream"));
         }
         Ok(change)
     }

@@ -1,6 +1,6 @@
 //! A running server, an HTTP client that shows answers byte for byte, and upstreams.
 
-use std::{future::Future, net::SocketAddr, time::Duration};
+use std::{future::Future, net::SocketAddr, path::Path, time::Duration};
 
 use serde_json::Value;
 use tokio::{
@@ -11,7 +11,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::toxiproxy::{Options, Server};
+use crate::toxiproxy::{Options, Server, StateFile};
 
 /// Far above anything a healthy run needs, so that only a hang fails by it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -54,7 +54,22 @@ impl Rig {
             seed: Some(seed),
             ..Options::default()
         };
+        Self::serve(Server::bind(options).await.unwrap())
+    }
+
+    /// With metrics, and that state file.
+    pub(crate) async fn keeping(file: &Path) -> Self {
+        let options = Options {
+            port: 0,
+            metrics: true,
+            ..Options::default()
+        };
         let server = Server::bind(options).await.unwrap();
+        server.keep(StateFile::open(file).unwrap()).await.unwrap();
+        Self::serve(server)
+    }
+
+    fn serve(server: Server) -> Self {
         let (api, shutdown, mut tasks) = (
             server.local_addr(),
             CancellationToken::new(),

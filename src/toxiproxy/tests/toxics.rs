@@ -34,6 +34,23 @@ async fn latency_delays_each_direction_by_itself_and_jitter_stays_in_its_bounds(
 }
 
 #[tokio::test]
+async fn two_latencies_on_one_stream_add_up() {
+    let rig = Rig::start().await;
+    let (mut client, mut server) = rig.pair().await;
+    for name in ["one", "two"] {
+        let body = format!(
+            r#"{{"name":"{name}","type":"latency","stream":"upstream","attributes":{{"latency":200}}}}"#
+        );
+        rig.ok("POST", "/proxies/p/toxics", &body).await;
+    }
+    let sent = Instant::now();
+    client.write_all(b"ask").await.unwrap();
+    expect(&mut server, b"ask").await;
+    let took = sent.elapsed();
+    assert!(took >= ms(400) && took < ms(3000), "{took:?}");
+}
+
+#[tokio::test]
 async fn delays_overlap_rather_than_add_up() {
     let rig = Rig::start().await;
     let (mut client, mut server) = rig.pair().await;

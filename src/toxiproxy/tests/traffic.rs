@@ -26,14 +26,11 @@ async fn comes_to(what: &str, expected: u64, read: impl Fn() -> u64) {
 
 /// A proxy `p` to `upstream`, without the API.
 async fn proxy(server: &Server, upstream: &TcpListener) -> Arc<Proxy> {
-    let config = ProxyConfig {
-        name: "p".to_owned(),
-        listen: "127.0.0.1:0".to_owned(),
-        upstream: upstream.local_addr().unwrap().to_string(),
-        enabled: true,
-        ttl: None,
-        owner: None,
-    };
+    let config = ProxyConfig::new(
+        "p",
+        "127.0.0.1:0",
+        upstream.local_addr().unwrap().to_string(),
+    );
     server.populate(vec![config]).await.unwrap();
     server.registry.find("p").unwrap()
 }

@@ -6,7 +6,12 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use super::{
-    super::{body::Fields, error::Error, queue::Queue, random::Draws},
+    super::{
+        body::Fields,
+        error::Error,
+        queue::{Chunk, Queue},
+        random::Draws,
+    },
     Kind, Stage, Step, drained, read_span,
 };
 
@@ -58,7 +63,12 @@ impl Stage for Delay {
             return Step::WaitUntil(due);
         }
         self.passed += 1;
-        inbox.pop().map_or(Step::Idle, Step::Forward)
+        // A second latency after this one counts from here: delays add up.
+        let delayed = inbox.pop().map(|chunk| Chunk {
+            read_at: due,
+            ..chunk
+        });
+        delayed.map_or(Step::Idle, Step::Forward)
     }
 
     fn retune(&mut self, kind: &Kind, _now: Instant) {

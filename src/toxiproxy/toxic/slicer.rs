@@ -35,7 +35,7 @@ impl Slicer {
             "size_variation",
             &mut self.size_variation,
             LARGEST,
-            "below average_size",
+            "between 0 and 2147483648",
         )?;
         read_span(attributes, "delay", &mut self.delay)?;
         // Cutting would never come to an end otherwise.
@@ -45,13 +45,12 @@ impl Slicer {
                 rule: "between 1 and 2147483648",
             });
         }
-        if self.size_variation >= self.average_size {
-            return Err(Error::Invalid {
-                field: "size_variation",
-                rule: "below average_size",
-            });
-        }
         Ok(())
+    }
+
+    /// How far sizes really vary: clients ask for as much as the average, and a piece has at least one byte.
+    fn variation(self) -> u64 {
+        self.size_variation.min(self.average_size.saturating_sub(1))
     }
 }
 
@@ -78,16 +77,12 @@ impl Knife {
     /// The next piece's length. Halves the remaining stretch, a little off the middle, until the piece in front is small
     /// enough; both halves are at least one byte because the variation is below the average.
     fn next_length(&mut self, chunk: usize) -> usize {
-        let Slicer {
-            average_size,
-            size_variation,
-            ..
-        } = self.settings;
+        let (average_size, variation) = (self.settings.average_size, self.settings.variation());
         let mut length = self.plan.pop().unwrap_or(chunk as u64);
-        while length > average_size + size_variation {
-            let shift = self.draws.below(self.drawn, 2 * size_variation + 1);
+        while length > average_size + variation {
+            let shift = self.draws.below(self.drawn, 2 * variation + 1);
             self.drawn += 1;
-            let left = length / 2 + shift - size_variation;
+            let left = length / 2 + shift - variation;
             self.plan.push(length - left);
             length = left;
         }

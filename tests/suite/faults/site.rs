@@ -256,15 +256,14 @@ impl Site {
 
     /// An injection with a minute left, as the ledger arms it.
     pub(crate) async fn armed(&self, id: &str, act: Act) -> Armed {
+        self.armed_for(id, act, Duration::from_mins(1)).await
+    }
+
+    /// An injection with so much left.
+    pub(crate) async fn armed_for(&self, id: &str, act: Act, left: Duration) -> Armed {
         let token = self.capture(id, act.clone()).await.expect("it is captured");
         let at = self.clock.now();
-        arm(
-            &self.run,
-            injection(id, act),
-            token,
-            at,
-            at.after(Duration::from_mins(1)),
-        )
+        arm(&self.run, injection(id, act), token, at, at.after(left))
     }
 
     /// Drivers that remember nothing, on a clock of another epoch.
