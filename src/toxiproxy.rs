@@ -17,6 +17,7 @@ mod connection;
 mod error;
 mod link;
 mod listen;
+mod pipe;
 mod proxy;
 mod queue;
 mod random;
@@ -86,6 +87,7 @@ impl Server {
             shutdown: CancellationToken::new(),
             deadlines: Arc::new(Notify::new()),
             timers: Arc::new(Semaphore::new(KERNEL_TIMERS)),
+            pipes: Arc::default(),
         };
         let registry = Arc::new(Registry::new(tasks.clone(), Draws::seeded(seed)));
         tasks.tracker.spawn(Arc::clone(&registry).keep_deadlines());

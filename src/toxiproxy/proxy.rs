@@ -25,6 +25,7 @@ use super::{
     connection::Admission,
     error::Error,
     listen::{self, Address},
+    pipe::Pipes,
     random::Draws,
     toxic::Stream,
     toxics::{Lease, Toxic, Toxics, Ttl},
@@ -39,6 +40,7 @@ pub(crate) struct Tasks {
     /// Told whenever a time to live was set.
     pub(crate) deadlines: Arc<Notify>,
     pub(crate) timers: Arc<Semaphore>,
+    pub(crate) pipes: Arc<Pipes>,
 }
 
 /// A proxy as the API shows it.
@@ -423,6 +425,7 @@ impl Proxy {
             to_upstream: self.to_upstream.subscribe(),
             to_client: self.to_client.subscribe(),
             timers: Arc::clone(&self.tasks.timers),
+            pipes: Arc::clone(&self.tasks.pipes),
             traffic: self.traffic.open(),
         })
     }
