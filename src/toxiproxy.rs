@@ -21,6 +21,7 @@ mod lease;
 mod link;
 mod listen;
 mod metrics;
+mod pipe;
 mod proxy;
 mod queue;
 mod random;
@@ -116,6 +117,7 @@ impl Server {
             shutdown: CancellationToken::new(),
             deadlines: Arc::new(Notify::new()),
             timers: Arc::new(Semaphore::new(KERNEL_TIMERS)),
+            pipes: Arc::default(),
         };
         let registry = Arc::new(Registry::new(tasks.clone(), Draws::seeded(seed)));
         let keeper: Arc<OnceLock<Arc<Keeper>>> = Arc::default();

@@ -10,6 +10,7 @@ use super::{
     alarm::Alarm,
     chain::Chain,
     link::{Effects, Hangup, Link},
+    pipe::Pipes,
     random::Draws,
     toxic::Stream,
     traffic::Connection,
@@ -25,6 +26,7 @@ pub(crate) struct Admission {
     pub(crate) to_upstream: Effects,
     pub(crate) to_client: Effects,
     pub(crate) timers: Arc<Semaphore>,
+    pub(crate) pipes: Arc<Pipes>,
     /// Counts it as open for as long as it is carried.
     pub(crate) traffic: Connection,
 }
@@ -40,6 +42,7 @@ pub(crate) async fn carry(client: TcpStream, admission: Admission) {
         to_upstream,
         to_client,
         timers,
+        pipes,
         traffic,
     } = admission;
     let dialled = tokio::select! {
@@ -64,6 +67,7 @@ pub(crate) async fn carry(client: TcpStream, admission: Admission) {
             traffic.of(stream),
             Chain::new(draws.of(name)),
             Alarm::new(Arc::clone(&timers)),
+            &pipes,
         )
     };
     let up = link(&client, &server, to_upstream, Stream::Upstream, "upstream");

@@ -1,10 +1,13 @@
 //! One direction of one connection: bytes from `source` through the toxics to `sink`.
 //!
-//! While no toxic strikes it, a link copies from socket to socket; otherwise the bytes go through a [`Chain`]. It changes
-//! from one to the other at any time: whatever it has read and not yet written is in the chain's queues by then.
+//! While no toxic strikes it, a link passes bytes from socket to socket, bulk within the kernel; otherwise they go through
+//! a [`Chain`]. It changes from one to the other at any time: whatever it has read and not yet written is in the chain's
+//! queues by then.
 //!
 //! The server answers a change of toxics without waiting for the links. What a client sends after that answer still meets
 //! the new toxics, because a link looks for changes after each read, before it hands on what it read.
+
+mod passing;
 
 use std::{
     io::{self, ErrorKind},
@@ -17,6 +20,7 @@ use tokio::{net::TcpStream, sync::watch, task::yield_now, time::Instant};
 use super::{
     alarm::Alarm,
     chain::{Chain, Effect},
+    pipe::Pipes,
     queue::{Chunk, Ending},
     traffic::Flow,
 };
@@ -28,6 +32,15 @@ pub(crate) type Effects = watch::Receiver<Arc<[Effect]>>;
 pub(crate) enum Hangup {
     Close,
     Reset,
+}
+
+/// What ended a wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Woken {
+    /// The toxics did: they are to be reconciled next.
+    Changed,
+    /// The socket is ready, or was a moment ago.
+    Ready,
 }
 
 /// The copy buffer's first size, enough for a request, and the size it gets once a read fills it.
@@ -47,6 +60,9 @@ pub(crate) struct Link<'a> {
     flow: &'a Flow,
     chain: Chain,
     alarm: Alarm,
+    pipes: &'a Pipes,
+    /// So many large reads are copied before a pipe is tried again.
+    copies_due: u32,
     intake: BytesMut,
     turns: u32,
 }
@@ -59,6 +75,7 @@ impl<'a> Link<'a> {
         flow: &'a Flow,
         chain: Chain,
         alarm: Alarm,
+        pipes: &'a Pipes,
     ) -> Self {
         Self {
             source,
@@ -67,6 +84,8 @@ impl<'a> Link<'a> {
             flow,
             chain,
             alarm,
+            pipes,
+            copies_due: 0,
             intake: BytesMut::new(),
             turns: 0,
         }
@@ -76,90 +95,11 @@ impl<'a> Link<'a> {
     pub(crate) async fn run(mut self) -> Result<(), Hangup> {
         self.reconcile();
         loop {
-            self.turns += 1;
-            if self.turns.is_multiple_of(TURNS) {
-                yield_now().await;
-            }
+            self.take_turn(TURNS).await;
             if self.chain.is_transparent() {
-                self.copy().await?;
+                self.pass().await?;
             } else if self.relay().await? {
                 return Ok(());
-            }
-        }
-    }
-
-    /// Copies until the toxics change or the source ends; what is then not yet written is in the chain.
-    async fn copy(&mut self) -> Result<(), Hangup> {
-        self.alarm.rest();
-        self.intake = BytesMut::new();
-        let mut buffer = Vec::new();
-        let mut size = SMALL;
-        loop {
-            buffer.clear();
-            buffer.reserve(size);
-            match self.source.try_read_buf(&mut buffer) {
-                Ok(0) => {
-                    self.follow_changes();
-                    self.chain.end(Ending::Eof);
-                    return Ok(());
-                }
-                Ok(read) => {
-                    self.flow.count_received(read);
-                    if self.follow_changes() {
-                        self.chain.push(
-                            Chunk::new(Bytes::from(buffer), Instant::now()),
-                            Instant::now(),
-                        );
-                        return Ok(());
-                    }
-                    if read >= size {
-                        size = LARGE;
-                    }
-                }
-                Err(error) if is_passing(&error) => {
-                    // An idle connection holds no buffer.
-                    buffer = Vec::new();
-                    size = SMALL;
-                    // Both are cancel safe: neither takes anything from the socket or marks a change as seen.
-                    tokio::select! {
-                        changed = self.effects.changed() => {
-                            changed.map_err(|_| Hangup::Close)?;
-                            self.reconcile();
-                            return Ok(());
-                        }
-                        ready = self.source.readable() => ready.map_err(|_| Hangup::Reset)?,
-                    }
-                    continue;
-                }
-                Err(_) => {
-                    self.chain.end(Ending::Broken);
-                    return Ok(());
-                }
-            }
-            let mut written = 0;
-            while written < buffer.len() {
-                match self.sink.try_write(&buffer[written..]) {
-                    Ok(count) => {
-                        self.flow.count_sent(count);
-                        written += count;
-                    }
-                    Err(error) if is_passing(&error) => tokio::select! {
-                        changed = self.effects.changed() => {
-                            changed.map_err(|_| Hangup::Close)?;
-                            // These bytes came before the change: into the queue behind the toxics, then let those in.
-                            let rest = Bytes::from(buffer).slice(written..);
-                            self.chain.push(Chunk::new(rest, Instant::now()), Instant::now());
-                            self.reconcile();
-                            return Ok(());
-                        }
-                        ready = self.sink.writable() => ready.map_err(|_| Hangup::Reset)?,
-                    },
-                    Err(_) => return Err(Hangup::Reset),
-                }
-            }
-            self.turns += 1;
-            if self.turns.is_multiple_of(TURNS) {
-                yield_now().await;
             }
         }
     }
@@ -243,6 +183,33 @@ impl<'a> Link<'a> {
             }
         }
         Ok(wrote)
+    }
+
+    /// Cancel safe: takes nothing from the socket, and a change is marked as seen only when this returns it.
+    async fn source_or_change(&mut self) -> Result<Woken, Hangup> {
+        tokio::select! {
+            biased;
+            changed = self.effects.changed() => changed.map(|()| Woken::Changed).map_err(|_| Hangup::Close),
+            ready = self.source.readable() => ready.map(|()| Woken::Ready).map_err(|_| Hangup::Reset),
+        }
+    }
+
+    /// Cancel safe, as above.
+    async fn sink_or_change(&mut self) -> Result<Woken, Hangup> {
+        tokio::select! {
+            biased;
+            changed = self.effects.changed() => changed.map(|()| Woken::Changed).map_err(|_| Hangup::Close),
+            ready = self.sink.writable() => ready.map(|()| Woken::Ready).map_err(|_| Hangup::Reset),
+        }
+    }
+
+    /// Gives way to other connections once in so many turns.
+    async fn take_turn(&mut self, turns: u32) {
+        self.turns += 1;
+        if self.turns >= turns {
+            self.turns = 0;
+            yield_now().await;
+        }
     }
 
     fn follow_changes(&mut self) -> bool {

@@ -26,6 +26,7 @@ use super::{
     error::Error,
     lease::{Lease, Ttl},
     listen::{self, Address},
+    pipe::Pipes,
     random::Draws,
     toxic::Stream,
     toxics::{Toxic, Toxics},
@@ -40,6 +41,7 @@ pub(crate) struct Tasks {
     /// Told whenever a time to live was set.
     pub(crate) deadlines: Arc<Notify>,
     pub(crate) timers: Arc<Semaphore>,
+    pub(crate) pipes: Arc<Pipes>,
 }
 
 /// A proxy as the API shows it.
@@ -430,6 +432,7 @@ impl Proxy {
             to_upstream: self.to_upstream.subscribe(),
             to_client: self.to_client.subscribe(),
             timers: Arc::clone(&self.tasks.timers),
+            pipes: Arc::clone(&self.tasks.pipes),
             traffic: self.traffic.open(),
         })
     }

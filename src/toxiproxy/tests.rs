@@ -4,5 +4,6 @@
 pub(super) mod fixture;
 mod lifecycle;
 mod live;
+mod streams;
 mod toxics;
 mod traffic;

@@ -23,7 +23,7 @@ const MESSAGE: usize = 64;
 /// How long a stream runs before it counts.
 const RAMP: Duration = Duration::from_millis(200);
 /// Connections opened at a time.
-const AT_A_TIME: usize = 16;
+pub(super) const AT_A_TIME: usize = 16;
 /// What the lateness of a latency is asked on: so many connections, so many times each.
 const SLOW_CONNECTIONS: usize = 20;
 const SLOW_ROUND_TRIPS: usize = 10;
@@ -134,7 +134,7 @@ pub(super) async fn round_trips(echo: SocketAddr, times: usize) -> anyhow::Resul
 }
 
 /// The seconds one round trip takes.
-async fn round_trip(stream: &mut TcpStream) -> anyhow::Result<f64> {
+pub(super) async fn round_trip(stream: &mut TcpStream) -> anyhow::Result<f64> {
     let mut room = [7; MESSAGE];
     let watch = Stopwatch::start();
     stream.write_all(&room).await?;

@@ -29,6 +29,8 @@ pub(super) struct Peer {
     /// To the echo with latency added; absent where it can't be.
     pub(super) slow: Option<SocketAddr>,
     process: Option<Background>,
+    /// Where proxies are made, where they can be.
+    pub(super) api: Option<SocketAddr>,
     /// Proxies made on a server that is not ours to end.
     borrowed: Option<SocketAddr>,
 }
@@ -37,6 +39,11 @@ impl Peer {
     /// Of its process, where there is one that can be read.
     pub(super) fn processor_seconds(&self) -> Option<f64> {
         self.process.as_ref()?.processor_seconds()
+    }
+
+    /// Its resident memory in MiB, where it is a process that can be read.
+    pub(super) fn resident(&self) -> Option<f64> {
+        self.process.as_ref()?.resident()
     }
 }
 
@@ -70,6 +77,7 @@ fn direct(upstreams: &Upstreams) -> Peer {
         echo: upstreams.echo,
         slow: None,
         process: None,
+        api: None,
         borrowed: None,
     }
 }
@@ -89,6 +97,7 @@ fn copying(upstreams: &Upstreams) -> anyhow::Result<Peer> {
         echo,
         slow: None,
         process: Some(process),
+        api: None,
         borrowed: None,
     })
 }
@@ -223,12 +232,13 @@ fn proxied(
         sink,
         echo,
         slow: Some(slow),
+        api: Some(api),
         borrowed: process.is_none().then_some(api),
         process,
     })
 }
 
-fn post(api: SocketAddr, path: &str, body: &Value) -> anyhow::Result<Value> {
+pub(super) fn post(api: SocketAddr, path: &str, body: &Value) -> anyhow::Result<Value> {
     let reply = web::send(api, "POST", path, &body.to_string())?;
     ensure!(
         (200..300).contains(&reply.status),
