@@ -821,7 +821,7 @@ async fn sending_back_what_was_read_hurts_nobody() {
         clean.clone(),
         clean.replace("[]", "null"),
         toxic.body.clone(),
-        toxic.body.replace("40", "50"),
+        toxic.body.replace("\"latency\":40", "\"latency\":50"),
     ] {
         let answer = rig.ok("POST", "/populate", &format!("[{sent}]")).await;
         assert_eq!(answer.json()["proxies"][0], toxic.json(), "{sent}");
