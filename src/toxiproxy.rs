@@ -8,6 +8,10 @@
 //! Invariants: the API answers without waiting for any connection; toxics come, change and go on live connections without
 //! losing or reordering a byte that they don't themselves eat; every task ends with the server.
 //!
+//! The data path: `proxy::listening` accepts, `connection` dials and runs one `link` a direction. A link without toxics
+//! passes bytes from socket to socket, messages by reading and writing, bulk through a `pipe` in the kernel; one with
+//! toxics relays them through its `chain` of stages, with a `queue` before each, woken by an `alarm`. `traffic` counts.
+//!
 //! Uses nothing of the rest of the crate, and must not.
 
 mod alarm;

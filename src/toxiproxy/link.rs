@@ -187,6 +187,8 @@ impl<'a> Link<'a> {
 
     /// Cancel safe: takes nothing from the socket, and a change is marked as seen only when this returns it.
     async fn source_or_change(&mut self) -> Result<Woken, Hangup> {
+        // Whoever waits gives way.
+        self.turns = 0;
         tokio::select! {
             biased;
             changed = self.effects.changed() => changed.map(|()| Woken::Changed).map_err(|_| Hangup::Close),
