@@ -344,7 +344,11 @@ impl FaultDriver for DockerDriver {
             ContainerAction::Kill | ContainerAction::Stop | ContainerAction::Restart => "start",
             ContainerAction::Pause => "unpause",
         };
-        Some(format!("docker -H {} {verb} {}", mark.host, short(&mark.id)))
+        Some(format!(
+            "docker -H {} {verb} {}",
+            mark.host,
+            short(&mark.id)
+        ))
     }
 }
 

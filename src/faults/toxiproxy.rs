@@ -436,10 +436,7 @@ impl FaultDriver for ToxiproxyDriver {
             encoded(&mark.proxy)
         );
         Some(match mark.toxic {
-            Some(toxic) => format!(
-                "curl -X DELETE {proxy}/toxics/{}",
-                encoded(&toxic.name)
-            ),
+            Some(toxic) => format!("curl -X DELETE {proxy}/toxics/{}", encoded(&toxic.name)),
             None => format!("curl -X POST -d '{{\"enabled\": true}}' {proxy}"),
         })
     }

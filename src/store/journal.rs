@@ -21,6 +21,9 @@ pub struct ChainHead {
     pub hash: String,
 }
 
+/// Answered from an index of the unfinished alone, however many runs are past.
+const UNFINISHED: &str = "SELECT id FROM runs WHERE ended IS NULL ORDER BY created, id";
+
 impl Journal for Database {
     /// A grouped append is answered when it is queued; its failure is told at the run's next append, else by
     /// [`Database::close`]. Dropping the future does not withdraw what was queued.
@@ -77,11 +80,10 @@ impl Journal for Database {
     fn unfinished(&self) -> Answer<'_, Result<Vec<RunId>, JournalError>> {
         Box::pin(async move {
             self.queue().settle().await;
-            let ids: Vec<String> =
-                sqlx::query_scalar("SELECT id FROM runs WHERE ended IS NULL ORDER BY created, id")
-                    .fetch_all(self.readers())
-                    .await
-                    .map_err(Error::from)?;
+            let ids: Vec<String> = sqlx::query_scalar(UNFINISHED)
+                .fetch_all(self.readers())
+                .await
+                .map_err(Error::from)?;
             let ids: Result<_> = ids.iter().map(|id| read_word("a run's id", id)).collect();
             Ok(ids?)
         })

@@ -26,6 +26,8 @@ pub(crate) struct Firedrill {
     folder: PathBuf,
     data: PathBuf,
     environment: Vec<(String, String)>,
+    /// Programs that start it, such as one that enters a namespace.
+    entrance: Vec<String>,
 }
 
 impl Firedrill {
@@ -35,6 +37,7 @@ impl Firedrill {
             folder: folder.to_owned(),
             data: folder.join("data"),
             environment: Vec::new(),
+            entrance: Vec::new(),
         }
     }
 
@@ -53,6 +56,14 @@ impl Firedrill {
         other
     }
 
+    /// Started by other programs, which must become it in the end.
+    pub(crate) fn through(&self, entrance: Vec<String>) -> Self {
+        Self {
+            entrance,
+            ..self.clone()
+        }
+    }
+
     /// Runs it to its end.
     pub(crate) fn run<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Finished {
         self.start(arguments).finish()
@@ -65,7 +76,10 @@ impl Firedrill {
         let (stdout, stderr) = (stream("stdout"), stream("stderr"));
         let create =
             |path: &Path| Stdio::from(File::create(path).expect("the folder takes a file"));
-        let mut command = Command::new(env!("CARGO_BIN_EXE_firedrill"));
+        let mut words = self.entrance.iter().map(String::as_str);
+        let mut words = words.by_ref().chain([env!("CARGO_BIN_EXE_firedrill")]);
+        let mut command = Command::new(words.next().expect("the binary is the last"));
+        command.args(words);
         command
             .current_dir(&self.folder)
             .arg("--data")

@@ -405,3 +405,16 @@ async fn a_remedy_without_restore_leaves_nothing_to_undo() {
         (UndoneBy::Us, "nothing to restore")
     );
 }
+
+#[tokio::test]
+async fn the_way_to_undo_it_by_hand_shows_no_secret() {
+    let (folder, clock) = (Folder::new(), clock());
+    let driver = driver(&clock);
+    let url = "http://user:word@127.0.0.1:9/rollback?key=word".to_owned();
+    let undo = http("POST", url);
+    let armed = armed(&driver, &clock, hook(folder.call(&["true"]), undo)).await;
+    assert_eq!(
+        driver.by_hand(&armed).as_deref(),
+        Some("curl -X POST http://127.0.0.1:9/rollback")
+    );
+}
