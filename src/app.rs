@@ -30,6 +30,7 @@ use crate::probes::identity::Inspection;
 use crate::runtime::{Ports, RunHandle, Supervisor};
 use crate::score::{self, Report};
 use crate::secret::{self, Environment};
+use crate::store::copy::Copy;
 use crate::store::database::{Database, OpenError};
 use crate::store::lock::RunLock;
 use crate::store::runs::ScorecardSummary;
@@ -73,7 +74,41 @@ impl App {
         Self::assemble(settings, secret::environment()).await
     }
 
+    /// The same on a copy of a data folder that can't be written: for undoing what its runs left. What comes of it is
+    /// recorded in the copy only. The runs are claimed where everybody else claims them, as far as that folder allows.
+    pub async fn open_copy(settings: Settings, copy: &Copy) -> Result<Self, OpenError> {
+        let locks = Locks {
+            data: settings.data,
+            copy: Some(copy.path().to_owned()),
+        };
+        let settings = Settings {
+            data: copy.path().to_owned(),
+            ..settings
+        };
+        Self::assemble_with(settings, secret::environment(), locks, |ports| ports).await
+    }
+
+    /// The same with ports of the caller's making around the real ones: tests observe, delay, repeat and end what goes
+    /// through them.
+    pub async fn open_through(
+        settings: Settings,
+        wrap: impl FnOnce(Ports) -> Ports,
+    ) -> Result<Self, OpenError> {
+        let locks = Locks::of(&settings);
+        Self::assemble_with(settings, secret::environment(), locks, wrap).await
+    }
+
     async fn assemble(settings: Settings, environment: Environment) -> Result<Self, OpenError> {
+        let locks = Locks::of(&settings);
+        Self::assemble_with(settings, environment, locks, |ports| ports).await
+    }
+
+    async fn assemble_with(
+        settings: Settings,
+        environment: Environment,
+        locks: Locks,
+        wrap: impl FnOnce(Ports) -> Ports,
+    ) -> Result<Self, OpenError> {
         let clock = SystemClock::start();
         let database = Database::open(&settings.data).await?;
         let outbound = Arc::new(Outbound::with_environment(environment));
@@ -101,11 +136,9 @@ impl App {
             driver: drivers,
             prober: Arc::new(Probes::new(Arc::new(clock), outbound.clone())),
             inspector: preflight.clone(),
-            claims: Arc::new(Locks {
-                data: settings.data,
-            }),
+            claims: Arc::new(locks),
         };
-        let supervisor = Supervisor::new(ports, tracker.clone());
+        let supervisor = Supervisor::new(wrap(ports), tracker.clone());
         Ok(Self {
             clock,
             database,
@@ -205,11 +238,26 @@ impl std::fmt::Debug for App {
 /// Run locks in the data folder.
 struct Locks {
     data: PathBuf,
+    /// A copy to hold runs in whose own folder can't be written.
+    copy: Option<PathBuf>,
+}
+
+impl Locks {
+    fn of(settings: &Settings) -> Self {
+        Self {
+            data: settings.data.clone(),
+            copy: None,
+        }
+    }
 }
 
 impl Claims for Locks {
     fn claim(&self, run: &RunId) -> io::Result<Option<Claim>> {
-        Ok(RunLock::acquire(&self.data, run)?.map(|lock| Box::new(lock) as Claim))
+        let lock = match &self.copy {
+            None => RunLock::acquire(&self.data, run)?,
+            Some(copy) => RunLock::acquire_unwritable(&self.data, run, copy)?,
+        };
+        Ok(lock.map(|lock| Box::new(lock) as Claim))
     }
 }
 

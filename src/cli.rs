@@ -126,7 +126,15 @@ impl Common {
 
     /// Opens the data folder for a command that somebody typed: any program may run, only staging may be touched.
     async fn open(&self) -> anyhow::Result<App> {
-        self.open_with(vec!["staging".to_owned()], None).await
+        Ok(App::open(self.settings()).await?)
+    }
+
+    fn settings(&self) -> Settings {
+        Settings {
+            data: self.data(),
+            environments: vec!["staging".to_owned()],
+            programs: None,
+        }
     }
 
     async fn open_with(

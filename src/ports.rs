@@ -203,6 +203,11 @@ pub trait FaultDriver: Send + Sync {
 
     /// Whether it is still on.
     fn look<'a>(&'a self, armed: &'a Armed) -> Answer<'a, Result<Presence, FaultError>>;
+
+    /// The command with which a person would undo it, for when firedrill can't; nothing where there is none.
+    fn by_hand(&self, _armed: &Armed) -> Option<String> {
+        None
+    }
 }
 
 /// Asks probes.

@@ -18,7 +18,7 @@ mod writer;
 use std::sync::Arc;
 
 pub use feed::Feed;
-pub use handle::{ActError, RunHandle, RunStatus};
+pub use handle::{ActError, RunHandle, RunStatus, Undoing};
 pub use supervisor::{StartError, Supervisor};
 
 use crate::ports::{Claims, Clock, FaultDriver, Ids, Inspector, Journal, Prober};

@@ -13,6 +13,7 @@ mod columns;
 mod projection;
 mod writer;
 
+pub mod copy;
 pub mod database;
 pub mod halt;
 pub mod journal;

@@ -16,6 +16,9 @@ pub fn start(default: LevelFilter) {
         && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
+        // A closed standard error is its reader's choice. Told on standard error, that would be a panic in whatever task
+        // logs: the very one that undoes.
+        .log_internal_errors(false)
         .with_ansi(colour);
     // A second start (as in tests) keeps the first.
     let _ = tracing_subscriber::registry()

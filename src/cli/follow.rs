@@ -75,7 +75,7 @@ impl Follower {
                 biased;
                 () = signals.next() => {
                     if self.signalled {
-                        Self::say_what_is_left(&status, terminal);
+                        say_what_is_left(&status, terminal);
                     } else {
                         self.signalled = true;
                         terminal.note("stopping: everything is being undone (a further signal tells what is left)");
@@ -129,22 +129,22 @@ impl Follower {
             terminal.event(&since_began(&began, &event.at), tone, &sentence);
         }
     }
+}
 
-    fn say_what_is_left(handle: &RunHandle, terminal: Terminal) {
-        match handle.status() {
-            RunStatus::Live { phase } => {
-                terminal.note(&format!(
-                    "still in phase {phase:?}: waiting until what was done is read back as undone"
-                ));
-            }
-            RunStatus::Stuck { what } => {
-                for (injection, error) in what {
-                    let called = handle.plan().called(&injection);
-                    terminal.note(&format!("still undoing {called}: {error}"));
-                }
-            }
-            RunStatus::Ended { .. } => {}
+/// Says what a run that shall end still waits for: each thing by name, since when, and why its last try failed.
+pub(super) fn say_what_is_left(handle: &RunHandle, terminal: Terminal) {
+    let undoing = handle.undoing();
+    if undoing.is_empty() {
+        if let RunStatus::Live { phase } = handle.status() {
+            terminal.note(&format!(
+                "run {} is still in phase {phase:?}: waiting until what was done is read back as undone",
+                handle.run()
+            ));
         }
+        return;
+    }
+    for one in undoing {
+        terminal.note(&format!("run {} is still undoing {one}", handle.run()));
     }
 }
 

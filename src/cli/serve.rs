@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use tokio::net::TcpListener;
 
 use super::exit::Exit;
-use super::follow::say_stuck;
+use super::follow::{say_stuck, say_what_is_left};
 use super::site::Site;
 use super::terminal::Terminal;
 use super::{Common, Variables};
@@ -132,12 +132,12 @@ pub(super) async fn end(app: App, mut signals: Signals, terminal: Terminal) -> E
             left = &mut closing => break left,
             () = signals.next() => {
                 for handle in supervisor.live() {
-                    terminal.note(&format!("run {} is still being undone", handle.run()));
+                    say_what_is_left(&handle, terminal);
                 }
             }
             () = tokio::time::sleep(Duration::from_secs(10)) => {
                 for handle in supervisor.live() {
-                    terminal.note(&format!("run {} is still being undone", handle.run()));
+                    say_what_is_left(&handle, terminal);
                 }
             }
         }

@@ -7,7 +7,7 @@ use super::phase::{after, before, closing, running};
 use super::state::State;
 use super::undo::Entry;
 use crate::model::fault::Cause;
-use crate::model::time::Stamp;
+use crate::model::time::{Millis, Stamp};
 
 /// The facts that follow now; empty when nothing does.
 pub(super) fn advance(state: &State, now: Stamp) -> Vec<Draft> {
@@ -44,7 +44,8 @@ pub(super) fn advance(state: &State, now: Stamp) -> Vec<Draft> {
     }
 }
 
-/// Injections whose deadline has come are undone in whatever phase.
+/// Injections whose deadline has come are undone in whatever phase, and so is at once what lasts no time. A step that has
+/// not taken effect until then disturbed nothing that anybody could see: its run is errored.
 fn overdue(state: &State, now: Stamp) -> Vec<Draft> {
     let mut facts = Vec::new();
     for obligation in state.ledger().open() {
@@ -55,7 +56,9 @@ fn overdue(state: &State, now: Stamp) -> Vec<Draft> {
         let due = obligation
             .armed()
             .is_some_and(|armed| now.reached(&armed.deadline()));
-        if armed && due {
+        let once = matches!(obligation.entry, Entry::Active { .. })
+            && obligation.injection.lasts.deadline() == Millis::ZERO;
+        if once || (armed && due) {
             let injection = obligation.injection.id.clone();
             facts.push(Draft::engine(
                 now,
@@ -64,6 +67,17 @@ fn overdue(state: &State, now: Stamp) -> Vec<Draft> {
                     cause: UndoCause::Timer,
                 },
             ));
+            let ineffective = matches!(obligation.entry, Entry::Arming { .. })
+                && matches!(obligation.injection.cause, Cause::Step(_));
+            if ineffective && state.stop().is_none() {
+                facts.extend(Draft::error(
+                    now,
+                    format!(
+                        "`{}` did not take effect within the time it had",
+                        obligation.injection.id
+                    ),
+                ));
+            }
         }
     }
     facts

@@ -1,6 +1,7 @@
 //! What an input says at once. What follows from it is for `advance`.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::effect::{EffectKey, undo_view};
 use super::event::{Alert, Fact, Origin, Phase, Source, StopCause, UndoCause, UndoneBy};
@@ -177,6 +178,9 @@ fn outcome_facts(state: &State, key: EffectKey, outcome: Outcome, now: Stamp) ->
     }
 }
 
+/// How long what lasts no time may take to be done: a restart is undone once it has happened, and no sooner.
+const ONCE: Duration = Duration::from_secs(30);
+
 fn captured(
     state: &State,
     obligation: &Obligation,
@@ -186,7 +190,8 @@ fn captured(
     let injection = obligation.injection.id.clone();
     match result {
         Ok(token) => {
-            let deadline = now.after(obligation.injection.lasts.deadline().duration());
+            let lasts = obligation.injection.lasts.deadline().duration();
+            let deadline = now.after(if lasts.is_zero() { ONCE } else { lasts });
             vec![Draft::engine(
                 now,
                 Fact::Arming {

@@ -126,6 +126,15 @@ impl Entry {
         }
     }
 
+    /// Since when it is being undone.
+    pub fn undoing_since(&self) -> Option<Stamp> {
+        match self {
+            Self::Undoing { since, .. } => Some(*since),
+            Self::Stuck { undoing, .. } => undoing.undoing_since(),
+            _ => None,
+        }
+    }
+
     /// Whether its undo has failed for too long.
     pub fn is_stuck(&self) -> bool {
         matches!(self, Self::Stuck { .. })

@@ -337,6 +337,19 @@ impl FaultDriver for DockerDriver {
             self.see(&opened(armed)?).await
         }))
     }
+
+    fn by_hand(&self, armed: &Armed) -> Option<String> {
+        let mark: Mark = opened(armed).ok()?;
+        let verb = match mark.action {
+            ContainerAction::Kill | ContainerAction::Stop | ContainerAction::Restart => "start",
+            ContainerAction::Pause => "unpause",
+        };
+        Some(format!(
+            "docker -H {} {verb} {}",
+            mark.host,
+            short(&mark.id)
+        ))
+    }
 }
 
 /// The one container that is meant. A label may also be on stopped containers; a name is on one at the most.

@@ -65,6 +65,10 @@ impl FaultDriver for Drivers {
     fn look<'a>(&'a self, armed: &'a Armed) -> Answer<'a, Result<Presence, FaultError>> {
         self.of(&armed.injection().act).look(armed)
     }
+
+    fn by_hand(&self, armed: &Armed) -> Option<String> {
+        self.of(&armed.injection().act).by_hand(armed)
+    }
 }
 
 #[cfg(test)]

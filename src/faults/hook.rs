@@ -19,6 +19,7 @@ use self::call::{Trouble, capture, perform};
 use self::captured::Captured;
 use super::attempts::Attempts;
 use super::{deadline, misdirected, opened, owner, sealed};
+use crate::address::shown;
 use crate::engine::event::{Token, UndoneBy};
 use crate::engine::undo::Armed;
 use crate::model::fault::{Act, Call, Capture, Cause, Hook, Injection, Verify};
@@ -230,6 +231,16 @@ impl FaultDriver for HookDriver {
 
     fn look<'a>(&'a self, armed: &'a Armed) -> Answer<'a, Result<Presence, FaultError>> {
         Box::pin(self.see(armed))
+    }
+
+    fn by_hand(&self, armed: &Armed) -> Option<String> {
+        let mark: Mark = opened(armed).ok()?;
+        Some(match mark.hook.undo? {
+            Call::Http(request) => {
+                format!("curl -X {} {}", request.method, shown(&request.url))
+            }
+            Call::Run(program) => program.command.join(" "),
+        })
     }
 }
 

@@ -20,7 +20,7 @@ use self::client::{Client, Outcome};
 use self::wire::{Proxy, Wanted, difference};
 use super::attempts::Attempts;
 use super::{deadline, misdirected, opened, owner, sealed};
-use crate::address::{agreement, shown};
+use crate::address::{agreement, encoded, shown};
 use crate::engine::event::{Token, UndoneBy};
 use crate::engine::undo::Armed;
 use crate::model::fault::{Act, Injection, Stream, Toxic};
@@ -425,6 +425,19 @@ impl FaultDriver for ToxiproxyDriver {
             let mark: Mark = opened(armed)?;
             self.see(armed, &mark).await
         }))
+    }
+
+    fn by_hand(&self, armed: &Armed) -> Option<String> {
+        let mark: Mark = opened(armed).ok()?;
+        let proxy = format!(
+            "{}/proxies/{}",
+            shown(mark.url.trim_end_matches('/')),
+            encoded(&mark.proxy)
+        );
+        Some(match mark.toxic {
+            Some(toxic) => format!("curl -X DELETE {proxy}/toxics/{}", encoded(&toxic.name)),
+            None => format!("curl -X POST -d '{{\"enabled\": true}}' {proxy}"),
+        })
     }
 }
 

@@ -1,7 +1,9 @@
 //! Handles: the cheap way to speak to a run. Its channels stay behind it.
 
+use std::fmt;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::engine::event::{Alert, Origin, Phase, StopCause, Verdict};
@@ -23,6 +25,33 @@ pub struct RunHandle {
     pub(super) plan: Arc<Plan>,
     pub(super) commands: mpsc::Sender<Command>,
     pub(super) status: watch::Receiver<RunStatus>,
+    pub(super) undoing: watch::Receiver<Vec<Undoing>>,
+}
+
+/// What is being undone, and how that goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Undoing {
+    /// What.
+    pub injection: InjectionId,
+    /// Since when.
+    pub since: Timestamp,
+    /// Why the last try failed, if one did.
+    pub error: Option<String>,
+}
+
+impl fmt::Display for Undoing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            injection,
+            since,
+            error,
+        } = self;
+        write!(f, "`{injection}` since {}", since.strftime("%H:%M:%SZ"))?;
+        match error {
+            Some(error) => write!(f, ", last: {error}"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Where a run stands, seen from outside.
@@ -106,6 +135,11 @@ impl RunHandle {
     /// Where it stands now.
     pub fn status(&self) -> RunStatus {
         self.status.borrow().clone()
+    }
+
+    /// What is being undone now, and what each waits for.
+    pub fn undoing(&self) -> Vec<Undoing> {
+        self.undoing.borrow().clone()
     }
 
     /// Waits until it is over, or stuck. Cancel safe.

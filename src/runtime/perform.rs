@@ -55,8 +55,18 @@ impl Task {
             Self::Apply(_) => (CALL, |why| Outcome::Applied(Err(why))),
             Self::Undo(_) => (CALL, |why| Outcome::Removed(Err(why))),
         };
+        let by_hand = match &self {
+            Self::Undo(armed) => ports.driver.by_hand(armed),
+            _ => None,
+        };
         let answer = Box::pin(self.ask(run, plan, ports));
-        bounded(limit, answer).await.unwrap_or_else(failed)
+        let outcome = bounded(limit, answer).await.unwrap_or_else(failed);
+        match (outcome, by_hand) {
+            (Outcome::Removed(Err(why)), Some(command)) => {
+                Outcome::Removed(Err(with_way_out(&why, &command)))
+            }
+            (outcome, _) => outcome,
+        }
     }
 
     async fn ask(self, run: RunId, plan: Arc<Plan>, ports: Ports) -> Outcome {
@@ -87,6 +97,16 @@ impl Task {
             }
         }
     }
+}
+
+/// Why an undo failed, and what a person can type instead. Wherever the failure is shown, so is the way out.
+fn with_way_out(why: &str, command: &str) -> String {
+    let joint = if why.contains("; hint: ") {
+        ", or"
+    } else {
+        "; hint:"
+    };
+    format!("{why}{joint} undo it by hand with `{command}`")
 }
 
 /// Asks a driver whether an injection is still on; `None` when it can't tell.

@@ -14,12 +14,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::feed::Feed;
-use super::handle::{ActError, Command, RunStatus};
+use super::handle::{ActError, Command, RunStatus, Undoing};
 use super::perform::{self, Task};
 use super::writer::{Written, write};
 use super::{Ports, asking};
 use crate::engine::effect::{EffectKey, EffectKind};
-use crate::engine::event::{Event, Origin, Phase, StopCause};
+use crate::engine::event::{Event, Fact, Origin, Phase, StopCause};
 use crate::engine::input::{Input, Outcome};
 use crate::engine::state::Disturbance;
 use crate::engine::undo::Entry;
@@ -56,6 +56,9 @@ pub(super) struct Runner {
     cancel: CancellationToken,
     commands: mpsc::Receiver<Command>,
     status: watch::Sender<RunStatus>,
+    undoing: watch::Sender<Vec<Undoing>>,
+    /// Why the last try to undo each failed.
+    undo_errors: BTreeMap<InjectionId, String>,
     /// Held until the run is over, so that nobody else recovers it meanwhile.
     _claim: Claim,
 
@@ -93,6 +96,7 @@ pub(super) struct Start {
     pub(super) claim: Claim,
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) status: watch::Sender<RunStatus>,
+    pub(super) undoing: watch::Sender<Vec<Undoing>>,
 }
 
 impl Runner {
@@ -116,6 +120,8 @@ impl Runner {
             cancel: CancellationToken::new(),
             commands: start.commands,
             status: start.status,
+            undoing: start.undoing,
+            undo_errors: BTreeMap::new(),
             _claim: start.claim,
             to_disk,
             from_disk,
@@ -241,6 +247,14 @@ impl Runner {
         }
         if events.is_empty() {
             return;
+        }
+        for event in &events {
+            if let Fact::UndoFailed {
+                injection, error, ..
+            } = &event.fact
+            {
+                self.undo_errors.insert(injection.clone(), error.clone());
+            }
         }
         // The writer outlives the runner's sender; a failed send means that the log was given up, which it has said.
         let _ = self.to_disk.send(events);
@@ -484,6 +498,7 @@ impl Runner {
     }
 
     fn publish_status(&self) {
+        self.publish_undoing();
         let state = self.course.state();
         if state.is_ended() {
             return;
@@ -505,6 +520,26 @@ impl Runner {
         self.status.send_if_modified(|known| {
             let changed = *known != status;
             *known = status;
+            changed
+        });
+    }
+
+    /// Says what is being undone, for whoever asks why the run is not over.
+    fn publish_undoing(&self) {
+        let open = self.course.state().ledger().open();
+        let undoing: Vec<_> = open
+            .filter_map(|obligation| {
+                let injection = &obligation.injection.id;
+                Some(Undoing {
+                    injection: injection.clone(),
+                    since: obligation.entry.undoing_since()?.wall,
+                    error: self.undo_errors.get(injection).cloned(),
+                })
+            })
+            .collect();
+        self.undoing.send_if_modified(|told| {
+            let changed = *told != undoing;
+            *told = undoing;
             changed
         });
     }

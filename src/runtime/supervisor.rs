@@ -180,11 +180,13 @@ impl Supervisor {
         let (status, watched) = watch::channel(RunStatus::Live {
             phase: Phase::Preflight,
         });
+        let (undoing, told) = watch::channel(Vec::new());
         let handle = RunHandle {
             run: run.clone(),
             plan: plan.clone(),
             commands: sender,
             status: watched,
+            undoing: told,
         };
         {
             // The look and the entry under one lock: of two starts on one stack, one wins.
@@ -208,6 +210,7 @@ impl Supervisor {
             claim,
             commands,
             status,
+            undoing,
         };
         let gone = Gone {
             supervisor: self.clone(),

@@ -21,7 +21,7 @@ use super::writer::Queue;
 use crate::ports::JournalError;
 
 /// The file in the data folder.
-const FILE: &str = "firedrill.db";
+pub(super) const FILE: &str = "firedrill.db";
 
 static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations");
 
@@ -118,6 +118,16 @@ pub enum OpenError {
         /// Why.
         why: Box<dyn std::error::Error + Send + Sync>,
     },
+}
+
+impl OpenError {
+    /// Whether the database may be whole and only can't be written where it is: then a copy of it can still be read.
+    pub fn is_only_unwritable(&self) -> bool {
+        matches!(
+            self,
+            Self::Folder { .. } | Self::Denied { .. } | Self::Full { .. } | Self::Other { .. }
+        )
+    }
 }
 
 /// `SQLite`'s primary result code (<https://www.sqlite.org/rescode.html>), where an error has one.

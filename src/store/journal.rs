@@ -22,6 +22,9 @@ pub struct ChainHead {
     pub hash: String,
 }
 
+/// Answered from an index of the unfinished alone, however many runs are past.
+const UNFINISHED: &str = "SELECT id, stack FROM runs WHERE ended IS NULL ORDER BY created, id";
+
 impl Journal for Database {
     /// A grouped append is answered when it is queued; its failure is told at the run's next append, else by
     /// [`Database::close`]. Dropping the future does not withdraw what was queued.
@@ -78,12 +81,10 @@ impl Journal for Database {
     fn unfinished(&self) -> Answer<'_, Result<Vec<Unfinished>, JournalError>> {
         Box::pin(async move {
             self.queue().settle().await;
-            let rows: Vec<(String, String)> = sqlx::query_as(
-                "SELECT id, stack FROM runs WHERE ended IS NULL ORDER BY created, id",
-            )
-            .fetch_all(self.readers())
-            .await
-            .map_err(Error::from)?;
+            let rows: Vec<(String, String)> = sqlx::query_as(UNFINISHED)
+                .fetch_all(self.readers())
+                .await
+                .map_err(Error::from)?;
             let runs: Result<_> = rows
                 .iter()
                 .map(|(run, stack)| {

@@ -38,6 +38,28 @@ impl RunLock {
         Self::at(folder.join(run.as_str()))
     }
 
+    /// Takes `run` whose data folder may not be writable, or `None` where somebody else has it. Where its file is there,
+    /// a descriptor that only reads holds it as well. Where none can be made, nobody holds the run, and of those who
+    /// ask alike the first has it `elsewhere`.
+    pub fn acquire_unwritable(
+        data: &Path,
+        run: &RunId,
+        elsewhere: &Path,
+    ) -> io::Result<Option<Self>> {
+        if let Ok(taken) = Self::acquire(data, run) {
+            return Ok(taken);
+        }
+        let path = data.join("locks").join(run.as_str());
+        match File::open(&path) {
+            Ok(file) => {
+                let taken = try_lock(&file, FlockOperation::NonBlockingLockExclusive)?;
+                Ok(taken.then_some(Self { path, _file: file }))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Self::acquire(elsewhere, run),
+            Err(error) => Err(error),
+        }
+    }
+
     pub(super) fn at(path: PathBuf) -> io::Result<Option<Self>> {
         for tried in 0..TRIES {
             let file = open(&path)?;

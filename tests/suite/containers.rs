@@ -20,8 +20,8 @@ use tokio::runtime::Runtime;
 use crate::ground::not_run;
 use crate::shop::{Experiment, Shop};
 
-const SOCKET: &str = "unix:///var/run/docker.sock";
-const IMAGE: &str = "firedrill-suite";
+pub(crate) const SOCKET: &str = "unix:///var/run/docker.sock";
+pub(crate) const IMAGE: &str = "firedrill-suite";
 
 /// A shop whose stock also has a container; it is removed when this is dropped.
 struct Site {
@@ -104,7 +104,7 @@ impl Drop for Site {
     }
 }
 
-async fn reach() -> Result<Docker, String> {
+pub(crate) async fn reach() -> Result<Docker, String> {
     let docker = Docker::connect_with_unix(SOCKET, 20, API_DEFAULT_VERSION)
         .map_err(|error| error.to_string())?
         .negotiate_version()

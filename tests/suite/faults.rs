@@ -122,6 +122,33 @@ async fn every_toxic_goes_there_and_back_on_either_stream_and_leaves_others_alon
 }
 
 #[tokio::test]
+async fn the_command_by_hand_undoes_what_it_says() {
+    on_servers(async |site| {
+        let before = site.proxy().await;
+        for (id, act) in [("slow#1", slow(site)), ("cut", down(site))] {
+            let armed = site.armed(id, act).await;
+            site.drivers.apply(&armed).await.expect("it is applied");
+            assert_ne!(site.proxy().await, before);
+            let command = site.drivers.by_hand(&armed).expect("there is a way");
+            let (method, rest) = command
+                .strip_prefix("curl -X ")
+                .and_then(|words| words.split_once(' '))
+                .expect("it is for curl");
+            let (body, url) = match rest.rsplit_once(' ') {
+                Some((body, url)) => (body.strip_prefix("-d "), url),
+                None => (None, rest),
+            };
+            let path = &url[url.find("/proxies").expect("it is about a proxy")..];
+            let body = body.map(|quoted| quoted.trim_matches('\'').to_owned());
+            let (status, answer) = site.send(method, path, body).await;
+            assert!(matches!(status, 200 | 204), "{command}: {status} {answer}");
+            assert_eq!(site.proxy().await, before, "{command}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn two_toxics_of_a_run_are_removed_one_by_one() {
     on_servers(async |site| {
         let one = site.armed("slow", slow(site)).await;

@@ -26,6 +26,8 @@ pub(crate) struct Firedrill {
     folder: PathBuf,
     data: PathBuf,
     environment: Vec<(String, String)>,
+    /// Programs that start it, such as one that enters a namespace.
+    entrance: Vec<String>,
 }
 
 impl Firedrill {
@@ -35,6 +37,7 @@ impl Firedrill {
             folder: folder.to_owned(),
             data: folder.join("data"),
             environment: Vec::new(),
+            entrance: Vec::new(),
         }
     }
 
@@ -51,6 +54,14 @@ impl Firedrill {
         let mut other = self.clone();
         other.environment.push((name.to_owned(), value.to_owned()));
         other
+    }
+
+    /// Started by other programs, which must become it in the end.
+    pub(crate) fn through(&self, entrance: Vec<String>) -> Self {
+        Self {
+            entrance,
+            ..self.clone()
+        }
     }
 
     /// Runs it to its end.
@@ -73,8 +84,15 @@ impl Firedrill {
         terminal: Stdio,
         arguments: impl IntoIterator<Item = S>,
     ) -> Started {
-        let program = Command::new(env!("CARGO_BIN_EXE_firedrill"));
-        self.launch(program, arguments, Some(terminal))
+        self.launch(self.program(), arguments, Some(terminal))
+    }
+
+    fn program(&self) -> Command {
+        let entrance = self.entrance.iter().map(String::as_str);
+        let mut words = entrance.chain([env!("CARGO_BIN_EXE_firedrill")]);
+        let mut command = Command::new(words.next().expect("the binary is the last"));
+        command.args(words);
+        command
     }
 
     /// Starts it in the place of a shell that has set a limit.

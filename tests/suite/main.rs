@@ -17,6 +17,7 @@ mod lists;
 mod outputs;
 mod proxies;
 mod refusals;
+mod residue;
 mod rooms;
 mod serving;
 mod shipped;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::room::Room;
 use crate::app::App;
 use crate::cli::exit::Exit;
-use crate::cli::follow::{Follower, conclude, say_stuck};
+use crate::cli::follow::{Follower, conclude, say_stuck, say_what_is_left};
 use crate::cli::terminal::Terminal;
 use crate::engine::event::Trigger;
 use crate::lifecycle::Signals;
@@ -154,6 +154,7 @@ impl List<'_> {
             let run = handle.run();
             self.terminal
                 .note(&format!("undoing what run {run} of a dead process left"));
+            let asked = left.clone();
             let settled = left.settled();
             tokio::pin!(settled);
             let status = loop {
@@ -163,6 +164,7 @@ impl List<'_> {
                     () = self.signals.next() => {
                         bar.get_or_insert_with(Bar::signal);
                         self.terminal.note(&format!("still undoing what run {run} left; then nothing is begun"));
+                        say_what_is_left(&asked, self.terminal);
                     }
                 }
             };

@@ -510,3 +510,16 @@ async fn a_program_says_what_is_there_in_one_line() {
     driver.undo(&armed).await.expect("it is undone");
     assert_eq!(active(), "signer b; $HOME\n");
 }
+
+#[tokio::test]
+async fn the_way_to_undo_it_by_hand_shows_no_secret() {
+    let (folder, clock) = (Folder::new(), clock());
+    let driver = driver(&clock);
+    let url = "http://user:word@127.0.0.1:9/rollback?key=word".to_owned();
+    let undo = http("POST", url);
+    let armed = armed(&driver, &clock, hook(folder.call(&["true"]), undo)).await;
+    assert_eq!(
+        driver.by_hand(&armed).as_deref(),
+        Some("curl -X POST http://127.0.0.1:9/rollback")
+    );
+}

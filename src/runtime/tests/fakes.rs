@@ -1,11 +1,11 @@
 //! The world outside a run: clocks, claims, probes, identity, and a driver that is watched.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
@@ -32,6 +32,8 @@ pub(super) fn lock<T>(what: &Mutex<T>) -> MutexGuard<'_, T> {
 pub(super) struct TestClock {
     epoch: Epoch,
     began: Instant,
+    /// How far somebody has set the wall clock forward, or back, in seconds.
+    stepped: AtomicI64,
 }
 
 impl TestClock {
@@ -40,7 +42,13 @@ impl TestClock {
         Self {
             epoch: Epoch(nth),
             began: Instant::now(),
+            stepped: AtomicI64::new(0),
         }
+    }
+
+    /// Somebody sets the wall clock.
+    pub(super) fn step(&self, seconds: i64) {
+        self.stepped.fetch_add(seconds, Ordering::SeqCst);
     }
 
     pub(super) fn elapsed(&self) -> Duration {
@@ -59,8 +67,9 @@ impl Clock for TestClock {
         let wall = origin
             .after(Duration::from_hours(self.epoch.0) + self.elapsed())
             .wall;
+        let stepped = SignedDuration::from_secs(self.stepped.load(Ordering::SeqCst));
         Stamp {
-            wall,
+            wall: wall.saturating_add(stepped).expect("a step is small"),
             ..origin.after(self.elapsed())
         }
     }
@@ -263,6 +272,8 @@ pub(super) struct Witness {
     pub(super) landing: Mutex<BTreeMap<InjectionId, Duration>>,
     /// Undos that panic next, so many times.
     pub(super) panics: Mutex<u32>,
+    /// Whether every effect is delivered twice, the second answer lost.
+    pub(super) twice: AtomicBool,
 }
 
 impl Witness {
@@ -289,6 +300,9 @@ impl Witness {
         }
         lock(&self.trace.under_way).push(armed.clone());
         let applied = self.driver.apply(armed).await;
+        if self.twice.load(Ordering::SeqCst) {
+            let _ = self.driver.apply(armed).await;
+        }
         lock(&self.trace.under_way).retain(|other| other.injection().id != *id);
         applied
     }
@@ -327,7 +341,13 @@ impl FaultDriver for Witness {
             *lock(&self.panics) = panics - 1;
             return Box::pin(async { panic!("a mistake in a driver") });
         }
-        self.driver.undo(armed)
+        Box::pin(async move {
+            let removed = self.driver.undo(armed).await;
+            if self.twice.load(Ordering::SeqCst) {
+                let _ = self.driver.undo(armed).await;
+            }
+            removed
+        })
     }
 
     fn look<'a>(&'a self, armed: &'a Armed) -> Answer<'a, Result<Presence, FaultError>> {

@@ -1,6 +1,7 @@
 //! What outlives a process, and the processes that come and go on it.
 
 use std::future::Future;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -64,6 +65,7 @@ impl Stage {
             tracker: tracker.clone(),
             landing: Mutex::default(),
             panics: Mutex::default(),
+            twice: AtomicBool::default(),
         });
         let ports = Ports {
             clock: clock.clone(),

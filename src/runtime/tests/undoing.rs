@@ -1,15 +1,16 @@
 //! Undoing what hangs, what lands late, what somebody else removed, and what does not want to go.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::fakes::lock;
-use super::stage::{SECOND, Stage, ended, halt, running, unreachable};
+use super::stage::{SECOND, Stage, ended, halt, live, running, unreachable};
 use crate::engine::STUCK_AFTER;
 use crate::engine::event::{Fact, UndoneBy, Verdict};
 use crate::engine::tests::plans::{drill, experiment, name};
 use crate::faults::fake::Verb;
 use crate::model::ids::InjectionId;
-use crate::runtime::RunStatus;
+use crate::runtime::{RunStatus, recovery};
 
 #[tokio::test(start_paused = true)]
 async fn an_apply_that_hangs_is_dropped_at_a_halt_and_found_on_the_second_look_when_it_lands_late()
@@ -189,5 +190,137 @@ async fn a_step_due_at_the_very_instant_of_a_halt_does_not_begin() {
     assert_eq!(stop, [SECOND * 3]);
     // Either came first; had the hook begun, it was undone.
     assert!((1..=2).contains(&due.len()), "{due:?}");
+    process.stage.is_clean("at the end").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wall_clock_set_an_hour_either_way_moves_no_deadline() {
+    for hour in [3_600, -3_600] {
+        let process = Stage::new().process();
+        let mut handle = process.start(experiment()).await;
+        running(&process, &handle).await;
+        process.until(SECOND * 5).await;
+        process.clock.step(hour);
+        let (verdict, reasons, _) = ended(&handle.ended().await);
+        assert_eq!((verdict, reasons.as_str()), (Verdict::Passed, ""), "{hour}");
+        // Ten seconds after it was applied at 2 s, whatever the wall says.
+        assert_eq!(process.calls(Verb::Undo, "slow"), [SECOND * 12], "{hour}");
+        process.stage.is_clean("at the end").await;
+    }
+}
+
+#[test]
+fn a_wall_clock_set_an_hour_either_way_does_not_hold_up_the_next_process() {
+    for hours in [1, -3] {
+        let stage = Stage::new();
+        live(async {
+            let process = stage.process();
+            process.start(experiment()).await;
+            process.until(SECOND * 5).await;
+        });
+        assert_eq!(stage.world.on().len(), 1, "the fault outlives its process");
+        live(async {
+            let process = stage.process();
+            process.clock.step(hours * 3_600);
+            let recovered = recovery::recover(&process.supervisor)
+                .await
+                .expect("it is in memory");
+            for mut handle in recovered.taken {
+                handle.ended().await;
+            }
+            assert_eq!(process.calls(Verb::Undo, "slow"), [Duration::ZERO]);
+            stage.is_clean("recovered").await;
+        });
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn effects_that_are_delivered_twice_are_as_those_delivered_once() {
+    for plan in [experiment(), drill()] {
+        let process = Stage::new().process();
+        process.driver.twice.store(true, Ordering::SeqCst);
+        let mut handle = process.start(plan).await;
+        running(&process, &handle).await;
+        process.until(SECOND * 6).await;
+        assert!(!process.stage.world.on().is_empty());
+        halt(&handle).await;
+        let (verdict, _, unrecorded) = ended(&handle.ended().await);
+        assert_eq!((verdict, unrecorded), (Verdict::Aborted, None));
+        let by_other = |f: &Fact| {
+            matches!(
+                f,
+                Fact::Undone {
+                    by: UndoneBy::Other,
+                    ..
+                }
+            )
+        };
+        assert!(process.times(handle.run(), by_other).is_empty());
+        process.stage.is_clean("at the end").await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_being_undone_is_named_with_since_when_and_why_it_failed_last() {
+    let process = Stage::new().process();
+    let slow: InjectionId = name("slow");
+    process
+        .stage
+        .world
+        .fail(Verb::Undo, &slow, u32::MAX, unreachable());
+    let mut handle = process.start(experiment()).await;
+    running(&process, &handle).await;
+    process.until(SECOND * 3).await;
+    assert!(handle.undoing().is_empty());
+    halt(&handle).await;
+    process.until(SECOND * 10).await;
+    let undoing = handle.undoing();
+    assert_eq!(undoing.len(), 1, "{undoing:?}");
+    let told = undoing[0].to_string();
+    // The first process's wall clock stands at an hour when it begins.
+    assert!(
+        told.starts_with("`slow` since 01:00:03Z, last: ") && told.contains("silence"),
+        "{told}"
+    );
+    process
+        .stage
+        .world
+        .fail(Verb::Undo, &slow, 0, unreachable());
+    handle.ended().await;
+    assert!(handle.undoing().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_lasts_no_time_is_done_and_then_undone_at_once() {
+    let process = Stage::new().process();
+    process
+        .stage
+        .world
+        .delay(Verb::Apply, &name("slow"), SECOND * 4);
+    let mut plan = experiment();
+    plan.injections[0].lasts =
+        crate::model::fault::Lasts::For(crate::model::time::Millis::seconds(0));
+    let mut handle = process.start(plan).await;
+    handle.ended().await;
+    let active = process.times(handle.run(), |f| matches!(f, Fact::Active { .. }));
+    assert_eq!(active, [SECOND * 6], "it has happened");
+    assert_eq!(process.calls(Verb::Undo, "slow"), [SECOND * 6]);
+    process.stage.is_clean("at the end").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_step_that_takes_no_effect_within_its_time_is_no_success() {
+    let process = Stage::new().process();
+    process
+        .stage
+        .world
+        .delay(Verb::Apply, &name("slow"), SECOND * 12);
+    let mut handle = process.start(experiment()).await;
+    let (verdict, reasons, _) = ended(&handle.ended().await);
+    assert_eq!(verdict, Verdict::Errored);
+    assert!(
+        reasons.contains("`slow` did not take effect within the time it had"),
+        "{reasons}"
+    );
     process.stage.is_clean("at the end").await;
 }

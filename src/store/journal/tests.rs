@@ -476,3 +476,35 @@ async fn a_run_that_was_given_up_is_open_no_more_and_its_log_stays_as_it_was() {
     assert_eq!((row.ended, row.verdict), (Some(at), Some(Verdict::Errored)));
     assert!(database.give_up(&run, at).await.is_err(), "only once");
 }
+
+#[tokio::test]
+async fn what_is_unfinished_is_found_among_ten_thousand_runs_without_looking_at_them() {
+    let folder = sample::Folder::new();
+    let run = sample::run("open");
+    let database = open(&folder).await;
+    sqlx::query(
+        "INSERT INTO runs (id, name, kind, stack, started_by, seed, created, ended, verdict, head_seq, head_hash)
+         WITH RECURSIVE past(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM past WHERE n < 10000)
+         SELECT 'past-' || n, 'a', 'experiment', 's', 'schedule', '1', '2026-01-01T00:00:00.000000000Z',
+                '2026-01-01T00:01:00.000000000Z', 'passed', 0, '' FROM past",
+    )
+    .execute(database.writer())
+    .await
+    .expect("made");
+    database
+        .append(&run, 0, &[sample::created("a")], Durable)
+        .await
+        .expect("appended");
+    let open = database.unfinished().await.expect("asked");
+    assert_eq!(open.iter().map(|one| &one.run).collect::<Vec<_>>(), [&run]);
+    let plan: Vec<(i64, i64, i64, String)> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "EXPLAIN QUERY PLAN {UNFINISHED}"
+    )))
+    .fetch_all(database.readers())
+    .await
+    .expect("explained");
+    let [(.., step)] = plan.as_slice() else {
+        panic!("more than one step: {plan:?}")
+    };
+    assert!(step.contains("INDEX runs_unfinished"), "{step}");
+}

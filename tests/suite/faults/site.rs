@@ -166,7 +166,12 @@ impl Site {
         assert_eq!(self.send("DELETE", path, None).await.0, 204);
     }
 
-    async fn send(&self, method: &str, path: &str, body: Option<String>) -> (u16, String) {
+    pub(crate) async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<String>,
+    ) -> (u16, String) {
         let request = HttpRequest {
             method: method.to_owned(),
             url: format!("{}{path}", self.url),

@@ -1,0 +1,365 @@
+//! A stack of its own to kill processes on, with foreign things beside ours, and a snapshot of all that must be as it
+//! was.
+
+use std::collections::HashMap;
+use std::net::{SocketAddr, ToSocketAddrs as _};
+
+use bollard::Docker;
+use bollard::models::{
+    ContainerCreateBody, HostConfig, NetworkCreateRequest, RestartPolicy, RestartPolicyNameEnum,
+    VolumeCreateRequest,
+};
+use bollard::query_parameters::{
+    CreateContainerOptions, ListContainersOptions, ListNetworksOptions, ListVolumesOptions,
+    RemoveContainerOptions, RemoveVolumeOptions, StartContainerOptions,
+};
+use serde_json::{Value, json};
+use tokio::runtime::Runtime;
+
+use super::kinds::Kind;
+use crate::containers::{IMAGE, SOCKET, reach};
+use crate::http;
+use crate::proxies::Proxies;
+use crate::shop::{Experiment, PROXY, Shop};
+
+/// What marks everything of one lane in Docker.
+const LABEL: &str = "firedrill-residue";
+
+/// A stack that processes die on.
+pub(crate) struct Lane {
+    pub(crate) shop: Shop,
+    pub(crate) proxies: Proxies,
+    /// The proxies of this lane, where the server has others' too.
+    names: Option<[String; 2]>,
+    yard: Option<Yard>,
+}
+
+impl Lane {
+    /// On firedrill's own server, with containers where `docker` is reached.
+    pub(crate) fn open(with_docker: bool) -> Self {
+        let shop = Shop::open();
+        let listen = format!("{}:7191", shop.host);
+        let lane = Self {
+            proxies: shop.proxies,
+            names: None,
+            yard: with_docker.then(|| Yard::open(&shop)),
+            shop,
+        };
+        lane.add_foreign(PROXY, "theirs", &listen);
+        lane
+    }
+
+    /// On another Toxiproxy server.
+    pub(crate) fn on_server(url: &str) -> Self {
+        let shop = Shop::open();
+        let authority = url.trim_start_matches("http://").trim_end_matches('/');
+        let address: SocketAddr = authority
+            .to_socket_addrs()
+            .ok()
+            .and_then(|mut found| found.next())
+            .expect("TOXIPROXY_URL is http://HOST:PORT");
+        let host = shop.host;
+        let names = [format!("residue-{host}"), format!("residue-{host}-theirs")];
+        let stack = shop
+            .folder
+            .read("stacks/shop.yaml")
+            .replace(
+                &format!("http://{host}:8474"),
+                &format!("http://{authority}"),
+            )
+            .replace(&format!("proxy: {PROXY}"), &format!("proxy: {}", names[0]))
+            .replace(":7101", ":7102");
+        shop.folder.write("stacks/shop.yaml", &stack);
+        let lane = Self {
+            proxies: Proxies(address),
+            names: Some(names.clone()),
+            yard: None,
+            shop,
+        };
+        lane.create(&names[0], &format!("{host}:7102"));
+        lane.add_foreign(&names[0], &names[1], &format!("{host}:7192"));
+        lane
+    }
+
+    /// A toxic on our proxy and a proxy of its own that are nobody's of firedrill.
+    fn add_foreign(&self, ours: &str, theirs: &str, listen: &str) {
+        self.proxies.add_foreign(ours, "theirs");
+        self.create(theirs, listen);
+        self.proxies.add_foreign(theirs, "theirs-too");
+    }
+
+    fn create(&self, name: &str, listen: &str) {
+        let upstream = format!("{}:7001", self.shop.host);
+        let body = json!({"name": name, "listen": listen, "upstream": upstream, "enabled": true});
+        let made = http::send(self.proxies.0, "POST", "/proxies", &body.to_string())
+            .expect("Toxiproxy answers");
+        assert_eq!(made.status(), 201, "{}", made.body);
+    }
+
+    /// Writes the experiment of a kind, and answers with its file.
+    pub(crate) fn experiment(&self, kind: &Kind, lasts: &str) -> String {
+        let folder = self.shop.folder.path().display().to_string();
+        let step = kind
+            .step
+            .replace("LASTS", lasts)
+            .replace("HOST", &self.shop.host.to_string())
+            .replace("FOLDER", &folder);
+        let experiment = Experiment {
+            // Faults are on for too short to be held to anything.
+            during: "[]",
+            ..Experiment::of(step)
+        };
+        let yaml = experiment
+            .yaml()
+            .replace("stable_for: 400ms", "stable_for: 100ms");
+        self.shop.folder.write("residue.yaml", &yaml);
+        "residue.yaml".to_owned()
+    }
+
+    /// Everything that must be as it was.
+    pub(crate) fn snapshot(&self) -> Value {
+        let mut proxies = self.proxies.snapshot();
+        if let (Some(names), Some(all)) = (&self.names, proxies.as_object_mut()) {
+            all.retain(|name, _| names.contains(name));
+        }
+        json!({
+            "proxies": proxies,
+            "docker": self.yard.as_ref().map(Yard::snapshot),
+            "version": self.shop.stock.version(),
+            "mark": self.shop.folder.has("mark"),
+        })
+    }
+
+    /// Somebody removes the container that faults act on.
+    pub(crate) fn remove_container(&self) {
+        if let Some(yard) = &self.yard {
+            yard.remove("ours");
+        }
+    }
+}
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        for name in self.names.iter().flatten() {
+            let _ = http::send(self.proxies.0, "DELETE", &format!("/proxies/{name}"), "");
+        }
+    }
+}
+
+/// A lane's things in Docker: its container and a foreign one, on a network with a volume. All go with it.
+struct Yard {
+    runtime: Runtime,
+    docker: Docker,
+    tag: String,
+}
+
+/// Whether there is a daemon; if not, why.
+pub(crate) fn reaches_docker() -> Result<(), String> {
+    runtime().block_on(reach()).map(drop)
+}
+
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime")
+}
+
+impl Yard {
+    fn open(shop: &Shop) -> Self {
+        let runtime = runtime();
+        let docker = runtime.block_on(reach()).expect("it was reached before");
+        let tag = format!("firedrill-residue-{}", shop.host);
+        let yard = Self {
+            runtime,
+            docker,
+            tag,
+        };
+        yard.runtime
+            .block_on(yard.fill())
+            .expect("Docker makes what a lane needs");
+        let stack = shop.folder.read("stacks/shop.yaml");
+        let stack = stack
+            .replace(
+                "identity:\n",
+                "identity:\n  - {containers: {label: \"env=staging\"}}\n",
+            )
+            .replace(
+                "services:",
+                &format!("docker: {{host: \"{SOCKET}\"}}\nservices:"),
+            )
+            .replace(
+                "{tier: books}",
+                &format!(
+                    "{{tier: books, container: {{name: {}}}}}",
+                    yard.name("ours")
+                ),
+            );
+        shop.folder.write("stacks/shop.yaml", &stack);
+        yard
+    }
+
+    fn name(&self, what: &str) -> String {
+        format!("{}-{what}", self.tag)
+    }
+
+    fn labels(&self) -> HashMap<String, String> {
+        HashMap::from([
+            ("env".to_owned(), "staging".to_owned()),
+            (LABEL.to_owned(), self.tag.clone()),
+        ])
+    }
+
+    fn filters(&self) -> HashMap<String, Vec<String>> {
+        HashMap::from([("label".to_owned(), vec![format!("{LABEL}={}", self.tag)])])
+    }
+
+    async fn fill(&self) -> Result<(), bollard::errors::Error> {
+        let network = NetworkCreateRequest {
+            name: self.name("network"),
+            labels: Some(self.labels()),
+            ..NetworkCreateRequest::default()
+        };
+        self.docker.create_network(network).await?;
+        let volume = VolumeCreateRequest {
+            name: Some(self.name("volume")),
+            labels: Some(self.labels()),
+            ..VolumeCreateRequest::default()
+        };
+        self.docker.create_volume(volume).await?;
+        for what in ["ours", "theirs"] {
+            self.start(what).await?;
+        }
+        // What is paused and isn't ours stays paused.
+        self.docker.pause_container(&self.name("theirs")).await
+    }
+
+    async fn start(&self, what: &str) -> Result<(), bollard::errors::Error> {
+        let restart_policy = RestartPolicy {
+            name: Some(RestartPolicyNameEnum::ALWAYS),
+            maximum_retry_count: None,
+        };
+        // Ends at once when it is asked to: the first process of a container ignores what it doesn't handle.
+        let command = [
+            "/bin/busybox",
+            "sh",
+            "-c",
+            "trap 'exit 0' TERM; while :; do /bin/busybox sleep 1 & wait $!; done",
+        ];
+        let body = ContainerCreateBody {
+            image: Some(IMAGE.to_owned()),
+            cmd: Some(command.map(str::to_owned).to_vec()),
+            labels: Some(self.labels()),
+            host_config: Some(HostConfig {
+                network_mode: Some(self.name("network")),
+                binds: Some(vec![format!("{}:/data", self.name("volume"))]),
+                restart_policy: Some(restart_policy),
+                ..HostConfig::default()
+            }),
+            ..ContainerCreateBody::default()
+        };
+        let name = self.name(what);
+        let options = CreateContainerOptions {
+            name: Some(name.clone()),
+            ..CreateContainerOptions::default()
+        };
+        self.docker.create_container(Some(options), body).await?;
+        self.docker
+            .start_container(&name, None::<StartContainerOptions>)
+            .await
+    }
+
+    fn snapshot(&self) -> Value {
+        self.runtime
+            .block_on(self.look())
+            .expect("Docker says what there is")
+    }
+
+    /// Every container, network and volume of this lane, inspected. Of ours, what each start makes anew is left out;
+    /// the foreign one has not even been started again.
+    async fn look(&self) -> Result<Value, bollard::errors::Error> {
+        let all = ListContainersOptions {
+            all: true,
+            filters: Some(self.filters()),
+            ..ListContainersOptions::default()
+        };
+        let mut containers = serde_json::Map::new();
+        for listed in self.docker.list_containers(Some(all)).await? {
+            let id = listed.id.unwrap_or_default();
+            let seen = self.docker.inspect_container(&id, None).await?;
+            let mut seen = json!(seen);
+            let name = seen["Name"].as_str().unwrap_or_default().to_owned();
+            if name.ends_with("ours") {
+                without_what_a_start_makes(&mut seen);
+            }
+            containers.insert(name, seen);
+        }
+        let networks = ListNetworksOptions {
+            filters: Some(self.filters()),
+        };
+        let volumes = ListVolumesOptions {
+            filters: Some(self.filters()),
+        };
+        Ok(json!({
+            "containers": containers,
+            "networks": self.docker.list_networks(Some(networks)).await?,
+            "volumes": self.docker.list_volumes(Some(volumes)).await?.volumes,
+        }))
+    }
+
+    fn remove(&self, what: &str) {
+        let options = RemoveContainerOptions {
+            force: true,
+            v: true,
+            ..RemoveContainerOptions::default()
+        };
+        let _ = self.runtime.block_on(
+            self.docker
+                .remove_container(&self.name(what), Some(options)),
+        );
+    }
+}
+
+impl Drop for Yard {
+    fn drop(&mut self) {
+        for what in ["ours", "theirs"] {
+            self.remove(what);
+        }
+        let _ = self
+            .runtime
+            .block_on(self.docker.remove_network(&self.name("network")));
+        let _ = self.runtime.block_on(
+            self.docker
+                .remove_volume(&self.name("volume"), None::<RemoveVolumeOptions>),
+        );
+    }
+}
+
+fn without_what_a_start_makes(seen: &mut Value) {
+    if let Some(state) = seen["State"].as_object_mut() {
+        for key in ["Pid", "StartedAt", "FinishedAt", "ExitCode"] {
+            state.remove(key);
+        }
+    }
+    if let Some(all) = seen.as_object_mut() {
+        // Counts what the restart policy has done, since the last start by hand.
+        all.remove("RestartCount");
+    }
+    let Some(settings) = seen["NetworkSettings"].as_object_mut() else {
+        return;
+    };
+    for key in ["SandboxID", "SandboxKey"] {
+        settings.remove(key);
+    }
+    for network in settings
+        .get_mut("Networks")
+        .and_then(Value::as_object_mut)
+        .into_iter()
+        .flat_map(|networks| networks.values_mut())
+        .filter_map(Value::as_object_mut)
+    {
+        network.remove("EndpointID");
+        network.remove("MacAddress");
+        network.remove("IPAddress");
+    }
+}
