@@ -3,7 +3,7 @@
 use crate::engine::event::{
     ActorKind, Event, Fact, Phase, Standing, StopCause, UndoCause, UndoneBy, Verdict,
 };
-use crate::model::fault::{Act, Injection};
+use crate::model::fault::{Act, Fault, Injection, Occurrence, Toxic};
 use crate::model::plan::Plan;
 use crate::model::runbook::Audience;
 use crate::model::team::Role;
@@ -98,6 +98,45 @@ pub fn sentence(
             Tone::Fault,
             format!("{} is on (read back)", subject(plan, injection.as_str())),
         ),
+        Fact::AdjustBegan { .. } => return None,
+        Fact::Adjusted {
+            injection, level, ..
+        } => {
+            let planned = planned(plan, injection.as_str())?;
+            let steps = planned.act.ramp()?.steps;
+            (
+                Tone::Fault,
+                format!(
+                    "{injection} grows to {} (level {level} of {steps}, read back)",
+                    strength(planned, *level)?
+                ),
+            )
+        }
+        Fact::Cancelled { injection }
+            if planned(plan, injection.as_str()).is_some_and(|one| one.occurrence.is_some()) =>
+        {
+            (Tone::Fault, format!("{injection} will not happen"))
+        }
+        Fact::PauseBegan { step, .. } => {
+            let asked = plan.experiment.method.iter().find(|one| one.id == *step)?;
+            let Fault::Confirm(confirm) = &asked.fault else {
+                return None;
+            };
+            (
+                Tone::People,
+                format!(
+                    "{step} waits for a person, at most {}, then {}: {}",
+                    asked.lasts.deadline(),
+                    confirm.then.as_str(),
+                    confirm.text
+                ),
+            )
+        }
+        Fact::PauseEnded {
+            step,
+            continued: false,
+        } => (Tone::People, format!("nobody continued {step}")),
+        Fact::PauseEnded { step, .. } => (Tone::People, format!("{} continues {step}", who())),
         Fact::Refused { injection, error } => {
             (Tone::Alarm, format!("{injection} was refused: {error}"))
         }
@@ -184,7 +223,9 @@ fn people(event: &Event, plan: &Plan, who: &str) -> Option<String> {
                 .get("alertname")
                 .map_or("an alert", String::as_str);
             let state = if alert.firing { "fires" } else { "is resolved" };
-            let counts = if alert.qualifies {
+            let counts = if plan.is_stopped_by(&alert.labels) {
+                " (a stop condition)"
+            } else if alert.qualifies {
                 ""
             } else {
                 " (not one of this drill's)"
@@ -267,16 +308,77 @@ fn remedy_label<'a>(plan: &'a Plan, injection: &str) -> Option<&'a str> {
         .map(|remedy| remedy.label.as_str())
 }
 
+/// An injection of a step, as planned.
+fn planned<'a>(plan: &'a Plan, id: &str) -> Option<&'a Injection> {
+    let mut all = plan.injections.iter();
+    all.find(|injection| injection.id.as_str() == id)
+}
+
 /// What an injection disturbs, where the plan knows it.
 fn subject(plan: &Plan, id: &str) -> String {
-    let injection = plan
-        .injections
-        .iter()
-        .find(|injection| injection.id.as_str() == id);
-    injection.map_or_else(
-        || id.to_owned(),
-        |injection| format!("{id}: {}", disturbance(injection)),
-    )
+    let Some(injection) = planned(plan, id) else {
+        return id.to_owned();
+    };
+    let mut told = format!("{id}: {}", disturbance(injection));
+    if let Some(Occurrence { nth, of }) = injection.occurrence {
+        told.push_str(&format!(", {nth} of {of}"));
+    }
+    if injection.act.ramp().is_some()
+        && let Some(first) = strength(injection, 0)
+    {
+        told.push_str(&format!(", growing from {first}"));
+    }
+    told
+}
+
+/// How strong an injection is at a level of its ramp, in a few words: what does not grow is left out.
+fn strength(injection: &Injection, level: u32) -> Option<String> {
+    let ramp = injection.act.ramp()?;
+    let (now, full) = (
+        injection.act.strength(level)?,
+        injection.act.strength(ramp.steps)?,
+    );
+    let percent = |share: f64| format!("{:.3}", share * 100.0);
+    let percent = |share: f64| {
+        let text = percent(share);
+        format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
+    };
+    let mut parts = Vec::new();
+    match (now.toxic, ramp.from.toxic, full.toxic) {
+        (
+            Toxic::Latency { latency, jitter },
+            Toxic::Latency {
+                latency: from,
+                jitter: narrow,
+            },
+            Toxic::Latency {
+                latency: to,
+                jitter: wide,
+            },
+        ) => {
+            if from != to {
+                parts.push(latency.to_string());
+            }
+            if narrow != wide {
+                parts.push(format!("± {jitter}"));
+            }
+        }
+        (
+            Toxic::Bandwidth { rate },
+            Toxic::Bandwidth { rate: from },
+            Toxic::Bandwidth { rate: to },
+        ) if from != to => {
+            parts.push(format!("{rate} KB/s"));
+        }
+        (Toxic::PacketLoss { loss_rate, .. }, Toxic::PacketLoss { .. }, _) => {
+            parts.push(format!("{} lost", percent(loss_rate)));
+        }
+        _ => {}
+    }
+    if ramp.from.toxicity.to_bits() != full.toxicity.to_bits() {
+        parts.push(format!("{} of connections", percent(now.toxicity)));
+    }
+    Some(parts.join(", "))
 }
 
 /// What an injection does, in a few words.
@@ -323,7 +425,18 @@ pub fn stop_reason(cause: &StopCause) -> String {
     match cause {
         StopCause::Halt { reason } => format!("halted: {reason}"),
         StopCause::Real => "this is real, not a drill".to_owned(),
-        StopCause::Condition { probe } => format!("stop condition: {probe} failed for too long"),
+        StopCause::Condition {
+            probe,
+            reason: Some(reason),
+        } => format!("stop condition: {probe}: {reason}"),
+        StopCause::Condition { probe, .. } => {
+            format!("stop condition: {probe} failed for too long")
+        }
+        StopCause::Alert { labels } => {
+            let name = labels.get("alertname").map_or("an alert", String::as_str);
+            format!("stop condition: {name} fires")
+        }
+        StopCause::Unconfirmed { step } => format!("nobody continued {step} in time"),
         StopCause::Limit => "limits.duration is over".to_owned(),
         StopCause::Signal => "a signal".to_owned(),
         StopCause::Error { reason } => reason.clone(),

@@ -47,14 +47,7 @@ pub(super) fn advance(state: &State, now: Stamp) -> Vec<Draft> {
 fn overdue(state: &State, now: Stamp) -> Vec<Draft> {
     let mut facts = Vec::new();
     for obligation in state.ledger().open() {
-        let armed = matches!(
-            obligation.entry,
-            Entry::Arming { .. } | Entry::Active { .. }
-        );
-        let due = obligation
-            .armed()
-            .is_some_and(|armed| now.reached(&armed.deadline()));
-        if armed && due {
+        if obligation.ends_at().is_some_and(|at| now.reached(&at)) {
             let injection = obligation.injection.id.clone();
             facts.push(Draft::engine(
                 now,

@@ -9,6 +9,7 @@ use futures_util::future::join_all;
 
 use super::identity::{Lines, in_time};
 use crate::address::{Place, shown};
+use crate::model::experiment::StopCondition;
 use crate::model::fault::{Act, Call, Verify};
 use crate::model::plan::Plan;
 use crate::model::probe::Ask;
@@ -85,27 +86,36 @@ pub(super) fn of_stack(stack: &Stack) -> Vec<Target> {
         ));
     }
     for (name, probe) in &stack.probes {
-        let what = format!("probe {name}");
-        match &probe.ask {
-            Ask::Http(request) => targets.push(Target::url(what, &request.url)),
-            Ask::Tcp { address } => targets.push(Target::address(what, address)),
-            Ask::Difference { sides } => {
-                targets.extend(sides.iter().map(|side| Target::url(&*what, &side.http.url)));
-            }
-            Ask::Prometheus { url, .. } => targets.push(Target::url(what, url)),
-            Ask::Process(_) => {}
-        }
+        targets.extend(of_probe(format!("probe {name}"), &probe.ask));
     }
     targets
 }
 
-/// All that a plan reaches beyond what its stack names: its hooks' and remedies' requests.
+fn of_probe(what: String, ask: &Ask) -> Vec<Target> {
+    match ask {
+        Ask::Http(request) => vec![Target::url(what, &request.url)],
+        Ask::Tcp { address } => vec![Target::address(what, address)],
+        Ask::Difference { sides } => sides
+            .iter()
+            .map(|side| Target::url(&*what, &side.http.url))
+            .collect(),
+        Ask::Prometheus { url, .. } => vec![Target::url(what, url)],
+        Ask::Process(_) => Vec::new(),
+    }
+}
+
+/// All that a plan reaches beyond what its stack names: its hooks' and remedies' requests, and the questions of its stop
+/// conditions.
 pub(super) fn of_plan(plan: &Plan) -> Vec<Target> {
     let of_call = |what: String, call: &Call| match call {
         Call::Http(request) => Some(Target::url(what, &request.url)),
         Call::Run(_) => None,
     };
-    let mut targets = Vec::new();
+    let own = plan.experiment.stop_when.iter();
+    let mut targets: Vec<Target> = own
+        .filter_map(StopCondition::own)
+        .flat_map(|probe| of_probe(format!("stop condition {}", probe.name), &probe.ask))
+        .collect();
     for injection in &plan.injections {
         let Act::Hook(hook) = &injection.act else {
             continue;

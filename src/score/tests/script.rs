@@ -88,6 +88,7 @@ fn injection(id: &str, act: Act) -> Injection {
         lasts: Lasts::UntilRemedied {
             at_most: Millis::seconds(3600),
         },
+        occurrence: None,
     }
 }
 
@@ -166,6 +167,7 @@ pub(super) fn experiment() -> Plan {
                         latency: Millis::seconds(2),
                         jitter: Millis::ZERO,
                     },
+                    ramp: None,
                 },
             ),
             injection(
