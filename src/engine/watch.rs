@@ -215,7 +215,7 @@ impl Watch {
     fn stop(&self, streak: &Streak, sample: &Sample, reason: &str) -> Option<Fact> {
         let failed = self.stops.iter().find_map(|patience| match *patience {
             Patience::Fails(limit) if streak.count >= limit => Some(format!(
-                "it has failed {} in a row, and the limit is {limit}",
+                "it has failed {}, and the limit is {limit}",
                 times(streak.count)
             )),
             Patience::FailsFor(limit) => {
@@ -320,7 +320,7 @@ impl Watch {
 fn times(count: u32) -> String {
     match count {
         1 => "once".to_owned(),
-        more => format!("{more} times"),
+        more => format!("{more} times in a row"),
     }
 }
 

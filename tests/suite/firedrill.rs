@@ -58,8 +58,17 @@ impl Firedrill {
         self.start(arguments).finish()
     }
 
-    /// Starts it. Dropped, it is ended.
+    /// Starts it with nothing to read. Dropped, it is ended.
     pub(crate) fn start<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Started {
+        self.start_reading(arguments, Stdio::null())
+    }
+
+    /// Starts it with something to read.
+    pub(crate) fn start_reading<S: AsRef<OsStr>>(
+        &self,
+        arguments: impl IntoIterator<Item = S>,
+        input: Stdio,
+    ) -> Started {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let stream = |name: &str| self.folder.join(format!("{name}-{number}.txt"));
         let (stdout, stderr) = (stream("stdout"), stream("stderr"));
@@ -71,7 +80,7 @@ impl Firedrill {
             .arg("--data")
             .arg(&self.data)
             .args(arguments)
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(create(&stdout))
             .stderr(create(&stderr));
         // What the machine that tests has set must not show.

@@ -19,6 +19,7 @@ mod proxies;
 mod refusals;
 mod rooms;
 mod serving;
+mod shapes;
 mod shipped;
 mod shop;
 mod stand_in;
