@@ -3,7 +3,7 @@
 use crate::engine::event::{
     ActorKind, Event, Fact, Phase, Standing, StopCause, UndoCause, UndoneBy, Verdict,
 };
-use crate::model::fault::{Act, Cause, Injection, Stream};
+use crate::model::fault::{Act, Cause, Fault, Injection, Occurrence, Stream, Toxic};
 use crate::model::ids::InjectionId;
 use crate::model::plan::Plan;
 use crate::model::runbook::Audience;
@@ -102,6 +102,49 @@ pub fn sentence(
             Tone::Alarm,
             format!("{} was refused: {error}", plan.called(injection)),
         ),
+        Fact::AdjustBegan { .. } => return None,
+        Fact::Adjusted {
+            injection, level, ..
+        } => {
+            let planned = planned(plan, injection)?;
+            let steps = planned.act.ramp()?.steps;
+            (
+                Tone::Fault,
+                format!(
+                    "{} grows to {} (level {level} of {steps}, read back)",
+                    plan.called(injection),
+                    strength(planned, *level)?
+                ),
+            )
+        }
+        Fact::Cancelled { injection }
+            if planned(plan, injection).is_some_and(|one| one.occurrence.is_some()) =>
+        {
+            (
+                Tone::Fault,
+                format!("{} will not happen", plan.called(injection)),
+            )
+        }
+        Fact::PauseBegan { step, .. } => {
+            let asked = plan.experiment.method.iter().find(|one| one.id == *step)?;
+            let Fault::Confirm(confirm) = &asked.fault else {
+                return None;
+            };
+            (
+                Tone::People,
+                format!(
+                    "{step} waits for a person, at most {}, then {}: {}",
+                    asked.lasts.deadline(),
+                    confirm.then.as_str(),
+                    confirm.text
+                ),
+            )
+        }
+        Fact::PauseEnded {
+            step,
+            continued: false,
+        } => (Tone::People, format!("nobody continued {step}")),
+        Fact::PauseEnded { step, .. } => (Tone::People, format!("{} continues {step}", who())),
         Fact::Lost {
             injection,
             evidence,
@@ -195,7 +238,9 @@ fn people(event: &Event, plan: &Plan, who: &str) -> Option<String> {
                 .get("alertname")
                 .map_or("an alert", String::as_str);
             let state = if alert.firing { "fires" } else { "is resolved" };
-            let counts = if alert.qualifies {
+            let counts = if plan.is_stopped_by(&alert.labels) {
+                " (a stop condition)"
+            } else if alert.qualifies {
                 ""
             } else {
                 " (not one of this drill's)"
@@ -268,19 +313,80 @@ fn shortened(lines: &[String]) -> String {
     }
 }
 
+/// An injection of a step, as planned.
+fn planned<'a>(plan: &'a Plan, id: &InjectionId) -> Option<&'a Injection> {
+    plan.injections.iter().find(|one| one.id == *id)
+}
+
 /// A fault that is on: the step's id, and what it does to which target.
 fn is_on(plan: &Plan, id: &InjectionId) -> String {
-    let planned = plan.injections.iter().find(|one| one.id == *id);
-    match planned {
-        Some(injection) => {
-            let step = match &injection.cause {
-                Cause::Step(step) => step.as_str(),
-                Cause::Remedy(remedy) => remedy.as_str(),
-            };
-            format!("{step} is on (read back): {}", disturbance(injection))
-        }
-        None => format!("{id} is on (read back)"),
+    let Some(injection) = planned(plan, id) else {
+        return format!("{id} is on (read back)");
+    };
+    let step = match &injection.cause {
+        Cause::Step(step) => step.as_str(),
+        Cause::Remedy(remedy) => remedy.as_str(),
+    };
+    let mut told = format!("{step} is on (read back): {}", disturbance(injection));
+    if let Some(Occurrence { nth, of }) = injection.occurrence {
+        told.push_str(&format!(", {nth} of {of}"));
     }
+    if injection.act.ramp().is_some()
+        && let Some(first) = strength(injection, 0)
+    {
+        told.push_str(&format!(", growing from {first}"));
+    }
+    told
+}
+
+/// How strong an injection is at a level of its ramp, in a few words: what does not grow is left out.
+fn strength(injection: &Injection, level: u32) -> Option<String> {
+    let ramp = injection.act.ramp()?;
+    let (now, full) = (
+        injection.act.strength(level)?,
+        injection.act.strength(ramp.steps)?,
+    );
+    let percent = |share: f64| format!("{:.3}", share * 100.0);
+    let percent = |share: f64| {
+        let text = percent(share);
+        format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
+    };
+    let mut parts = Vec::new();
+    match (now.toxic, ramp.from.toxic, full.toxic) {
+        (
+            Toxic::Latency { latency, jitter },
+            Toxic::Latency {
+                latency: from,
+                jitter: narrow,
+            },
+            Toxic::Latency {
+                latency: to,
+                jitter: wide,
+            },
+        ) => {
+            if from != to {
+                parts.push(latency.to_string());
+            }
+            if narrow != wide {
+                parts.push(format!("± {jitter}"));
+            }
+        }
+        (
+            Toxic::Bandwidth { rate },
+            Toxic::Bandwidth { rate: from },
+            Toxic::Bandwidth { rate: to },
+        ) if from != to => {
+            parts.push(format!("{rate} KB/s"));
+        }
+        (Toxic::PacketLoss { loss_rate, .. }, Toxic::PacketLoss { .. }, _) => {
+            parts.push(format!("{} lost", percent(loss_rate)));
+        }
+        _ => {}
+    }
+    if ramp.from.toxicity.to_bits() != full.toxicity.to_bits() {
+        parts.push(format!("{} of connections", percent(now.toxicity)));
+    }
+    Some(parts.join(", "))
 }
 
 /// What an injection does, in a few words.
@@ -330,7 +436,18 @@ pub fn stop_reason(cause: &StopCause) -> String {
     match cause {
         StopCause::Halt { reason } => format!("halted: {reason}"),
         StopCause::Real => "this is real, not a drill".to_owned(),
-        StopCause::Condition { probe } => format!("stop condition: {probe} failed for too long"),
+        StopCause::Condition {
+            probe,
+            reason: Some(reason),
+        } => format!("stop condition: {probe}: {reason}"),
+        StopCause::Condition { probe, .. } => {
+            format!("stop condition: {probe} failed for too long")
+        }
+        StopCause::Alert { labels } => {
+            let name = labels.get("alertname").map_or("an alert", String::as_str);
+            format!("stop condition: {name} fires")
+        }
+        StopCause::Unconfirmed { step } => format!("nobody continued {step} in time"),
         StopCause::Limit => "limits.duration is over".to_owned(),
         StopCause::Signal => "a signal".to_owned(),
         StopCause::Error { reason } => reason.clone(),

@@ -178,7 +178,7 @@ pub struct Removed {
 /// What a look at an active injection finds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Presence {
-    /// It is on, as it was applied.
+    /// It is on, as it was applied or last changed.
     Present,
     /// It is gone or changed; what was read instead.
     Gone(String),
@@ -197,6 +197,17 @@ pub trait FaultDriver: Send + Sync {
 
     /// Applies it and reads it back. Repeating an applied one changes nothing.
     fn apply<'a>(&'a self, armed: &'a Armed) -> Answer<'a, Result<Applied, FaultError>>;
+
+    /// Changes what is on, in its place, to the level that was asked for last, and reads it back. Repeating a change
+    /// changes nothing. Only what has a ramp is ever changed.
+    fn adjust<'a>(&'a self, armed: &'a Armed) -> Answer<'a, Result<Applied, FaultError>> {
+        Box::pin(async move {
+            Err(FaultError::Refused {
+                what: format!("the driver of {}", armed.injection().id),
+                why: "it can't change what is on".to_owned(),
+            })
+        })
+    }
 
     /// Removes it and reads that back. Removing what is not there is a success by `Other`.
     fn undo<'a>(&'a self, armed: &'a Armed) -> Answer<'a, Result<Removed, FaultError>>;

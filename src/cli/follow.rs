@@ -7,17 +7,20 @@ use std::time::Duration;
 use tokio::sync::broadcast;
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::enter::Enter;
 use super::exit::Exit;
 use super::live::Board;
 use super::terminal::Terminal;
 use crate::app::App;
-use crate::engine::event::{Event, Origin, Source, StopCause};
+use crate::engine::event::{ActorKind, Event, Fact, Origin, Source, StopCause};
+use crate::engine::input::TeamAct;
 use crate::lifecycle::Signals;
-use crate::model::ids::RunId;
+use crate::model::fault::{Fault, Unconfirmed};
+use crate::model::ids::{RunId, StepId};
 use crate::model::time::{Stamp, since_began};
 use crate::narrative;
 use crate::ports::Clock as _;
-use crate::runtime::{RunHandle, RunStatus};
+use crate::runtime::{ActError, RunHandle, RunStatus};
 use crate::score::Report;
 
 /// How often the live line is drawn.
@@ -31,6 +34,11 @@ pub(super) struct Follower {
     board: Board,
     signalled: bool,
     greeting: Option<String>,
+    /// Whether people find a room in which they can let the method go on.
+    has_room: bool,
+    enter: Enter,
+    /// The steps that wait for a person.
+    waiting: Vec<StepId>,
 }
 
 impl Follower {
@@ -43,11 +51,15 @@ impl Follower {
             board: Board::default(),
             signalled: false,
             greeting: None,
+            has_room: false,
+            enter: Enter::listen(),
+            waiting: Vec::new(),
         }
     }
 
-    /// Says this once the run is on disk, and so on the pages.
+    /// Says where the run's room is, once the run is on disk, and so on the pages.
     pub(super) fn greet(&mut self, greeting: String) {
+        self.has_room = true;
         self.greeting = Some(greeting);
     }
 
@@ -88,6 +100,8 @@ impl Follower {
                     Err(broadcast::error::RecvError::Lagged(_)) => self.board.missed(),
                     Err(broadcast::error::RecvError::Closed) => break status.ended().await,
                 },
+                // Read all the time, so that what was pressed before somebody was asked counts for nothing.
+                () = self.enter.pressed() => self.go_on(&status, terminal).await,
                 settled = &mut settled => break settled,
                 _ = beat.tick(), if terminal.is_live() => {
                     let room = terminal.width().saturating_sub(1);
@@ -127,6 +141,67 @@ impl Follower {
         };
         if let Some((tone, sentence)) = narrative::sentence(event, handle.plan(), name) {
             terminal.event(&since_began(&began, &event.at), tone, &sentence);
+        }
+        match &event.fact {
+            Fact::PauseBegan { step, .. } => self.ask(handle, step, terminal).await,
+            Fact::PauseEnded { step, .. } => self.waiting.retain(|waiting| waiting != step),
+            _ => {}
+        }
+    }
+
+    /// A step waits for a person. Where nobody can be asked, what its file says happens at once.
+    async fn ask(&mut self, handle: &RunHandle, step: &StepId, terminal: Terminal) {
+        let steps = &handle.plan().experiment.method;
+        let then = steps.iter().find_map(|known| match &known.fault {
+            Fault::Confirm(confirm) if known.id == *step => Some(confirm.then),
+            _ => None,
+        });
+        let Some(then) = then else { return };
+        self.waiting.push(step.clone());
+        if self.enter.is_there() {
+            terminal.note(&format!("press Enter to continue {step}"));
+            return;
+        }
+        if self.has_room {
+            terminal.note(&format!(
+                "{step} is continued in the staff view of the run room"
+            ));
+            return;
+        }
+        terminal.note(&format!(
+            "nobody can be asked: standard input is no terminal and there is no room, so {step} ends at once as its \
+             file says: {}",
+            then.as_str()
+        ));
+        let origin = Origin::machine(Source::CommandLine);
+        match then {
+            Unconfirmed::Abort => {
+                let cause = StopCause::Unconfirmed { step: step.clone() };
+                handle.stop(cause, origin).await;
+            }
+            Unconfirmed::Continue => Self::continue_step(handle, step, origin, terminal).await,
+        }
+    }
+
+    /// Enter was pressed: the step that has waited longest goes on.
+    async fn go_on(&mut self, handle: &RunHandle, terminal: Terminal) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        let step = self.waiting.remove(0);
+        let origin = Origin {
+            kind: ActorKind::Human,
+            ..Origin::machine(Source::CommandLine)
+        };
+        Self::continue_step(handle, &step, origin, terminal).await;
+    }
+
+    async fn continue_step(handle: &RunHandle, step: &StepId, origin: Origin, terminal: Terminal) {
+        let act = TeamAct::Continued { step: step.clone() };
+        match handle.act(act, origin).await {
+            // Somebody else was quicker, or the run is over: both are told as events.
+            Ok(_) | Err(ActError::Rejected(_)) => {}
+            Err(error) => terminal.error(&format!("{step} could not be continued: {error}")),
         }
     }
 }

@@ -7,7 +7,7 @@ use super::phase::{after, before, closing, running};
 use super::state::State;
 use super::undo::Entry;
 use crate::model::fault::Cause;
-use crate::model::time::{Millis, Stamp};
+use crate::model::time::Stamp;
 
 /// The facts that follow now; empty when nothing does.
 pub(super) fn advance(state: &State, now: Stamp) -> Vec<Draft> {
@@ -49,16 +49,7 @@ pub(super) fn advance(state: &State, now: Stamp) -> Vec<Draft> {
 fn overdue(state: &State, now: Stamp) -> Vec<Draft> {
     let mut facts = Vec::new();
     for obligation in state.ledger().open() {
-        let armed = matches!(
-            obligation.entry,
-            Entry::Arming { .. } | Entry::Active { .. }
-        );
-        let due = obligation
-            .armed()
-            .is_some_and(|armed| now.reached(&armed.deadline()));
-        let once = matches!(obligation.entry, Entry::Active { .. })
-            && obligation.injection.lasts.deadline() == Millis::ZERO;
-        if once || (armed && due) {
+        if obligation.ends_at().is_some_and(|at| now.reached(&at)) {
             let injection = obligation.injection.id.clone();
             facts.push(Draft::engine(
                 now,

@@ -17,9 +17,7 @@ pub fn next_deadline(state: &State, now: &Stamp) -> Option<Stamp> {
     let mut times: Vec<Stamp> = Vec::new();
     for obligation in state.ledger().open() {
         match undo_view(&obligation.entry) {
-            Entry::Arming { .. } | Entry::Active { .. } => {
-                times.extend(obligation.armed().map(super::undo::Armed::deadline));
-            }
+            Entry::Arming { .. } | Entry::Active { .. } => times.extend(obligation.ends_at()),
             Entry::Undoing { not_before, .. } => {
                 times.extend(not_before.filter(|at| !now.reached(at)));
             }
@@ -31,7 +29,10 @@ pub fn next_deadline(state: &State, now: &Stamp) -> Option<Stamp> {
         Some(Phase::After) => times.extend(after::deadline(state)),
         Some(Phase::Running) => {
             let to_come = state.steps_to_begin();
-            times.extend(to_come.filter_map(|step| running::starts_at(state, step)));
+            times.extend(to_come.filter_map(|(step, nth)| running::starts_at(state, step, nth)));
+            let growing = state.ledger().open();
+            times.extend(growing.filter_map(|one| one.next_level()).map(|(_, at)| at));
+            times.extend(state.pauses().map(|(_, until)| until));
             let chosen = state
                 .remedies()
                 .iter()
@@ -40,7 +41,7 @@ pub fn next_deadline(state: &State, now: &Stamp) -> Option<Stamp> {
             times.extend(running::inject_times(state).map(|(_, at)| at));
             times.extend(running::held_at(state));
             times.extend(running::given_up_at(state));
-            times.extend(guard::conditions(state).map(|(_, at)| at));
+            times.extend(guard::conditions(state).map(|met| met.at));
             times.extend(guard::ends_at(state));
         }
         _ => {}

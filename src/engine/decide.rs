@@ -1,17 +1,15 @@
 //! What an input says at once. What follows from it is for `advance`.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::effect::{EffectKey, undo_view};
 use super::event::{Alert, Fact, Origin, Phase, Source, StopCause, UndoCause, UndoneBy};
-use super::input::{Input, Outcome, Rejection, RemovedProof, TeamAct};
+use super::input::{AppliedProof, Input, Outcome, Rejection, RemovedProof, TeamAct};
 use super::state::State;
 use super::undo::{Entry, Obligation};
 use super::{Draft, LOOK_AGAIN_AFTER, STUCK_AFTER, backoff};
-use crate::model::drill::Detection;
 use crate::model::fault::{Act, Cause};
-use crate::model::ids::{InjectionId, RemedyId};
+use crate::model::ids::{InjectionId, RemedyId, StepId};
 use crate::model::time::Stamp;
 
 /// The facts an input amounts to, or why it is turned away.
@@ -35,6 +33,7 @@ pub(super) fn decide(state: &State, input: Input, now: Stamp) -> Result<Vec<Draf
         Input::TakeOver => Ok(take_over(state, now)),
         Input::Tick => Ok(Vec::new()),
         _ if state.is_ended() => Err(Rejection::Ended),
+        Input::Watched(Fact::StopRequested { cause }) => Ok(condition_met(state, cause, now)),
         Input::Watched(fact) => Ok(watched(state, fact, now)),
         Input::Outcome { key, outcome } => Ok(outcome_facts(state, key, outcome, now)),
         Input::Lost {
@@ -78,6 +77,16 @@ fn stop(state: &State, cause: StopCause, origin: Origin, now: Stamp) -> Vec<Draf
         origin,
         fact: Fact::StopRequested { cause },
     }]
+}
+
+/// A watch says that a probe has failed for too long. Before the method nothing is on that this could end: there it is
+/// the steady state that decides, and the watch says it again as long as it is so.
+fn condition_met(state: &State, cause: StopCause, now: Stamp) -> Vec<Draft> {
+    if state.phase() == Some(Phase::Running) && state.observation().is_none() {
+        stop(state, cause, Origin::machine(Source::Probe), now)
+    } else {
+        Vec::new()
+    }
 }
 
 /// A probe that can't be asked leaves the run blind: it ends as errored.
@@ -170,6 +179,13 @@ fn outcome_facts(state: &State, key: EffectKey, outcome: Outcome, now: Stamp) ->
                 Err(error) => refused(state, obligation, &error, now),
             }
         }
+        (
+            Entry::Active {
+                adjusting: Some(adjusting),
+                ..
+            },
+            Outcome::Adjusted(result),
+        ) => adjusted(obligation, adjusting.level, result, now),
         (Entry::Undoing { .. }, Outcome::Removed(Ok(proof))) => removed(obligation, proof, now),
         (Entry::Undoing { .. }, Outcome::Removed(Err(error))) => {
             undo_failed(obligation, error, now)
@@ -206,6 +222,32 @@ fn captured(
             facts.insert(0, Draft::engine(now, Fact::Cancelled { injection }));
             facts
         }
+    }
+}
+
+/// A change that can't be done leaves a fault that nobody knows the strength of: the run ends as errored.
+fn adjusted(
+    obligation: &Obligation,
+    level: u32,
+    result: Result<AppliedProof, String>,
+    now: Stamp,
+) -> Vec<Draft> {
+    let injection = obligation.injection.id.clone();
+    match result {
+        Ok(proof) => vec![Draft {
+            at: proof.effective,
+            origin: Origin::machine(Source::Fault),
+            fact: Fact::Adjusted {
+                injection,
+                level,
+                sent: proof.sent,
+                evidence: proof.evidence,
+            },
+        }],
+        Err(error) => Draft::error(
+            now,
+            format!("`{injection}` could not be changed to its level {level}: {error}"),
+        ),
     }
 }
 
@@ -312,31 +354,28 @@ fn alert_facts(state: &State, mut alert: Alert, origin: Origin, now: Stamp) -> V
         .source_id
         .as_ref()
         .is_some_and(|id| state.has_seen(origin.source, id));
-    let Some(exercise) = state.plan().and_then(|plan| plan.drill.as_ref()) else {
+    let Some(plan) = state
+        .plan()
+        .filter(|plan| plan.drill.is_some() || plan.stops_on_alerts())
+    else {
         return Vec::new();
     };
     if repeated {
         return Vec::new();
     }
-    alert.qualifies = exercise
-        .drill
-        .detection
-        .iter()
-        .any(|rule| qualifies(rule, &alert.labels));
-    vec![Draft {
+    alert.qualifies = plan.detects(&alert.labels);
+    let labels = alert.labels.clone();
+    let stops = alert.firing && state.phase() < Some(Phase::Closing) && plan.is_stopped_by(&labels);
+    let mut facts = vec![Draft {
         at: now,
         origin,
         fact: Fact::AlertReceived { alert },
-    }]
-}
-
-fn qualifies(rule: &Detection, labels: &BTreeMap<String, String>) -> bool {
-    match rule {
-        Detection::Alertmanager { labels: wanted } => wanted
-            .iter()
-            .all(|(name, value)| labels.get(name) == Some(value)),
-        Detection::Human => false,
+    }];
+    if stops {
+        let origin = Origin::machine(Source::Alertmanager);
+        facts.extend(stop(state, StopCause::Alert { labels }, origin, now));
     }
+    facts
 }
 
 fn team(state: &State, act: TeamAct, origin: Origin, now: Stamp) -> Result<Vec<Draft>, Rejection> {
@@ -349,6 +388,14 @@ fn team(state: &State, act: TeamAct, origin: Origin, now: Stamp) -> Result<Vec<D
         .is_some_and(|id| state.has_seen(origin.source, id))
     {
         return Ok(Vec::new());
+    }
+    if let TeamAct::Continued { step } = act {
+        let fact = continued(state, step)?;
+        return Ok(vec![Draft {
+            at: now,
+            origin,
+            fact,
+        }]);
     }
     let plan = state.plan().ok_or(Rejection::NotBegun)?;
     plan.drill.as_ref().ok_or(Rejection::NoTeam)?;
@@ -386,13 +433,38 @@ fn team(state: &State, act: TeamAct, origin: Origin, now: Stamp) -> Result<Vec<D
             text: filled("the note", text)?,
         },
         TeamAct::Resolved => Fact::Resolved,
-        TeamAct::Real => return Ok(Vec::new()),
+        TeamAct::Continued { .. } | TeamAct::Real => return Ok(Vec::new()),
     };
     Ok(vec![Draft {
         at: now,
         origin,
         fact,
     }])
+}
+
+/// A person lets the method go on.
+fn continued(state: &State, step: StepId) -> Result<Fact, Rejection> {
+    if state.phase() != Some(Phase::Running) || state.stop().is_some() {
+        return Err(if state.phase() < Some(Phase::Running) {
+            Rejection::NotBegun
+        } else {
+            Rejection::Ended
+        });
+    }
+    if state.pauses().any(|(waiting, _)| *waiting == step) {
+        return Ok(Fact::PauseEnded {
+            step,
+            continued: true,
+        });
+    }
+    let waiting = listed(state.pauses().map(|(step, _)| step));
+    Err(Rejection::NotWaiting {
+        name: step.to_string(),
+        waiting: match waiting.as_str() {
+            "" => "nothing waits for a person now".to_owned(),
+            steps => format!("{steps} does"),
+        },
+    })
 }
 
 fn choose(state: &State, remedy: RemedyId, now: Stamp) -> Result<Fact, Rejection> {

@@ -31,6 +31,8 @@ pub enum EffectKind {
     Capture(InjectionId),
     /// Apply and read back.
     Apply(InjectionId),
+    /// Change what is on to the level that is asked for, and read back.
+    Adjust(InjectionId),
     /// Remove and read back.
     Undo(InjectionId),
 }
@@ -55,6 +57,10 @@ pub fn outstanding(state: &State, now: &Stamp) -> Vec<Effect> {
         let (requested, kind) = match undo_view(&obligation.entry) {
             Entry::Planned { requested } if may_begin => (*requested, EffectKind::Capture(id())),
             Entry::Arming { requested } if may_begin => (*requested, EffectKind::Apply(id())),
+            Entry::Active {
+                adjusting: Some(adjusting),
+                ..
+            } if may_begin => (adjusting.requested, EffectKind::Adjust(id())),
             Entry::Undoing {
                 requested,
                 not_before,

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::drill::Severity;
 use crate::model::fault::Injection;
-use crate::model::ids::{InjectionId, ProbeName, RemedyId, ServiceName};
+use crate::model::ids::{InjectionId, ProbeName, RemedyId, ServiceName, StepId};
 use crate::model::plan::Plan;
 use crate::model::runbook::{Audience, UpdatePart};
 use crate::model::team::Role;
@@ -207,6 +207,19 @@ pub enum StopCause {
     Condition {
         /// The probe.
         probe: ProbeName,
+        /// How it failed, what was read, and what was expected; absent in old logs.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// An alert that a stop condition names fires.
+    Alert {
+        /// Its labels.
+        labels: BTreeMap<String, String>,
+    },
+    /// Nobody confirmed in time that the method shall go on.
+    Unconfirmed {
+        /// The step that asked.
+        step: StepId,
     },
     /// `limits.duration` is over.
     Limit,
@@ -382,6 +395,24 @@ pub enum Fact {
         /// What was read back.
         evidence: String,
     },
+    /// It is on, and shall be changed to the next level of its ramp.
+    AdjustBegan {
+        /// Which.
+        injection: InjectionId,
+        /// To which level, from 1.
+        level: u32,
+    },
+    /// It was changed in its place and read back.
+    Adjusted {
+        /// Which.
+        injection: InjectionId,
+        /// At which level it is now.
+        level: u32,
+        /// When the request was sent.
+        sent: Stamp,
+        /// What was read back.
+        evidence: String,
+    },
     /// It was refused, failed, or read back wrong.
     Refused {
         /// Which.
@@ -509,6 +540,20 @@ pub enum Fact {
     },
     /// The team says that it is over.
     Resolved,
+    /// The method waits for a person.
+    PauseBegan {
+        /// The step that asks.
+        step: StepId,
+        /// Until when.
+        until: Stamp,
+    },
+    /// The method waits no longer.
+    PauseEnded {
+        /// The step that asked.
+        step: StepId,
+        /// Whether somebody continued it; else its time was up.
+        continued: bool,
+    },
     /// A timed message was shown to the team.
     InjectDelivered {
         /// Its place in the drill's list, from 0.

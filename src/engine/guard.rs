@@ -5,35 +5,63 @@ use std::collections::BTreeSet;
 use super::Draft;
 use super::event::{Fact, Standing, StopCause};
 use super::state::State;
+use crate::model::experiment::Patience;
 use crate::model::fault::Cause;
-use crate::model::ids::{ServiceName, StepId};
-use crate::model::time::Stamp;
+use crate::model::ids::{ProbeName, ServiceName, StepId};
+use crate::model::time::{Millis, Stamp};
 
-/// The stop that a condition or a limit demands now.
+/// The stop that a condition or a limit demands now. Conditions by the number of samples, and those met before a probe's
+/// standing has changed, come from its [`Watch`](super::watch::Watch).
 pub(super) fn advance(state: &State, now: Stamp) -> Option<Vec<Draft>> {
-    let met = conditions(state).find(|(_, at)| now.reached(at));
+    let met = conditions(state).find(|met| now.reached(&met.at));
     let cause = match met {
-        Some((probe, _)) => StopCause::Condition { probe },
+        Some(met) => met.cause(state),
         None if ends_at(state).is_some_and(|at| now.reached(&at)) => StopCause::Limit,
         None => return None,
     };
     Some(vec![Draft::engine(now, Fact::StopRequested { cause })])
 }
 
+/// A stop condition whose probe fails.
+pub(super) struct Failing<'a> {
+    probe: &'a ProbeName,
+    fails_for: Millis,
+    /// When it will have failed for too long.
+    pub(super) at: Stamp,
+}
+
+impl Failing<'_> {
+    fn cause(&self, state: &State) -> StopCause {
+        let limit = self.fails_for;
+        let failed = format!("it has failed for {limit}, which is the limit");
+        StopCause::Condition {
+            probe: self.probe.clone(),
+            reason: Some(match state.probe(self.probe).reason {
+                Some(reason) => format!("{failed}: {reason}"),
+                None => failed,
+            }),
+        }
+    }
+}
+
 /// Probes that a stop condition names and that fail, and when they will have failed for too long.
-pub(super) fn conditions(
-    state: &State,
-) -> impl Iterator<Item = (crate::model::ids::ProbeName, Stamp)> + '_ {
+pub(super) fn conditions(state: &State) -> impl Iterator<Item = Failing<'_>> + '_ {
     let conditions = state
         .plan()
         .into_iter()
         .flat_map(|plan| &plan.experiment.stop_when);
-    conditions.filter_map(|condition| match state.probe(&condition.probe).standing {
-        Some((Standing::Failing, first)) => Some((
-            condition.probe.clone(),
-            first.after(condition.fails_for.duration()),
-        )),
-        _ => None,
+    conditions.filter_map(|condition| {
+        let (probe, Patience::FailsFor(fails_for)) = condition.probe()? else {
+            return None;
+        };
+        match state.probe(probe).standing {
+            Some((Standing::Failing, first)) => Some(Failing {
+                probe,
+                fails_for,
+                at: first.after(fails_for.duration()),
+            }),
+            _ => None,
+        }
     })
 }
 

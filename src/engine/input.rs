@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::effect::EffectKey;
 use super::event::{Alert, Fact, Origin, StopCause, Token, Trigger, UndoneBy, Update};
 use crate::model::drill::Severity;
-use crate::model::ids::{InjectionId, RemedyId, ServiceName};
+use crate::model::ids::{InjectionId, RemedyId, ServiceName, StepId};
 use crate::model::plan::Plan;
 use crate::model::team::Role;
 use crate::model::time::Stamp;
@@ -74,6 +74,8 @@ pub enum Outcome {
     Captured(Result<CapturedToken, String>),
     /// The injection was read back.
     Applied(Result<AppliedProof, String>),
+    /// The injection was changed and read back.
+    Adjusted(Result<AppliedProof, String>),
     /// The injection was read back as gone.
     Removed(Result<RemovedProof, String>),
 }
@@ -153,6 +155,11 @@ pub enum TeamAct {
     },
     /// It is over.
     Resolved,
+    /// Exercise staff let the method go on. It needs no team.
+    Continued {
+        /// The step that asks for it.
+        step: StepId,
+    },
     /// It is not a drill: everything is undone, and nothing is scored.
     Real,
 }
@@ -167,7 +174,9 @@ pub enum Rejection {
     #[error("the drill has not begun; hint: it begins once steady state holds")]
     NotBegun,
     /// Nobody is drilled.
-    #[error("this run is an experiment without a team; hint: only `real` and a halt are taken")]
+    #[error(
+        "this run is an experiment without a team; hint: only `real`, `continued` and a halt are taken"
+    )]
     NoTeam,
     /// A name that the stack doesn't have.
     #[error("the stack has no service `{name}`; hint: it has {known}")]
@@ -184,6 +193,14 @@ pub enum Rejection {
         name: String,
         /// Those it has.
         known: String,
+    },
+    /// A step that does not wait for anybody.
+    #[error("no step `{name}` waits for anybody now; hint: {waiting}")]
+    NotWaiting {
+        /// As given.
+        name: String,
+        /// Those that do.
+        waiting: String,
     },
     /// A text that should say something.
     #[error("{0} is empty")]

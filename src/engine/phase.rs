@@ -7,6 +7,7 @@ pub mod running;
 
 use super::event::Standing;
 use super::state::State;
+use crate::model::experiment::Patience;
 use crate::model::ids::ProbeName;
 use crate::model::plan::Plan;
 use crate::model::probe::Tolerance;
@@ -69,7 +70,8 @@ pub fn tolerances_of(plan: &Plan) -> Vec<Tolerance> {
     let stops = experiment
         .stop_when
         .iter()
-        .map(|condition| &condition.probe);
+        .filter_map(|condition| condition.probe())
+        .map(|(probe, _)| probe);
     for probe in impact.chain(stops) {
         add(Tolerance {
             probe: probe.clone(),
@@ -78,6 +80,16 @@ pub fn tolerances_of(plan: &Plan) -> Vec<Tolerance> {
         });
     }
     all
+}
+
+/// How long the plan lets a probe fail until that stops the run.
+pub fn patience_of(plan: &Plan, probe: &ProbeName) -> Vec<Patience> {
+    let conditions = plan.experiment.stop_when.iter();
+    conditions
+        .filter_map(|condition| condition.probe())
+        .filter(|(name, _)| *name == probe)
+        .map(|(_, patience)| patience)
+        .collect()
 }
 
 /// Why a probe with this tolerance says neither that it held while faults were on nor that it failed.

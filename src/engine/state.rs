@@ -19,8 +19,12 @@ pub struct State {
     plan: Option<Box<Plan>>,
     /// Where each step's injections stand in the plan.
     by_step: BTreeMap<StepId, Vec<usize>>,
-    /// The steps that have not begun, by their place in the method.
-    to_begin: BTreeSet<usize>,
+    /// The occurrences of steps that have not begun: a step's place in the method, and which of its occurrences.
+    to_begin: BTreeSet<(usize, u32)>,
+    /// The injections that will not happen, though their time never came.
+    called_off: BTreeMap<InjectionId, Stamp>,
+    /// The steps that wait or waited for a person.
+    pauses: BTreeMap<StepId, Pause>,
     phase: Option<Phase>,
     phase_at: Option<Stamp>,
     phase_seq: u64,
@@ -61,6 +65,15 @@ impl Disturbance {
     pub fn holds(&self, at: &Stamp) -> bool {
         !at.is_before(&self.from) && self.to.is_none_or(|to| at.is_before(&to))
     }
+}
+
+/// A step that asked for a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pause {
+    /// Until when it waits.
+    pub until: Stamp,
+    /// When somebody continued, or its time was up.
+    pub ended: Option<Stamp>,
 }
 
 /// How a probe stands, as the log says.
@@ -111,6 +124,8 @@ impl State {
             plan: None,
             by_step: BTreeMap::new(),
             to_begin: BTreeSet::new(),
+            called_off: BTreeMap::new(),
+            pauses: BTreeMap::new(),
             phase: None,
             phase_at: None,
             phase_seq: 0,
@@ -236,7 +251,7 @@ impl State {
         let experiment = self.plan.as_deref().map(|plan| &plan.experiment);
         experiment
             .into_iter()
-            .filter(|experiment| !experiment.method.is_empty())
+            .filter(|experiment| !experiment.method.iter().all(Step::is_pause))
             .flat_map(|experiment| &experiment.during)
             .map(|tolerance| &tolerance.probe)
             .filter(|probe| !self.observed.contains(*probe) && !self.has_deviated(probe))
@@ -301,10 +316,40 @@ impl State {
         places.filter_map(|&place| injections.get(place))
     }
 
-    /// The steps none of whose injections are in the ledger yet.
-    pub fn steps_to_begin(&self) -> impl Iterator<Item = &Step> {
+    /// The injections of one occurrence of a step, as planned.
+    pub fn occurrence_of<'a>(
+        &'a self,
+        step: &StepId,
+        nth: u32,
+    ) -> impl Iterator<Item = &'a Injection> + use<'a> {
+        self.injections_of(step)
+            .filter(move |injection| injection.nth() == nth)
+    }
+
+    /// The occurrences of steps that have not begun, each from 1.
+    pub fn steps_to_begin(&self) -> impl Iterator<Item = (&Step, u32)> {
         let steps = self.steps();
-        self.to_begin.iter().filter_map(|&place| steps.get(place))
+        let to_begin = self.to_begin.iter();
+        to_begin.filter_map(|&(place, nth)| Some((steps.get(place)?, nth)))
+    }
+
+    /// When an injection was called off before its time came.
+    pub fn called_off(&self, injection: &InjectionId) -> Option<Stamp> {
+        self.called_off.get(injection).copied()
+    }
+
+    /// The steps that wait for a person now, and until when.
+    pub fn pauses(&self) -> impl Iterator<Item = (&StepId, Stamp)> {
+        let open = self
+            .pauses
+            .iter()
+            .filter(|(_, pause)| pause.ended.is_none());
+        open.map(|(step, pause)| (step, pause.until))
+    }
+
+    /// How a step's wait for a person stands, once it has begun.
+    pub fn pause(&self, step: &StepId) -> Option<Pause> {
+        self.pauses.get(step).copied()
     }
 
     /// The steps of the method.
@@ -364,6 +409,25 @@ impl State {
                 }
                 self.unconfirm(event.at);
             }
+            // A stronger fault is another one: what held before says nothing about it.
+            Fact::Adjusted { .. } => {
+                self.last_effective = Some(event.at);
+                self.unconfirm(event.at);
+            }
+            Fact::Cancelled { injection } => self.call_off(injection, event.at),
+            Fact::PauseBegan { step, until } => {
+                self.begin_step(step, 1);
+                let pause = Pause {
+                    until: *until,
+                    ended: None,
+                };
+                self.pauses.insert(step.clone(), pause);
+            }
+            Fact::PauseEnded { step, .. } => {
+                if let Some(pause) = self.pauses.get_mut(step) {
+                    pause.ended.get_or_insert(event.at);
+                }
+            }
             Fact::UndoBegan { injection, .. } => self.settle(injection, event.at),
             Fact::Undone { injection, .. } => {
                 self.last_undone = Some(event.at);
@@ -384,7 +448,7 @@ impl State {
                 progress: RemedyProgress::Chosen,
             }),
             Fact::Due { injection } => match &injection.cause {
-                Cause::Step(step) => self.begin_step(step),
+                Cause::Step(step) => self.begin_step(step, injection.nth()),
                 Cause::Remedy(_) => self.progress(&injection.id, RemedyProgress::Acting),
             },
             Fact::RemedyDone { uses } => self.progress(uses, RemedyProgress::Done),
@@ -416,16 +480,29 @@ impl State {
         }
         let steps = plan.experiment.method.iter().enumerate();
         self.to_begin = steps
-            .filter(|(_, step)| self.by_step.contains_key(&step.id))
-            .map(|(place, _)| place)
+            .filter(|(_, step)| step.is_pause() || self.by_step.contains_key(&step.id))
+            .flat_map(|(place, step)| (1..=step.times()).map(move |nth| (place, nth)))
             .collect();
         self.plan = Some(Box::new(plan.clone()));
     }
 
-    fn begin_step(&mut self, step: &StepId) {
+    fn begin_step(&mut self, step: &StepId, nth: u32) {
         let steps = self.plan.as_deref().map(|plan| &plan.experiment.method);
         if let Some(place) = steps.and_then(|steps| steps.iter().position(|s| s.id == *step)) {
-            self.to_begin.remove(&place);
+            self.to_begin.remove(&(place, nth));
+        }
+    }
+
+    /// An injection whose time has not come will not happen. Its occurrence begins no more.
+    fn call_off(&mut self, injection: &InjectionId, at: Stamp) {
+        if self.ledger.get(injection).is_some() {
+            return;
+        }
+        let planned = self.plan.as_deref().map(|plan| &plan.injections);
+        let planned = planned.and_then(|all| all.iter().find(|one| one.id == *injection));
+        if let Some((Cause::Step(step), nth)) = planned.map(|one| (one.cause.clone(), one.nth())) {
+            self.called_off.insert(injection.clone(), at);
+            self.begin_step(&step, nth);
         }
     }
 

@@ -3,4 +3,5 @@
 mod course;
 pub(crate) mod plans;
 mod random;
+mod shapes;
 mod world;

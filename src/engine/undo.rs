@@ -10,7 +10,7 @@ use super::FIRST_TRIES;
 use super::event::{Event, Fact, Token, UndoCause, UndoneBy};
 use crate::model::fault::Injection;
 use crate::model::ids::{InjectionId, RunId};
-use crate::model::time::Stamp;
+use crate::model::time::{Millis, Stamp};
 
 /// An injection whose undo is on record: what drivers act on.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +19,8 @@ pub struct Armed {
     injection: Injection,
     token: Token,
     deadline: Stamp,
+    level: u32,
+    asked: u32,
 }
 
 impl Armed {
@@ -41,6 +43,25 @@ impl Armed {
     pub fn deadline(&self) -> Stamp {
         self.deadline
     }
+
+    /// The level of its ramp that was read back last, 0 at first.
+    pub fn level(&self) -> u32 {
+        self.level
+    }
+
+    /// The level that was asked for last. Where that is another than was read back, it may be at either.
+    pub fn asked(&self) -> u32 {
+        self.asked
+    }
+}
+
+/// A change to what is on that was asked for and not read back yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Adjusting {
+    /// The event that asked for it.
+    pub requested: u64,
+    /// The level it leads to.
+    pub level: u32,
 }
 
 /// Where an injection stands.
@@ -64,6 +85,8 @@ pub enum Entry {
         sent: Stamp,
         /// When it was read back.
         effective: Stamp,
+        /// The change that is under way, where it grows.
+        adjusting: Option<Adjusting>,
     },
     /// It is being undone.
     Undoing {
@@ -113,7 +136,8 @@ impl Entry {
             | Self::Arming { requested }
             | Self::Undoing { requested, .. } => Some(*requested),
             Self::Stuck { undoing, .. } => undoing.requested(),
-            Self::Cancelled | Self::Active { .. } | Self::Undone { .. } => None,
+            Self::Active { adjusting, .. } => adjusting.map(|adjusting| adjusting.requested),
+            Self::Cancelled | Self::Undone { .. } => None,
         }
     }
 
@@ -244,6 +268,8 @@ fn subject(fact: &Fact) -> Option<&InjectionId> {
     match fact {
         Fact::Arming { injection, .. }
         | Fact::Active { injection, .. }
+        | Fact::AdjustBegan { injection, .. }
+        | Fact::Adjusted { injection, .. }
         | Fact::Refused { injection, .. }
         | Fact::Cancelled { injection }
         | Fact::Lost { injection, .. }
@@ -279,6 +305,8 @@ impl Obligation {
                     injection: self.injection.clone(),
                     token: token.clone(),
                     deadline: *deadline,
+                    level: 0,
+                    asked: 0,
                 });
             }
             (Entry::Planned { .. }, Fact::Cancelled { .. }) => self.entry = Entry::Cancelled,
@@ -286,7 +314,23 @@ impl Obligation {
                 self.entry = Entry::Active {
                     sent: *sent,
                     effective: event.at,
+                    adjusting: None,
                 };
+            }
+            (Entry::Active { .. }, Fact::AdjustBegan { level, .. }) => {
+                self.adjust(Some(Adjusting {
+                    requested: event.seq,
+                    level: *level,
+                }));
+                if let Some(armed) = &mut self.armed {
+                    armed.asked = *level;
+                }
+            }
+            (Entry::Active { .. }, Fact::Adjusted { level, .. }) => {
+                self.adjust(None);
+                if let Some(armed) = &mut self.armed {
+                    armed.level = *level;
+                }
             }
             (Entry::Arming { .. } | Entry::Active { .. }, Fact::UndoBegan { cause, .. }) => {
                 self.entry = Entry::Undoing {
@@ -329,6 +373,38 @@ impl Obligation {
                 };
             }
             _ => {}
+        }
+    }
+
+    /// When it is undone at the latest, while it may be on. A fault without length is done first: its deadline comes with
+    /// its arming, and would undo it before it was applied.
+    pub(super) fn ends_at(&self) -> Option<Stamp> {
+        let once = self.injection.lasts.deadline() == Millis::ZERO;
+        match self.entry {
+            Entry::Arming { .. } if once => None,
+            Entry::Arming { .. } | Entry::Active { .. } => self.armed.as_ref().map(Armed::deadline),
+            _ => None,
+        }
+    }
+
+    /// The next level of its ramp and when it is due; `None` while a change is under way, and at its full strength.
+    pub fn next_level(&self) -> Option<(u32, Stamp)> {
+        let Entry::Active {
+            effective,
+            adjusting: None,
+            ..
+        } = &self.entry
+        else {
+            return None;
+        };
+        let ramp = self.injection.act.ramp()?;
+        let level = self.armed.as_ref()?.level.saturating_add(1);
+        (level <= ramp.steps).then(|| (level, effective.after(ramp.due(level).duration())))
+    }
+
+    fn adjust(&mut self, change: Option<Adjusting>) {
+        if let Entry::Active { adjusting, .. } = &mut self.entry {
+            *adjusting = change;
         }
     }
 

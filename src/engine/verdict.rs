@@ -2,6 +2,8 @@
 //!
 //! Nothing passes by omission: a run whose faults were on too briefly for a probe of `during` to say anything is errored.
 
+use std::collections::BTreeMap;
+
 use super::Draft;
 use super::event::{Fact, StopCause, Verdict};
 use super::phase;
@@ -55,6 +57,20 @@ fn unobserved(state: &State) -> Vec<String> {
         .collect()
 }
 
+/// An alert's name, else its labels.
+fn shown(labels: &BTreeMap<String, String>) -> String {
+    labels.get("alertname").map_or_else(
+        || {
+            let labels = labels.iter();
+            let all: Vec<String> = labels
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect();
+            all.join(", ")
+        },
+        |name| format!("`{name}`"),
+    )
+}
+
 fn stopped(cause: &StopCause) -> (Verdict, Vec<String>) {
     let (verdict, reason) = match cause {
         StopCause::Halt { reason } => (Verdict::Aborted, format!("halted: {reason}")),
@@ -62,9 +78,20 @@ fn stopped(cause: &StopCause) -> (Verdict, Vec<String>) {
             Verdict::Aborted,
             "a responder said that this is real".to_owned(),
         ),
-        StopCause::Condition { probe } => (
+        StopCause::Condition { probe, reason } => (
             Verdict::Aborted,
-            format!("stop condition: `{probe}` failed for too long"),
+            match reason {
+                Some(reason) => format!("stop condition `{probe}`: {reason}"),
+                None => format!("stop condition: `{probe}` failed for too long"),
+            },
+        ),
+        StopCause::Alert { labels } => (
+            Verdict::Aborted,
+            format!("stop condition: the alert {} fires", shown(labels)),
+        ),
+        StopCause::Unconfirmed { step } => (
+            Verdict::Aborted,
+            format!("nobody continued `{step}` in time"),
         ),
         StopCause::Limit => (Verdict::Aborted, "`limits.duration` is over".to_owned()),
         StopCause::Signal => (Verdict::Aborted, "interrupted by a signal".to_owned()),

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::event::{Fact, Standing};
+use super::event::{Fact, Standing, StopCause};
 use super::state::Disturbance;
+use crate::model::experiment::Patience;
 use crate::model::ids::ProbeName;
 use crate::model::probe::Tolerance;
 use crate::model::time::Stamp;
@@ -45,6 +46,8 @@ pub enum SampleResult {
 #[derive(Debug)]
 pub struct Watch {
     tolerance: Tolerance,
+    /// How long it may fail until that stops the run.
+    stops: Vec<Patience>,
     standing: Option<Standing>,
     streak: Option<Streak>,
     last_pass: Option<Stamp>,
@@ -93,6 +96,7 @@ impl Watch {
     pub fn new(tolerance: Tolerance) -> Self {
         Self {
             tolerance,
+            stops: Vec::new(),
             standing: None,
             streak: None,
             last_pass: None,
@@ -104,6 +108,14 @@ impl Watch {
             observed: false,
             summary: None,
         }
+    }
+
+    /// Stops the run, too, where the probe fails for longer than any of these. That is said with the sample that shows it
+    /// and with every failing one after it: the engine knows when it counts.
+    #[must_use]
+    pub fn stopping(mut self, stops: Vec<Patience>) -> Self {
+        self.stops = stops;
+        self
     }
 
     /// Whose samples these are.
@@ -191,9 +203,34 @@ impl Watch {
                 reason: reason.cloned(),
             });
         }
+        if let Some(reason) = reason {
+            facts.extend(self.stop(&streak, sample, reason));
+        }
         self.streak = Some(streak);
         self.count_confirmation(sample, passing, facts);
         self.count_observation(sample, passing, facts);
+    }
+
+    /// The stop that a failing streak demands, if it has lasted too long.
+    fn stop(&self, streak: &Streak, sample: &Sample, reason: &str) -> Option<Fact> {
+        let failed = self.stops.iter().find_map(|patience| match *patience {
+            Patience::Fails(limit) if streak.count >= limit => Some(format!(
+                "it has failed {}, and the limit is {limit}",
+                times(streak.count)
+            )),
+            Patience::FailsFor(limit) => {
+                let lasted = sample.sent.since(&streak.first)?.unsigned_abs();
+                (lasted >= limit.duration())
+                    .then(|| format!("it has failed for {limit}, which is the limit"))
+            }
+            Patience::Fails(_) => None,
+        })?;
+        Some(Fact::StopRequested {
+            cause: StopCause::Condition {
+                probe: self.probe().clone(),
+                reason: Some(format!("{failed}: {reason}")),
+            },
+        })
     }
 
     /// A failing streak that only the end of the fault cuts short proves nothing, so it is a passing sample that decides.
@@ -277,6 +314,13 @@ impl Watch {
             unknown: summary.unknown,
             slowest_ms: u64::try_from(summary.slowest.as_millis()).unwrap_or(u64::MAX),
         })
+    }
+}
+
+fn times(count: u32) -> String {
+    match count {
+        1 => "once".to_owned(),
+        more => format!("{more} times in a row"),
     }
 }
 

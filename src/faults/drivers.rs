@@ -58,6 +58,10 @@ impl FaultDriver for Drivers {
         self.of(&armed.injection().act).apply(armed)
     }
 
+    fn adjust<'a>(&'a self, armed: &'a Armed) -> Answer<'a, Result<Applied, FaultError>> {
+        self.of(&armed.injection().act).adjust(armed)
+    }
+
     fn undo<'a>(&'a self, armed: &'a Armed) -> Answer<'a, Result<Removed, FaultError>> {
         self.of(&armed.injection().act).undo(armed)
     }

@@ -50,6 +50,7 @@ pub(super) fn injection(id: &str, act: Act) -> Injection {
         cause: Cause::Step(id.parse().expect("a name")),
         act,
         lasts: Lasts::For(Millis::seconds(60)),
+        occurrence: None,
     }
 }
 

@@ -23,7 +23,7 @@ use super::{deadline, misdirected, opened, owner, sealed};
 use crate::address::{agreement, encoded, shown};
 use crate::engine::event::{Token, UndoneBy};
 use crate::engine::undo::Armed;
-use crate::model::fault::{Act, Injection, Stream, Toxic};
+use crate::model::fault::{Act, Injection, Stream, Strength};
 use crate::model::ids::RunId;
 use crate::model::stack::{Link, Stack, Toxiproxy};
 use crate::model::time::Stamp;
@@ -63,10 +63,9 @@ struct ToxicMark {
 }
 
 /// A toxic as its injection asks for it.
-struct Asked<'a> {
+struct Asked {
     stream: Stream,
-    toxicity: f64,
-    toxic: &'a Toxic,
+    strength: Strength,
 }
 
 /// Drives toxics and proxies.
@@ -183,7 +182,7 @@ impl ToxiproxyDriver {
     }
 
     async fn add(&self, armed: &Armed, mark: &Mark) -> Result<Applied, FaultError> {
-        let (asked, toxic) = asked(armed, mark)?;
+        let (asked, toxic) = asked(armed, mark, 0)?;
         let client = Client::new(&self.outbound, &mark.url);
         let now = self.clock.now();
         let wanted = Wanted {
@@ -191,8 +190,7 @@ impl ToxiproxyDriver {
             owner: &mark.owner,
             ttl: time_to_live(armed, &now)?,
             stream: asked.stream,
-            toxicity: asked.toxicity,
-            toxic: asked.toxic,
+            strength: &asked.strength,
         };
         let sent = self.attempts.applying(&mark.owner, now);
         match client
@@ -206,7 +204,7 @@ impl ToxiproxyDriver {
         let Outcome::Done(seen) = client.toxic(&mark.proxy, &toxic.name).await? else {
             return Err(wrong(mark, "it is not there after it was added"));
         };
-        if let Some(why) = difference(&seen, asked.stream, asked.toxicity, asked.toxic) {
+        if let Some(why) = difference(&seen, asked.stream, &asked.strength) {
             return Err(wrong(mark, &why));
         }
         Ok(Applied {
@@ -217,6 +215,45 @@ impl ToxiproxyDriver {
                 described(mark),
                 seen.kind,
                 seen.stream,
+                seen.toxicity,
+                expiry(seen.ttl)
+            ),
+        })
+    }
+
+    /// Changes a toxic in its place. Bytes under way stay where they are, and the time to live begins anew.
+    async fn change(&self, armed: &Armed, mark: &Mark) -> Result<Applied, FaultError> {
+        let (asked, toxic) = asked(armed, mark, armed.asked())?;
+        let client = Client::new(&self.outbound, &mark.url);
+        let sent = self.clock.now();
+        let body = wire::change(&asked.strength, time_to_live(armed, &sent)?);
+        match client
+            .change_toxic(&mark.proxy, &toxic.name, mark.patch, &body)
+            .await?
+        {
+            Outcome::Done(()) => {}
+            Outcome::NoToxic => return Err(wrong(mark, "it is not there any more")),
+            Outcome::NoProxy => return Err(vanished(mark)),
+            Outcome::Taken(why) => {
+                return Err(FaultError::Refused {
+                    what: described(mark),
+                    why,
+                });
+            }
+        }
+        let Outcome::Done(seen) = client.toxic(&mark.proxy, &toxic.name).await? else {
+            return Err(wrong(mark, "it is not there after it was changed"));
+        };
+        if let Some(why) = difference(&seen, asked.stream, &asked.strength) {
+            return Err(wrong(mark, &why));
+        }
+        Ok(Applied {
+            sent,
+            effective: self.clock.now(),
+            evidence: format!(
+                "{} reads back as changed: {}, toxicity {}; {}",
+                described(mark),
+                wire::attributes_read(&seen),
                 seen.toxicity,
                 expiry(seen.ttl)
             ),
@@ -337,12 +374,17 @@ impl ToxiproxyDriver {
                 None => Presence::Gone(format!("{} is not found", described(mark))),
             });
         }
-        let (asked, toxic) = asked(armed, mark)?;
+        let (asked, toxic) = asked(armed, mark, armed.level())?;
+        // A change that is under way may have been made, or not yet.
+        let also = self::asked(armed, mark, armed.asked())?.0;
         Ok(match client.toxic(&mark.proxy, &toxic.name).await? {
             Outcome::Done(seen) => {
-                match difference(&seen, asked.stream, asked.toxicity, asked.toxic) {
-                    None => Presence::Present,
-                    Some(why) => Presence::Gone(format!("{} was changed: {why}", described(mark))),
+                let differs = |asked: &Asked| difference(&seen, asked.stream, &asked.strength);
+                match differs(&asked) {
+                    Some(why) if differs(&also).is_some() => {
+                        Presence::Gone(format!("{} was changed: {why}", described(mark)))
+                    }
+                    _ => Presence::Present,
                 }
             }
             Outcome::NoProxy => Presence::Gone(format!("proxy {} is not found", mark.proxy)),
@@ -399,6 +441,13 @@ impl FaultDriver for ToxiproxyDriver {
             } else {
                 self.disable(armed, &mark).await
             }
+        }))
+    }
+
+    fn adjust<'a>(&'a self, armed: &'a Armed) -> Answer<'a, Result<Applied, FaultError>> {
+        Box::pin(deadline::bounded("Toxiproxy", async move {
+            let mark: Mark = opened(armed)?;
+            self.change(armed, &mark).await
         }))
     }
 
@@ -488,21 +537,17 @@ async fn agree(proxy: &Proxy, link: &Link) -> Result<(), FaultError> {
     Ok(())
 }
 
-fn asked<'a>(armed: &'a Armed, mark: &'a Mark) -> Result<(Asked<'a>, &'a ToxicMark), FaultError> {
-    match (&armed.injection().act, &mark.toxic) {
-        (
-            Act::AddToxic {
-                stream,
-                toxicity,
-                toxic,
-                ..
-            },
-            Some(recorded),
-        ) => Ok((
+fn asked<'a>(
+    armed: &Armed,
+    mark: &'a Mark,
+    level: u32,
+) -> Result<(Asked, &'a ToxicMark), FaultError> {
+    let act = &armed.injection().act;
+    match (act, act.strength(level), &mark.toxic) {
+        (Act::AddToxic { stream, .. }, Some(strength), Some(recorded)) => Ok((
             Asked {
                 stream: *stream,
-                toxicity: *toxicity,
-                toxic,
+                strength,
             },
             recorded,
         )),

@@ -122,6 +122,7 @@ impl From<Rejection> for Problem {
             Rejection::Exists => Self::conflict("run-exists", detail),
             Rejection::NoTeam => Self::unprocessable("run-without-team", detail),
             Rejection::NoSuchService { .. } => Self::unprocessable("no-such-service", detail),
+            Rejection::NotWaiting { .. } => Self::conflict("not-waiting", detail),
             Rejection::NoSuchRemedy { .. } => Self::unprocessable("no-such-remedy", detail),
             Rejection::Empty(_) => Self::unprocessable("empty-text", detail),
         }

@@ -18,6 +18,47 @@ pub struct Step {
     pub start: Start,
     /// When it ends at the latest.
     pub lasts: Lasts,
+    /// How often it happens, where that is more than once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeat: Option<Repeat>,
+}
+
+impl Step {
+    /// How often it happens.
+    pub fn times(&self) -> u32 {
+        self.repeat.map_or(1, |repeat| repeat.times.max(1))
+    }
+
+    /// From its beginning to that of its `nth` occurrence, counted from 1.
+    pub fn offset(&self, nth: u32) -> Millis {
+        let every = self.repeat.map_or(0, |repeat| repeat.every.get());
+        Millis::new(every.saturating_mul(u64::from(nth.saturating_sub(1))))
+    }
+
+    /// From the beginning of its first occurrence to the deadline of its last.
+    pub fn whole(&self) -> Millis {
+        let last = self.offset(self.times()).get();
+        Millis::new(last.saturating_add(self.lasts.deadline().get()))
+    }
+
+    /// Whether people may end it before its deadline.
+    pub fn ends_early(&self) -> bool {
+        matches!(self.lasts, Lasts::UntilRemedied { .. }) || self.is_pause()
+    }
+
+    /// Whether it waits for a person and disturbs nothing.
+    pub fn is_pause(&self) -> bool {
+        matches!(self.fault, Fault::Confirm(_))
+    }
+}
+
+/// A step that happens again and again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Repeat {
+    /// How often, at least twice.
+    pub times: u32,
+    /// From one beginning to the next, at least as long as the step lasts.
+    pub every: Millis,
 }
 
 /// When a step begins.
@@ -71,6 +112,9 @@ pub enum Fault {
         toxicity: f64,
         /// The disturbance.
         toxic: Toxic,
+        /// How it grows to that, where it is not so at once.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ramp: Option<Ramp>,
     },
     /// A link's proxy disabled: connections closed, new ones refused.
     Down {
@@ -95,6 +139,116 @@ pub enum Fault {
     },
     /// Calls or programs of the user's own.
     Hook(Hook),
+    /// Nothing: a person is waited for, for as long as the step lasts.
+    Confirm(Confirm),
+}
+
+/// What a person is asked to confirm before the method goes on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confirm {
+    /// What they are asked to do.
+    pub text: String,
+    /// What happens where nobody has continued in time.
+    pub then: Unconfirmed,
+}
+
+/// What happens where nobody has continued in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unconfirmed {
+    /// The run is aborted.
+    Abort,
+    /// The method goes on.
+    Continue,
+}
+
+impl Unconfirmed {
+    /// The word in files.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Abort => "abort",
+            Self::Continue => "continue",
+        }
+    }
+}
+
+/// A toxic that grows: from `from` to what its step says, in `steps` equal steps over `over`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Ramp {
+    /// How it is at first: a toxic of the same kind.
+    pub from: Strength,
+    /// From its taking effect to its full strength.
+    pub over: Millis,
+    /// In how many steps, at least 1.
+    pub steps: u32,
+}
+
+impl Ramp {
+    /// From its taking effect to its `level`, where `steps` is the last.
+    pub fn due(&self, level: u32) -> Millis {
+        let over = u128::from(self.over.get()) * u128::from(level);
+        let due = over / u128::from(self.steps.max(1));
+        Millis::new(u64::try_from(due).unwrap_or(u64::MAX))
+    }
+}
+
+/// How strong a toxic is.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Strength {
+    /// The disturbance.
+    pub toxic: Toxic,
+    /// The share of connections it hits.
+    pub toxicity: f64,
+}
+
+impl Strength {
+    /// The strength at `level` of `steps` on the way from this one to `full`, in whole units of each attribute.
+    pub fn towards(self, full: Self, level: u32, steps: u32) -> Self {
+        let level = level.min(steps);
+        if level == steps {
+            return full;
+        }
+        let whole = |from: u64, to: u64| {
+            let (from, to) = (i128::from(from), i128::from(to));
+            let way = (to - from) * i128::from(level) / i128::from(steps);
+            u64::try_from(from + way).unwrap_or_default()
+        };
+        let share = |from: f64, to: f64| from + (to - from) * f64::from(level) / f64::from(steps);
+        let millis = |from: Millis, to: Millis| Millis::new(whole(from.get(), to.get()));
+        let toxic = match (self.toxic, full.toxic) {
+            (
+                Toxic::Latency { latency, jitter },
+                Toxic::Latency {
+                    latency: to,
+                    jitter: wider,
+                },
+            ) => Toxic::Latency {
+                latency: millis(latency, to),
+                jitter: millis(jitter, wider),
+            },
+            (Toxic::Bandwidth { rate }, Toxic::Bandwidth { rate: to }) => Toxic::Bandwidth {
+                rate: whole(rate, to),
+            },
+            (
+                Toxic::PacketLoss {
+                    loss_rate,
+                    correlation,
+                },
+                Toxic::PacketLoss {
+                    loss_rate: to,
+                    correlation: closer,
+                },
+            ) => Toxic::PacketLoss {
+                loss_rate: share(loss_rate, to),
+                correlation: share(correlation, closer),
+            },
+            (_, full) => full,
+        };
+        Self {
+            toxic,
+            toxicity: share(self.toxicity, full.toxicity),
+        }
+    }
 }
 
 /// Towards whom bytes flow, seen from the client that opened the connection.
@@ -301,7 +455,7 @@ pub struct Verify {
 /// One disturbance of one target: the unit of the undo ledger.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Injection {
-    /// Unique in its run: the step's id, with `#2`, `#3`… for its further targets.
+    /// Unique in its run: the step's id, with `#2`, `#3`… for its further targets, then `:1`, `:2`… where it repeats.
     pub id: InjectionId,
     /// Why it is there.
     pub cause: Cause,
@@ -309,6 +463,25 @@ pub struct Injection {
     pub act: Act,
     /// When it ends at the latest.
     pub lasts: Lasts,
+    /// Which of how many occurrences of its step, where that repeats.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub occurrence: Option<Occurrence>,
+}
+
+impl Injection {
+    /// Which occurrence of its step it is, counted from 1.
+    pub fn nth(&self) -> u32 {
+        self.occurrence.map_or(1, |occurrence| occurrence.nth)
+    }
+}
+
+/// One occurrence of a step that repeats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Occurrence {
+    /// Which, from 1.
+    pub nth: u32,
+    /// Of how many.
+    pub of: u32,
 }
 
 /// What an injection belongs to.
@@ -333,8 +506,11 @@ pub enum Act {
         stream: Stream,
         /// The share of connections it hits.
         toxicity: f64,
-        /// The disturbance.
+        /// The disturbance, in full.
         toxic: Toxic,
+        /// How it grows to that, where it is not so at once.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ramp: Option<Ramp>,
     },
     /// One proxy disabled.
     DisableProxy {
@@ -355,6 +531,32 @@ pub enum Act {
 }
 
 impl Act {
+    /// How it grows, if it does.
+    pub fn ramp(&self) -> Option<&Ramp> {
+        match self {
+            Self::AddToxic { ramp, .. } => ramp.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// How strong a toxic is at a level of its ramp; in full where it has none.
+    pub fn strength(&self, level: u32) -> Option<Strength> {
+        let Self::AddToxic {
+            toxic,
+            toxicity,
+            ramp,
+            ..
+        } = self
+        else {
+            return None;
+        };
+        let full = Strength {
+            toxic: *toxic,
+            toxicity: *toxicity,
+        };
+        Some(ramp.map_or(full, |ramp| ramp.from.towards(full, level, ramp.steps)))
+    }
+
     /// The services hit: a link counts the one it leads to.
     pub fn service(&self) -> Option<&ServiceName> {
         match self {

@@ -1,11 +1,14 @@
 //! Plans: everything one run needs, resolved, as its first event carries it.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use super::drill::Drill;
-use super::experiment::Experiment;
+use super::drill::{Detection, Drill};
+use super::experiment::{Experiment, StopCondition, carries};
 use super::fault::{Act, Cause, Injection, Stream};
-use super::ids::InjectionId;
+use super::ids::{InjectionId, ProbeName};
+use super::probe::Probe;
 use super::runbook::Runbook;
 use super::stack::Stack;
 use super::team::Team;
@@ -26,6 +29,43 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// A probe of the stack, or the question of a stop condition.
+    pub fn probe(&self, name: &ProbeName) -> Option<&Probe> {
+        let own = self.experiment.stop_when.iter();
+        let own = own.filter_map(StopCondition::own);
+        let stack = self.stack.probes.get(name);
+        stack.or_else(|| own.into_iter().find(|probe| probe.name == *name))
+    }
+
+    /// Whether an alert with these labels concerns it: it is a detection, or it stops the run.
+    pub fn awaits(&self, labels: &BTreeMap<String, String>) -> bool {
+        self.detects(labels) || self.is_stopped_by(labels)
+    }
+
+    /// Whether an alert with these labels is a detection of the drill.
+    pub fn detects(&self, labels: &BTreeMap<String, String>) -> bool {
+        let rules = self
+            .drill
+            .iter()
+            .flat_map(|exercise| &exercise.drill.detection);
+        rules.into_iter().any(|rule| match rule {
+            Detection::Alertmanager { labels: wanted } => carries(labels, wanted),
+            Detection::Human => false,
+        })
+    }
+
+    /// Whether an alert with these labels stops the run.
+    pub fn is_stopped_by(&self, labels: &BTreeMap<String, String>) -> bool {
+        let mut conditions = self.experiment.stop_when.iter();
+        conditions.any(|condition| condition.is_met_by(labels))
+    }
+
+    /// Whether it must hear alerts, because one of them stops it.
+    pub fn stops_on_alerts(&self) -> bool {
+        let mut conditions = self.experiment.stop_when.iter();
+        conditions.any(|condition| matches!(condition, StopCondition::Alert { .. }))
+    }
+
     /// The name of the drill, else of the experiment.
     pub fn name(&self) -> &str {
         self.drill

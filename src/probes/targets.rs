@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::identity::{Inspection, Lines, PATIENCE, container_name};
 use crate::address::{agreement, shown};
+use crate::model::experiment::StopCondition;
 use crate::model::fault::Act;
 use crate::model::ids::{ProbeName, ServiceName};
 use crate::model::plan::Plan;
@@ -196,7 +197,10 @@ pub(super) fn probes(plan: &Plan) -> Lines {
     steady
         .filter_map(|tolerance| watched("steady_state", &tolerance.probe))
         .chain(during.filter_map(|tolerance| watched("during", &tolerance.probe)))
-        .chain(stops.filter_map(|stop| watched("stop_when", &stop.probe)))
+        .chain(stops.filter_map(|stop| match stop {
+            StopCondition::Probe { probe, .. } => watched("stop_when", probe),
+            StopCondition::Own { .. } | StopCondition::Alert { .. } => None,
+        }))
         .chain(runbook.filter_map(|line| match &line.what {
             Expected::Probe { probe, .. } => watched("the runbook", probe),
             _ => None,
@@ -267,7 +271,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::model::experiment::StopCondition;
+    use crate::model::experiment::Patience;
     use crate::model::fault::{ContainerAction, Stream, Toxic};
     use crate::model::time::Millis;
     use crate::ports::Inspector;
@@ -293,6 +297,7 @@ mod tests {
                 latency: Millis::seconds(1),
                 jitter: Millis::ZERO,
             },
+            ramp: None,
         }
     }
 
@@ -473,9 +478,9 @@ stack wallet names no docker to reach the container of api by
         let experiment = &mut plan.experiment;
         experiment.steady_state = vec![tolerance("canary"), tolerance("gap")];
         experiment.during = vec![tolerance("lag")];
-        experiment.stop_when = vec![StopCondition {
+        experiment.stop_when = vec![StopCondition::Probe {
             probe: "gap".parse().expect("a name"),
-            fails_for: Millis::seconds(30),
+            patience: Patience::FailsFor(Millis::seconds(30)),
         }];
         insta::assert_snapshot!(inspected(&plan).await, @r#"
 refused

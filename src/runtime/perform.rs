@@ -15,7 +15,7 @@ use crate::engine::undo::Armed;
 use crate::model::fault::Injection;
 use crate::model::ids::RunId;
 use crate::model::plan::Plan;
-use crate::ports::Presence;
+use crate::ports::{Applied, FaultError, Presence};
 
 /// Ports have deadlines of their own, 10 s for a driver's call. Past these a port is broken: its answer is awaited no
 /// longer, so that an undo which never answers is tried again and gets stuck loudly. Proving a stack may take many
@@ -29,6 +29,7 @@ pub(super) enum Task {
     Inspect,
     Capture(Box<Injection>),
     Apply(Box<Armed>),
+    Adjust(Box<Armed>),
     Undo(Box<Armed>),
 }
 
@@ -42,6 +43,7 @@ impl Task {
                 Self::Capture(Box::new(state.ledger().get(id)?.injection.clone()))
             }
             EffectKind::Apply(id) => Self::Apply(armed(id)?),
+            EffectKind::Adjust(id) => Self::Adjust(armed(id)?),
             EffectKind::Undo(id) => Self::Undo(armed(id)?),
         })
     }
@@ -53,6 +55,7 @@ impl Task {
             Self::Inspect => (PROOF, |why| Outcome::Inspected(Err(vec![why]))),
             Self::Capture(_) => (PROOF, |why| Outcome::Captured(Err(why))),
             Self::Apply(_) => (CALL, |why| Outcome::Applied(Err(why))),
+            Self::Adjust(_) => (CALL, |why| Outcome::Adjusted(Err(why))),
             Self::Undo(_) => (CALL, |why| Outcome::Removed(Err(why))),
         };
         let by_hand = match &self {
@@ -75,16 +78,8 @@ impl Task {
             Self::Capture(injection) => {
                 Outcome::Captured(capture(&run, &plan, &injection, &ports).await)
             }
-            Self::Apply(armed) => {
-                let applied = ports.driver.apply(&armed).await;
-                Outcome::Applied(applied.map_err(|error| error.to_string()).map(|applied| {
-                    AppliedProof {
-                        sent: applied.sent,
-                        effective: applied.effective,
-                        evidence: applied.evidence,
-                    }
-                }))
-            }
+            Self::Apply(armed) => Outcome::Applied(proof(ports.driver.apply(&armed).await)),
+            Self::Adjust(armed) => Outcome::Adjusted(proof(ports.driver.adjust(&armed).await)),
             Self::Undo(armed) => {
                 let removed = ports.driver.undo(&armed).await;
                 Outcome::Removed(removed.map_err(|error| error.to_string()).map(|removed| {
@@ -107,6 +102,15 @@ fn with_way_out(why: &str, command: &str) -> String {
         "; hint:"
     };
     format!("{why}{joint} undo it by hand with `{command}`")
+}
+
+fn proof(applied: Result<Applied, FaultError>) -> Result<AppliedProof, String> {
+    let applied = applied.map_err(|error| error.to_string())?;
+    Ok(AppliedProof {
+        sent: applied.sent,
+        effective: applied.effective,
+        evidence: applied.evidence,
+    })
 }
 
 /// Asks a driver whether an injection is still on; `None` when it can't tell.

@@ -43,7 +43,8 @@ const REPORTS: usize = 256;
 #[derive(Debug)]
 enum Report {
     Outcome(EffectKey, Outcome),
-    Look(InjectionId, Presence),
+    /// What a look found, and the level that was asked for when it began.
+    Look(InjectionId, u32, Presence),
 }
 
 /// Everything one run needs while it is driven.
@@ -286,11 +287,12 @@ impl Runner {
 
     fn start_asking(&mut self) {
         for tolerance in phase::tolerances(self.course.state()) {
-            let Some(probe) = self.plan.stack.probes.get(&tolerance.probe).cloned() else {
+            let Some(probe) = self.plan.probe(&tolerance.probe).cloned() else {
                 continue;
             };
-            self.watches
-                .insert(probe.name.clone(), Watch::new(tolerance));
+            let stops = phase::patience_of(&self.plan, &tolerance.probe);
+            let watch = Watch::new(tolerance).stopping(stops);
+            self.watches.insert(probe.name.clone(), watch);
             let (ports, samples) = (self.ports.clone(), self.sample.clone());
             self.tracker.spawn(asking::ask(
                 probe,
@@ -362,7 +364,11 @@ impl Runner {
                 self.take(Input::Outcome { key, outcome }, None);
             }
             // Seen gone twice in a row: one look may have met a server that was restarting.
-            Report::Look(injection, Presence::Gone(evidence)) => {
+            // It was changed while it was looked at: what was read may be how it was before or after.
+            Report::Look(injection, level, _) if self.level_of(&injection) != Some(level) => {
+                self.gone.remove(&injection);
+            }
+            Report::Look(injection, _, Presence::Gone(evidence)) => {
                 let seen = self.gone.entry(injection.clone()).or_insert(0);
                 *seen += 1;
                 if *seen >= 2 {
@@ -375,7 +381,7 @@ impl Runner {
                     );
                 }
             }
-            Report::Look(injection, Presence::Present) => {
+            Report::Look(injection, _, Presence::Present) => {
                 self.gone.remove(&injection);
             }
         }
@@ -452,7 +458,7 @@ impl Runner {
                 self.plan.clone(),
                 self.ports.clone(),
             );
-            if let EffectKind::Apply(id) = &effect.kind {
+            if let EffectKind::Apply(id) | EffectKind::Adjust(id) = &effect.kind {
                 self.applying.insert(id.clone(), effect.key);
             }
             let (key, report) = (effect.key, self.report.clone());
@@ -464,7 +470,13 @@ impl Runner {
         }
     }
 
-    /// An apply that is still under way is dropped when its undo begins; the engine looks twice for what lands late.
+    /// The level that was last asked for of what is on.
+    fn level_of(&self, injection: &InjectionId) -> Option<u32> {
+        let armed = self.course.state().ledger().armed(injection)?;
+        Some(armed.asked())
+    }
+
+    /// An apply or a change that is still under way is dropped when its undo begins; the engine looks twice for what lands late.
     fn abandon_apply(&mut self, id: &InjectionId) {
         let applying = self.applying.remove(id);
         if let Some(handle) = applying.and_then(|key| self.in_flight.remove(&key)) {
@@ -488,9 +500,8 @@ impl Runner {
             let (ports, report) = (self.ports.clone(), self.report.clone());
             let handle = self.tracker.spawn(async move {
                 if let Some(presence) = perform::look(&armed, &ports).await {
-                    let _ = report
-                        .send(Report::Look(armed.injection().id.clone(), presence))
-                        .await;
+                    let id = armed.injection().id.clone();
+                    let _ = report.send(Report::Look(id, armed.asked(), presence)).await;
                 }
             });
             self.looking.push(handle.abort_handle());

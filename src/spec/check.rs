@@ -3,6 +3,7 @@
 //! Each file holds one kind's form and its reader. [`shape`] reports what doesn't fit a form; readers add what a
 //! form can't say and never fail silently: a reader that has nothing to hand back has left a finding.
 
+pub(crate) mod alert;
 pub(crate) mod call;
 pub(crate) mod drill;
 pub(crate) mod during;
@@ -13,12 +14,14 @@ pub(crate) mod ground;
 pub(crate) mod identity;
 pub(crate) mod names;
 pub(crate) mod probe;
+pub(crate) mod ramp;
 pub(crate) mod refer;
 pub(crate) mod runbook;
 pub(crate) mod scalar;
 pub(crate) mod shape;
 pub(crate) mod stack;
 pub(crate) mod step;
+pub(crate) mod stop;
 pub(crate) mod team;
 pub(crate) mod view;
 pub(crate) mod window;

@@ -7,6 +7,7 @@ mod faults;
 mod people;
 
 use crate::layout::{LongWords, paragraph};
+use crate::model::experiment::{Patience, StopCondition};
 use crate::model::fault::{Call, Capture, Lasts, Step};
 use crate::model::plan::{Exercise, Plan};
 use crate::model::probe::{Ask, Expect, HttpRequest, Probe, Program, Tolerance};
@@ -300,11 +301,26 @@ fn captured(capture: &Capture) -> String {
     }
 }
 
+fn stops(stop: &StopCondition) -> String {
+    let fails = |patience: &Patience| format!("failing {patience}");
+    match stop {
+        StopCondition::Probe { probe, patience } => format!("{probe} {}", fails(patience)),
+        StopCondition::Own { own, patience } => format!("{} {}", asked(own), fails(patience)),
+        StopCondition::Alert { alertmanager } => {
+            let labels = alertmanager.iter();
+            let labels: Vec<_> = labels
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect();
+            format!("an alert with {}", labels.join(", "))
+        }
+    }
+}
+
 fn ends(page: &mut Page, plan: &Plan) {
     let experiment = &plan.experiment;
     page.section("What ends it early");
     for stop in &experiment.stop_when {
-        page.line(2, &format!("{} failing for {}", stop.probe, stop.fails_for));
+        page.line(2, &stops(stop));
     }
     page.line(
         2,

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::experiment::Experiment;
 use crate::model::fault::{
-    Act, Cause, Direction, Fault, Injection, PartitionMode, Step, Stream, Toxic,
+    Act, Cause, Direction, Fault, Injection, Occurrence, PartitionMode, Ramp, Step, Stream,
+    Strength, Toxic,
 };
 use crate::model::ids::ServiceName;
 use crate::model::plan::{Exercise, Plan, SourceFile};
@@ -49,6 +50,9 @@ pub(crate) fn resolve(
     let key = |index: usize| keys.get(index).copied().unwrap_or_default();
     let mut injections: Vec<(usize, Injection)> = Vec::new();
     for (index, step) in experiment.value.method.iter().enumerate() {
+        if step.is_pause() {
+            continue;
+        }
         let acts = acts(&step.fault, &stack.value);
         if acts.is_empty() {
             sink.error(
@@ -57,8 +61,21 @@ pub(crate) fn resolve(
                 format!("the step `{}` has no target", step.id),
             );
         }
-        for (count, act) in acts.into_iter().enumerate() {
-            if let Some(injection) = injection(step, count, act) {
+        // Before they are made: a thousand occurrences of a partition of many services are too many to hold.
+        if injections.len() + acts.len() * step.times() as usize > MOST {
+            sink.error(
+                Code::TooMuch,
+                key(index),
+                format!("the method has more than {MOST} targets"),
+            );
+            return (None, sink.into_found());
+        }
+        let occurrences = (1..=step.times()).flat_map(|nth| {
+            let acts = acts.iter().cloned().enumerate();
+            acts.map(move |(count, act)| (nth, count, act))
+        });
+        for (nth, count, act) in occurrences {
+            if let Some(injection) = injection(step, nth, count, act) {
                 injections.push((index, injection));
             } else {
                 sink.error(
@@ -72,14 +89,6 @@ pub(crate) fn resolve(
                 break;
             }
         }
-        if injections.len() > MOST {
-            sink.error(
-                Code::TooMuch,
-                key(index),
-                format!("the method has more than {MOST} targets"),
-            );
-            return (None, sink.into_found());
-        }
     }
     let steps: Vec<&Step> = experiment.value.method.iter().collect();
     let windows = windows(&steps);
@@ -91,7 +100,7 @@ pub(crate) fn resolve(
             .get("limits")
             .and_then(|limits| limits.get("services"));
         let span = span.map_or(key(0), |node| node.span);
-        services(limit, &windows, &injections, span, &mut sink);
+        services(limit, &steps, &windows, &injections, span, &mut sink);
     }
     if sink.errors() > 0 {
         return (None, sink.into_found());
@@ -109,17 +118,26 @@ pub(crate) fn resolve(
     (Some(plan), sink.into_found())
 }
 
-/// The step's id for its first target, then `#2`, `#3`…
-fn injection(step: &Step, count: usize, act: Act) -> Option<Injection> {
-    let id = match count {
+/// The step's id for its first target, then `#2`, `#3`…, each with `:1`, `:2`… where the step repeats. The id of a
+/// remedy's use has them the other way round, so that none is another's.
+fn injection(step: &Step, nth: u32, count: usize, act: Act) -> Option<Injection> {
+    let occurrence = step.repeat.map(|_| Occurrence {
+        nth,
+        of: step.times(),
+    });
+    let mut id = match count {
         0 => step.id.to_string(),
         _ => format!("{}#{}", step.id, count + 1),
     };
+    if occurrence.is_some() {
+        id = format!("{id}:{nth}");
+    }
     Some(Injection {
         id: id.parse().ok()?,
         cause: Cause::Step(step.id.clone()),
         act,
         lasts: step.lasts,
+        occurrence,
     })
 }
 
@@ -133,15 +151,20 @@ fn acts(fault: &Fault, stack: &Stack) -> Vec<Act> {
             direction,
             toxicity,
             toxic,
+            ramp,
         } => {
             let streams = match direction {
                 Direction::Downstream => &EACH_WAY[..1],
                 Direction::Upstream => &EACH_WAY[1..],
                 Direction::Both => &EACH_WAY[..],
             };
-            stack
-                .link(link)
-                .map_or(Vec::new(), |link| toxics(link, streams, *toxicity, *toxic))
+            stack.link(link).map_or(Vec::new(), |link| {
+                let strength = Strength {
+                    toxic: *toxic,
+                    toxicity: *toxicity,
+                };
+                toxics(link, streams, strength, *ramp)
+            })
         }
         Fault::Down { link } => stack
             .link(link)
@@ -166,40 +189,36 @@ fn acts(fault: &Fault, stack: &Stack) -> Vec<Act> {
             .into_iter()
             .collect(),
         Fault::Hook(hook) => vec![Act::Hook(hook.clone())],
+        Fault::Confirm(_) => Vec::new(),
     }
 }
 
-fn toxics(link: &Link, streams: &[Stream], toxicity: f64, toxic: Toxic) -> Vec<Act> {
+fn toxics(link: &Link, streams: &[Stream], full: Strength, ramp: Option<Ramp>) -> Vec<Act> {
     streams
         .iter()
         .map(|stream| Act::AddToxic {
             link: link.clone(),
             stream: *stream,
-            toxicity,
-            toxic,
+            toxicity: full.toxicity,
+            toxic: full.toxic,
+            ramp,
         })
         .collect()
 }
 
 fn cut(link: &Link, mode: PartitionMode) -> Vec<Act> {
+    let each_way = |toxic| {
+        let full = Strength {
+            toxic,
+            toxicity: 1.0,
+        };
+        toxics(link, &EACH_WAY, full, None)
+    };
+    let timeout = Millis::ZERO;
     match mode {
-        PartitionMode::Drop => toxics(
-            link,
-            &EACH_WAY,
-            1.0,
-            Toxic::Timeout {
-                timeout: Millis::ZERO,
-            },
-        ),
+        PartitionMode::Drop => each_way(Toxic::Timeout { timeout }),
         PartitionMode::Refuse => vec![Act::DisableProxy { link: link.clone() }],
-        PartitionMode::Reset => toxics(
-            link,
-            &EACH_WAY,
-            1.0,
-            Toxic::ResetPeer {
-                timeout: Millis::ZERO,
-            },
-        ),
+        PartitionMode::Reset => each_way(Toxic::ResetPeer { timeout }),
     }
 }
 
@@ -235,7 +254,8 @@ fn overlaps(
     key: &dyn Fn(usize) -> Span,
     sink: &mut Sink,
 ) {
-    let mut taken: BTreeMap<Seat<'_>, Vec<usize>> = BTreeMap::new();
+    let mut taken: BTreeMap<Seat<'_>, Vec<(usize, u32)>> = BTreeMap::new();
+    let window = |index: usize, nth: u32| Some(windows[index]?.of(steps[index], nth));
     let mut reported: BTreeSet<(usize, usize)> = BTreeSet::new();
     for (index, injection) in injections {
         let Some(seat) = seat(&injection.act) else {
@@ -249,13 +269,16 @@ fn overlaps(
             Seat::Container(name) => format!("act on the container `{name}`"),
         };
         let others = taken.entry(seat).or_default();
-        for other in others.iter() {
-            let both = (windows[*index], windows[*other]);
+        for (other, nth) in others.iter() {
+            if other == index {
+                continue;
+            }
+            let both = (window(*index, injection.nth()), window(*other, *nth));
             let (Some(one), Some(two)) = both else {
                 continue;
             };
             let certain = one.is_fixed() && two.is_fixed() && one.meets(two);
-            if certain && other != index && reported.insert((*index, *other)) {
+            if certain && reported.insert((*index, *other)) {
                 let (late, early) = if one.latest_start < two.latest_start {
                     (*other, *index)
                 } else {
@@ -275,13 +298,14 @@ fn overlaps(
                 ));
             }
         }
-        others.push(*index);
+        others.push((*index, injection.nth()));
     }
 }
 
 /// The services hit at the moment when most are.
 fn services(
     limit: u32,
+    steps: &[&Step],
     windows: &[Option<Window>],
     injections: &[(usize, Injection)],
     span: Span,
@@ -289,7 +313,10 @@ fn services(
 ) {
     let hits: Vec<(Window, &ServiceName)> = injections
         .iter()
-        .filter_map(|(index, injection)| Some((windows[*index]?, injection.act.service()?)))
+        .filter_map(|(index, injection)| {
+            let window = windows[*index]?.of(steps[*index], injection.nth());
+            Some((window, injection.act.service()?))
+        })
         .filter(|(window, _)| window.is_fixed())
         .collect();
     let starts: BTreeSet<Millis> = hits.iter().map(|(window, _)| window.latest_start).collect();

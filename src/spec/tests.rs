@@ -4,6 +4,7 @@ mod disk;
 mod docs;
 mod drill;
 mod experiment;
+mod shapes;
 mod stack;
 mod yaml;
 

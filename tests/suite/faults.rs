@@ -20,6 +20,7 @@ fn toxic(site: &Site, stream: Stream, toxicity: f64, toxic: Toxic) -> Act {
         stream,
         toxicity,
         toxic,
+        ramp: None,
     }
 }
 

@@ -69,13 +69,18 @@ impl Firedrill {
         self.start(arguments).finish()
     }
 
-    /// Starts it. Dropped, it is ended.
+    /// Starts it with nothing to read. Dropped, it is ended.
     pub(crate) fn start<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Started {
-        self.launch(
-            Command::new(env!("CARGO_BIN_EXE_firedrill")),
-            arguments,
-            None,
-        )
+        self.start_reading(arguments, Stdio::null())
+    }
+
+    /// Starts it with something to read.
+    pub(crate) fn start_reading<S: AsRef<OsStr>>(
+        &self,
+        arguments: impl IntoIterator<Item = S>,
+        input: Stdio,
+    ) -> Started {
+        self.launch(self.program(), arguments, input, None)
     }
 
     /// Starts it with its standard error on a terminal. Dropped, it is ended.
@@ -84,7 +89,7 @@ impl Firedrill {
         terminal: Stdio,
         arguments: impl IntoIterator<Item = S>,
     ) -> Started {
-        self.launch(self.program(), arguments, Some(terminal))
+        self.launch(self.program(), arguments, Stdio::null(), Some(terminal))
     }
 
     fn program(&self) -> Command {
@@ -104,13 +109,14 @@ impl Firedrill {
         let mut shell = Command::new("sh");
         let script = format!("{limit} && exec \"$0\" \"$@\"");
         shell.args(["-c", &script, env!("CARGO_BIN_EXE_firedrill")]);
-        self.launch(shell, arguments, None)
+        self.launch(shell, arguments, Stdio::null(), None)
     }
 
     fn launch<S: AsRef<OsStr>>(
         &self,
         mut command: Command,
         arguments: impl IntoIterator<Item = S>,
+        input: Stdio,
         terminal: Option<Stdio>,
     ) -> Started {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -123,7 +129,7 @@ impl Firedrill {
             .arg("--data")
             .arg(&self.data)
             .args(arguments)
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(create(&stdout))
             .stderr(terminal.unwrap_or_else(|| create(&stderr)));
         // What the machine that tests has set must not show.

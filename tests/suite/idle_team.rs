@@ -54,6 +54,8 @@ pub(crate) fn play(plan: Plan) -> Vec<Event> {
                 EffectKind::Capture(_) => {
                     Outcome::Captured(Ok(CapturedToken(Token(serde_json::json!({})))))
                 }
+                // What the idle team drills on does not grow.
+                EffectKind::Adjust(id) => Outcome::Adjusted(Err(format!("{id} does not grow"))),
                 EffectKind::Apply(_) => Outcome::Applied(Ok(AppliedProof {
                     sent: now,
                     effective: now,

@@ -20,6 +20,7 @@ mod refusals;
 mod residue;
 mod rooms;
 mod serving;
+mod shapes;
 mod shipped;
 mod shop;
 mod stand_in;

@@ -132,7 +132,7 @@ pub(crate) struct Experiment {
     pub(crate) during: &'static str,
     /// The one step.
     pub(crate) step: String,
-    pub(crate) stop_when: &'static str,
+    pub(crate) stop_when: String,
     pub(crate) limits: &'static str,
 }
 
@@ -144,7 +144,7 @@ impl Experiment {
             steady_state: "[{probe: shop-answers, fail_after: 3, pass_after: 1}, {probe: stock-well}]",
             during: "[{probe: stock-well, fail_after: 2}]",
             step: step.into(),
-            stop_when: "[]",
+            stop_when: "[]".to_owned(),
             limits: "{duration: 5m}",
         }
     }

@@ -112,7 +112,7 @@ fn without_a_steady_state_before_nothing_is_injected() {
 #[test]
 fn a_stop_condition_ends_the_run_and_the_fault_with_it() {
     let experiment = Experiment {
-        stop_when: "[{probe: shop-answers, fails_for: 500ms}]",
+        stop_when: "[{probe: shop-answers, fails_for: 500ms}]".to_owned(),
         ..Experiment::cut("60s")
     };
     let (finished, report) = judged(&Shop::open(), &experiment);

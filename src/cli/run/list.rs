@@ -96,7 +96,7 @@ impl List<'_> {
             Ok(handle) => handle,
             Err(error) => return (unbegun(Exit::Errored, &error.to_string()), None),
         };
-        if let Some(link) = self.room.as_ref().and_then(|room| room.link(&handle)) {
+        if let Some(link) = self.room.as_ref().map(|room| room.link(&handle)) {
             follower.greet(link);
         }
         let status = follower

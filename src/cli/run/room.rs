@@ -1,4 +1,4 @@
-//! The room of a drill that a command runs: the pages, API and hooks that `serve` has, for as long as the command lasts.
+//! The room of a drill, or of an experiment that stops on alerts, that a command runs: the pages, API and hooks that `serve` has, for as long as the command lasts.
 //!
 //! Nothing can be started from it and no schedule is kept: its library is empty.
 
@@ -53,7 +53,21 @@ impl Wish {
             );
         }
         let mut wanted = false;
-        for plan in plans.into_iter().filter(|plan| plan.drill.is_some()) {
+        let mut stops_on_alerts = None;
+        for plan in plans {
+            if plan.stops_on_alerts() {
+                if self.no_room {
+                    bail!(
+                        "`{}` stops on an alert, and without a room none is taken in; hint: leave out `--no-room`",
+                        plan.name()
+                    );
+                }
+                stops_on_alerts = Some(plan.name().to_owned());
+                wanted = true;
+            }
+            if plan.drill.is_none() {
+                continue;
+            }
             // A decoy has no fault, and so nobody to rate.
             if self.no_room && !plan.injections.is_empty() {
                 bail!(
@@ -63,7 +77,7 @@ impl Wish {
                     plan.experiment.name
                 );
             }
-            wanted = !self.no_room;
+            wanted |= !self.no_room;
         }
         let config = match &self.config {
             Some(path) => read_config(path, options).map_err(|findings| {
@@ -74,6 +88,14 @@ impl Wish {
             })?,
             None => Config::default(),
         };
+        if let Some(name) = stops_on_alerts
+            && config.hook_tokens.is_empty()
+        {
+            bail!(
+                "`{name}` stops on an alert, and no hook token is configured, so none would be taken in; hint: list one \
+                 under `tokens` in the file of `--config`"
+            );
+        }
         Ok(Arrangement {
             listen: self.listen,
             wanted,
@@ -124,10 +146,9 @@ impl Arrangement {
 }
 
 impl Room {
-    /// Where a run's people find it; nothing where it has none.
-    pub(super) fn link(&self, handle: &RunHandle) -> Option<String> {
-        handle.plan().drill.as_ref()?;
+    /// Where a run's people find it.
+    pub(super) fn link(&self, handle: &RunHandle) -> String {
         let run = handle.run();
-        Some(format!("the run room: http://{}/runs/{run}", self.address))
+        format!("the run room: http://{}/runs/{run}", self.address)
     }
 }

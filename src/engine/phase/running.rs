@@ -2,11 +2,11 @@
 
 use super::{holds_since, is_confirmed};
 use crate::engine::Draft;
-use crate::engine::event::{Fact, Phase, UndoCause};
+use crate::engine::event::{Fact, Phase, StopCause, UndoCause};
 use crate::engine::guard;
 use crate::engine::state::{RemedyProgress, RemedyUse, State};
 use crate::engine::undo::Entry;
-use crate::model::fault::{Act, Cause, Hook, Injection, Lasts, Start, Step};
+use crate::model::fault::{Act, Cause, Fault, Hook, Injection, Lasts, Start, Step, Unconfirmed};
 use crate::model::ids::StepId;
 use crate::model::time::Stamp;
 
@@ -22,27 +22,34 @@ pub(in crate::engine) fn advance(state: &State, now: Stamp) -> Vec<Draft> {
     if let Some(stopped) = guard::advance(state, now) {
         return stopped;
     }
-    let mut facts = begin_steps(state, now);
-    if facts.is_empty() {
-        facts = end_remedied(state, now);
-    }
-    if facts.is_empty() {
-        facts = act_on_remedies(state, now);
-    }
-    if facts.is_empty() {
-        facts = deliver_injects(state, now);
-    }
-    if facts.is_empty() {
-        facts = end_observation(state, now);
-    }
-    facts
+    let follow = [
+        begin_steps,
+        grow,
+        end_pauses,
+        end_remedied,
+        act_on_remedies,
+        deliver_injects,
+        end_observation,
+    ];
+    let mut facts = follow.iter().map(|next| next(state, now));
+    facts.find(|facts| !facts.is_empty()).unwrap_or_default()
 }
 
 fn begin_steps(state: &State, now: Stamp) -> Vec<Draft> {
     let mut facts = Vec::new();
     let mut services = guard::services_hit(state);
-    let due = |step: &&Step| starts_at(state, step).is_some_and(|at| now.reached(&at));
-    for step in state.steps_to_begin().filter(due) {
+    let due = |(step, nth): &(&Step, u32)| {
+        starts_at(state, step, *nth).is_some_and(|at| now.reached(&at))
+    };
+    for (step, nth) in state.steps_to_begin().filter(due) {
+        if step.is_pause() {
+            let fact = Fact::PauseBegan {
+                step: step.id.clone(),
+                until: now.after(step.lasts.deadline().duration()),
+            };
+            facts.push(Draft::engine(now, fact));
+            continue;
+        }
         services.extend(guard::services_of(state, &step.id));
         if let Some(reason) = guard::exceeds_services(state, &step.id, services.len()) {
             // Those before it begin first, as the method says; the stop follows from that.
@@ -52,7 +59,7 @@ fn begin_steps(state: &State, now: Stamp) -> Vec<Draft> {
                 facts
             };
         }
-        facts.extend(state.injections_of(&step.id).map(|injection| {
+        facts.extend(state.occurrence_of(&step.id, nth).map(|injection| {
             Draft::engine(
                 now,
                 Fact::Due {
@@ -64,24 +71,89 @@ fn begin_steps(state: &State, now: Stamp) -> Vec<Draft> {
     facts
 }
 
-/// When a step begins; `None` while it waits for another.
-pub(in crate::engine) fn starts_at(state: &State, step: &Step) -> Option<Stamp> {
-    match &step.start {
-        Start::At(at) => Some(state.running_since()?.after(at.duration())),
-        Start::After { step, wait } => Some(ended_at(state, step)?.after(wait.duration())),
+/// When an occurrence of a step begins; `None` while it waits for another step, or for the occurrence before it to be
+/// undone: two of them at one time would stand in each other's way.
+pub(in crate::engine) fn starts_at(state: &State, step: &Step, nth: u32) -> Option<Stamp> {
+    let first = match &step.start {
+        Start::At(at) => state.running_since()?.after(at.duration()),
+        Start::After { step, wait } => ended_at(state, step)?.after(wait.duration()),
+    };
+    if let Some(before) = nth.checked_sub(1).filter(|before| *before > 0) {
+        let mut earlier = state.occurrence_of(&step.id, before);
+        if !earlier.all(|injection| is_over(state, injection)) {
+            return None;
+        }
+    }
+    Some(first.after(step.offset(nth).duration()))
+}
+
+/// Whether an injection was undone, or called off before its time came.
+fn is_over(state: &State, injection: &Injection) -> bool {
+    over_at(state, injection).is_some()
+}
+
+fn over_at(state: &State, injection: &Injection) -> Option<Stamp> {
+    match state.ledger().get(&injection.id) {
+        Some(obligation) => match obligation.entry {
+            Entry::Undone { at, .. } => Some(at),
+            _ => None,
+        },
+        None => state.called_off(&injection.id),
     }
 }
 
-/// When the last injection of a step was undone.
+/// When the last injection of a step was undone, or a person continued.
 fn ended_at(state: &State, step: &StepId) -> Option<Stamp> {
+    if let Some(pause) = state.pause(step) {
+        return pause.ended;
+    }
     let mut latest: Option<Stamp> = None;
     for injection in state.injections_of(step) {
-        let Entry::Undone { at, .. } = state.ledger().get(&injection.id)?.entry else {
-            return None;
-        };
+        let at = over_at(state, injection)?;
         latest = Some(latest.filter(|known| at.is_before(known)).unwrap_or(at));
     }
     latest
+}
+
+/// Faults that grow are changed to the last level that is due.
+fn grow(state: &State, now: Stamp) -> Vec<Draft> {
+    let growing = state.ledger().open().filter_map(|obligation| {
+        let (next, at) = obligation.next_level()?;
+        let (ramp, Entry::Active { effective, .. }) =
+            (obligation.injection.act.ramp()?, &obligation.entry)
+        else {
+            return None;
+        };
+        if !now.reached(&at) {
+            return None;
+        }
+        let due = |level: &u32| now.reached(&effective.after(ramp.due(*level).duration()));
+        let level = (next..=ramp.steps).take_while(due).last()?;
+        let injection = obligation.injection.id.clone();
+        Some(Draft::engine(now, Fact::AdjustBegan { injection, level }))
+    });
+    growing.collect()
+}
+
+/// A step that nobody continued in time ends as its file says.
+fn end_pauses(state: &State, now: Stamp) -> Vec<Draft> {
+    let late = state.pauses().find(|(_, until)| now.reached(until));
+    let Some((step, _)) = late else {
+        return Vec::new();
+    };
+    let asked = state.steps().iter().find(|known| known.id == *step);
+    let then = match asked.map(|known| &known.fault) {
+        Some(Fault::Confirm(confirm)) => confirm.then,
+        _ => Unconfirmed::Abort,
+    };
+    let (step, continued) = (step.clone(), false);
+    let mut facts = Vec::new();
+    if then == Unconfirmed::Abort {
+        let cause = StopCause::Unconfirmed { step: step.clone() };
+        facts.push(Draft::engine(now, Fact::StopRequested { cause }));
+    }
+    facts.push(Draft::engine(now, Fact::PauseEnded { step, continued }));
+    facts
 }
 
 /// A remedy that is done ends the steps it names.
@@ -100,9 +172,20 @@ fn end_remedied(state: &State, now: Stamp) -> Vec<Draft> {
             .iter()
             .flat_map(|step| state.injections_of(step))
         {
-            let on = state
-                .ledger()
-                .get(&injection.id)
+            let known = state.ledger().get(&injection.id);
+            // What a step would do again it does no more.
+            if known.is_none() && injection.occurrence.is_some() {
+                let to_come = state.called_off(&injection.id).is_none()
+                    && !facts.iter().any(|draft: &Draft| {
+                        matches!(&draft.fact, Fact::Cancelled { injection: known } if *known == injection.id)
+                    });
+                if to_come {
+                    let injection = injection.id.clone();
+                    facts.push(Draft::engine(now, Fact::Cancelled { injection }));
+                }
+                continue;
+            }
+            let on = known
                 .is_some_and(|o| matches!(o.entry, Entry::Active { .. } | Entry::Arming { .. }));
             // One injection may be named by several remedies; the first that was done ends it.
             let fresh = !facts.iter().any(|draft: &Draft| {
@@ -158,6 +241,7 @@ fn injection(state: &State, used: &RemedyUse) -> Option<Injection> {
             verify_undone: None,
         }),
         lasts: Lasts::UntilRemedied { at_most },
+        occurrence: None,
     })
 }
 
@@ -240,20 +324,26 @@ enum Progress {
 
 fn progress(state: &State) -> Progress {
     let mut overall = Progress::Over;
-    if state.steps_to_begin().next().is_some() {
+    if state.steps_to_begin().next().is_some() || state.pauses().next().is_some() {
         return Progress::Timed;
     }
     for step in state.steps() {
         for injection in state.injections_of(&step.id) {
-            match state
-                .ledger()
-                .get(&injection.id)
-                .map(|obligation| &obligation.entry)
-            {
-                Some(Entry::Active { .. }) if matches!(step.lasts, Lasts::UntilRemedied { .. }) => {
+            let Some(obligation) = state.ledger().get(&injection.id) else {
+                if state.called_off(&injection.id).is_some() {
+                    continue;
+                }
+                return Progress::Timed;
+            };
+            let remediable = matches!(step.lasts, Lasts::UntilRemedied { .. });
+            match &obligation.entry {
+                // What still grows has not shown all that it does.
+                Entry::Active { adjusting, .. }
+                    if remediable && adjusting.is_none() && obligation.next_level().is_none() =>
+                {
                     overall = Progress::Remediable;
                 }
-                Some(Entry::Undone { .. } | Entry::Cancelled | Entry::Stuck { .. }) => {}
+                Entry::Undone { .. } | Entry::Cancelled | Entry::Stuck { .. } => {}
                 _ => return Progress::Timed,
             }
         }

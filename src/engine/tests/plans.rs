@@ -1,10 +1,10 @@
 //! Plans for tests, made without files.
 
 use crate::model::drill::{Detection, Drill, Inject, Pass, Remedy, Severity};
-use crate::model::experiment::{Experiment, Limits, Recovery, StopCondition};
+use crate::model::experiment::{Experiment, Limits, Patience, Recovery, StopCondition};
 use crate::model::fault::{
-    Act, Call, Cause, ContainerAction, Direction, Fault, Hook, Injection, Lasts, Start, Step,
-    Stream, Toxic,
+    Act, Call, Cause, Confirm, ContainerAction, Direction, Fault, Hook, Injection, Lasts,
+    Occurrence, Ramp, Repeat, Start, Step, Stream, Strength, Toxic, Unconfirmed,
 };
 use crate::model::plan::{Exercise, Plan};
 use crate::model::probe::{Ask, Expect, HttpRequest, Probe, Tolerance};
@@ -107,9 +107,11 @@ pub(crate) fn experiment() -> Plan {
             direction: Direction::Downstream,
             toxicity: 1.0,
             toxic,
+            ramp: None,
         },
         start: Start::At(Millis::seconds(1)),
         lasts,
+        repeat: None,
     };
     let injection = Injection {
         id: name("slow"),
@@ -119,8 +121,10 @@ pub(crate) fn experiment() -> Plan {
             stream: Stream::Downstream,
             toxicity: 1.0,
             toxic,
+            ramp: None,
         },
         lasts,
+        occurrence: None,
     };
     Plan {
         stack: stack(),
@@ -131,9 +135,9 @@ pub(crate) fn experiment() -> Plan {
             steady_state: vec![tolerance("canary"), tolerance("gap")],
             during: vec![tolerance("gap")],
             method: vec![step],
-            stop_when: vec![StopCondition {
+            stop_when: vec![StopCondition::Probe {
                 probe: name("gap"),
-                fails_for: Millis::seconds(5),
+                patience: Patience::FailsFor(Millis::seconds(5)),
             }],
             limits: Limits {
                 services: Some(2),
@@ -147,6 +151,73 @@ pub(crate) fn experiment() -> Plan {
         injections: vec![injection],
         drill: None,
         files: Vec::new(),
+    }
+}
+
+/// The toxic three times, for four seconds every six, growing in four steps over two seconds; a person in between, and
+/// then a kill.
+pub(crate) fn shaped() -> Plan {
+    let mut plan = drill();
+    plan.drill = None;
+    plan.experiment.method.truncate(2);
+    plan.injections.truncate(2);
+    let lasts = Lasts::For(Millis::seconds(4));
+    let ramp = Some(Ramp {
+        from: Strength {
+            toxic: Toxic::Latency {
+                latency: Millis::new(100),
+                jitter: Millis::ZERO,
+            },
+            toxicity: 1.0,
+        },
+        over: Millis::seconds(2),
+        steps: 4,
+    });
+    let slow = &mut plan.experiment.method[0];
+    slow.lasts = lasts;
+    slow.repeat = Some(Repeat {
+        times: 3,
+        every: Millis::seconds(6),
+    });
+    if let Fault::Toxic { ramp: growth, .. } = &mut slow.fault {
+        *growth = ramp;
+    }
+    let kill = plan.injections.remove(1);
+    let mut first = plan.injections.remove(0);
+    first.lasts = lasts;
+    if let Act::AddToxic { ramp: growth, .. } = &mut first.act {
+        *growth = ramp;
+    }
+    plan.injections.extend((1..=3).map(|nth| Injection {
+        id: name(&format!("slow:{nth}")),
+        occurrence: Some(Occurrence { nth, of: 3 }),
+        ..first.clone()
+    }));
+    plan.injections.push(kill);
+    plan.experiment
+        .method
+        .insert(1, confirm(Unconfirmed::Continue));
+    plan.experiment.method[2].start = Start::After {
+        step: name("look"),
+        wait: Millis::seconds(1),
+    };
+    plan
+}
+
+/// Waits for a person after the toxic, for twenty seconds at most.
+pub(crate) fn confirm(then: Unconfirmed) -> Step {
+    Step {
+        id: name("look"),
+        fault: Fault::Confirm(Confirm {
+            text: "Look at the dashboards.".into(),
+            then,
+        }),
+        start: Start::After {
+            step: name("slow"),
+            wait: Millis::seconds(1),
+        },
+        lasts: Lasts::For(Millis::seconds(20)),
+        repeat: None,
     }
 }
 
@@ -175,12 +246,14 @@ pub(crate) fn drill() -> Plan {
             wait: Millis::seconds(2),
         },
         lasts: kill,
+        repeat: None,
     });
     plan.experiment.method.push(Step {
         id: name("bad-token"),
         fault: Fault::Hook(hooked.clone()),
         start: Start::At(Millis::seconds(2)),
         lasts: hook,
+        repeat: None,
     });
     plan.injections.push(Injection {
         id: name("kill"),
@@ -191,12 +264,14 @@ pub(crate) fn drill() -> Plan {
             action: ContainerAction::Kill,
         },
         lasts: kill,
+        occurrence: None,
     });
     plan.injections.push(Injection {
         id: name("bad-token"),
         cause: Cause::Step(name("bad-token")),
         act: Act::Hook(hooked),
         lasts: hook,
+        occurrence: None,
     });
     plan.drill = Some(Exercise {
         drill: Drill {

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::plans::{drill, experiment, name};
+use super::plans::{drill, experiment, name, shaped};
 use super::world::{Answer, World};
 use crate::engine::event::{Fact, Verdict};
 use crate::engine::input::{Input, TeamAct};
 use crate::engine::state::State;
+use crate::model::plan::Plan;
 
 #[derive(Debug, Clone)]
 enum Move {
@@ -32,9 +33,28 @@ fn moves() -> impl Strategy<Value = Move> {
         1 => Just(Move::Repeat),
         2 => (prop_oneof![Just("canary"), Just("gap")], any::<bool>()).prop_map(|(probe, well)| Move::Health(probe, well)),
         1 => Just(Move::Halt),
-        3 => (0_u8..4).prop_map(Move::Act),
+        3 => (0_u8..6).prop_map(Move::Act),
         1 => Just(Move::Lose),
         1 => any::<bool>().prop_map(Move::Crash),
+    ]
+}
+
+/// An experiment, a drill, one whose fault repeats, grows and is followed by a person, and a drill whose fault repeats.
+fn plans() -> impl Strategy<Value = Plan> {
+    let flapping = || {
+        let mut plan = shaped();
+        let exercise = drill().drill;
+        plan.drill = exercise.map(|mut exercise| {
+            exercise.drill.remedies[0].ends = vec![name("slow")];
+            exercise
+        });
+        plan
+    };
+    prop_oneof![
+        Just(experiment()),
+        Just(drill()),
+        Just(shaped()),
+        Just(flapping()),
     ]
 }
 
@@ -62,6 +82,7 @@ fn play(world: &mut World, step: &Move) {
                     remedy: name("failover"),
                 },
                 2 => TeamAct::Acknowledged,
+                3 => TeamAct::Continued { step: name("look") },
                 _ => TeamAct::Detected {
                     service: name("api"),
                     symptom: "log-ins fail".into(),
@@ -86,10 +107,10 @@ proptest! {
 
     #[test]
     fn any_sequence_of_inputs_ends_with_nothing_left(
-        is_drill in any::<bool>(),
+        plan in plans(),
         steps in prop::collection::vec(moves(), 0..120),
     ) {
-        let mut world = World::new(if is_drill { drill() } else { experiment() });
+        let mut world = World::new(plan);
         for step in &steps {
             play(&mut world, step);
             let replayed = State::replay(world.state().run().clone(), &world.log);
@@ -104,19 +125,20 @@ proptest! {
         prop_assert!(world.on.is_empty(), "left on: {:?}", world.on);
         prop_assert_eq!(world.state().ledger().open().count(), 0);
         prop_assert!(world.touched_without_record.is_empty());
+        prop_assert!(world.adjusted_while_off.is_empty());
         prop_assert!(world.log.iter().zip(1..).all(|(event, seq)| event.seq == seq));
     }
 
     #[test]
     fn what_cannot_be_undone_is_stuck_loudly_and_holds_up_nothing_else(
-        is_drill in any::<bool>(),
+        plan in plans(),
         steps in prop::collection::vec(moves(), 0..120),
         broken in prop::sample::subsequence(
-            vec!["slow", "kill", "bad-token", "remedy:failover#1", "remedy:failover#2"],
+            vec!["slow", "slow:1", "slow:2", "kill", "bad-token", "remedy:failover#1", "remedy:failover#2"],
             0..4,
         ),
     ) {
-        let mut world = World::new(if is_drill { drill() } else { experiment() });
+        let mut world = World::new(plan);
         for step in &steps {
             play(&mut world, step);
         }
@@ -142,10 +164,10 @@ proptest! {
 
     #[test]
     fn nothing_passes_that_was_not_observed(
-        is_drill in any::<bool>(),
+        plan in plans(),
         steps in prop::collection::vec(moves(), 0..120),
     ) {
-        let mut world = World::new(if is_drill { drill() } else { experiment() });
+        let mut world = World::new(plan);
         for step in &steps {
             play(&mut world, step);
         }
@@ -161,7 +183,11 @@ proptest! {
         for step in &steps {
             play(&mut world, step);
         }
-        for event in &world.log {
+        let mut shaped = World::new(shaped());
+        for step in &steps {
+            play(&mut shaped, step);
+        }
+        for event in world.log.iter().chain(&shaped.log) {
             let text = serde_json::to_string(event).expect("events serialise");
             let read: crate::engine::event::Event = serde_json::from_str(&text).expect("and read back");
             prop_assert_eq!(&read, event);

@@ -36,6 +36,9 @@ pub(super) struct World {
     /// Requests of a dead process that will still be carried out.
     pub(super) landing: Vec<(Stamp, InjectionId)>,
     pub(super) touched_without_record: Vec<InjectionId>,
+    /// How strong what has a ramp is.
+    pub(super) levels: BTreeMap<InjectionId, u32>,
+    pub(super) adjusted_while_off: Vec<InjectionId>,
     watches: Vec<Watch>,
     confirming: Option<Stamp>,
     disturbed: Option<Disturbance>,
@@ -63,6 +66,8 @@ impl World {
             on: BTreeSet::new(),
             landing: Vec::new(),
             touched_without_record: Vec::new(),
+            levels: BTreeMap::new(),
+            adjusted_while_off: Vec::new(),
             watches: Vec::new(),
             confirming: None,
             disturbed: None,
@@ -77,7 +82,11 @@ impl World {
         });
         world.watches = phase::tolerances(world.state())
             .into_iter()
-            .map(Watch::new)
+            .map(|tolerance| {
+                let plan = world.state().plan().expect("it is created");
+                let stops = phase::patience_of(plan, &tolerance.probe);
+                Watch::new(tolerance).stopping(stops)
+            })
             .collect();
         world
     }
@@ -136,6 +145,30 @@ impl World {
                     evidence: "read back".into(),
                 };
                 Outcome::Applied(if answer == Answer::Does {
+                    Ok(proof)
+                } else {
+                    Err("500".into())
+                })
+            }
+            EffectKind::Adjust(id) => {
+                let armed = self
+                    .state()
+                    .ledger()
+                    .armed(id)
+                    .expect("what is on is armed");
+                let level = armed.asked();
+                if !self.on.contains(id) {
+                    self.adjusted_while_off.push(id.clone());
+                }
+                if answer != Answer::Refuses {
+                    self.levels.insert(id.clone(), level);
+                }
+                let proof = AppliedProof {
+                    sent: self.now,
+                    effective: self.now,
+                    evidence: format!("level {level}"),
+                };
+                Outcome::Adjusted(if answer == Answer::Does {
                     Ok(proof)
                 } else {
                     Err("500".into())

@@ -171,6 +171,23 @@ impl<'a> Client<'a> {
         })
     }
 
+    /// Changes a toxic's attributes, toxicity and time to live. `patch` as [`Self::takes_patch`] said.
+    pub(super) async fn change_toxic(
+        &self,
+        proxy: &str,
+        name: &str,
+        patch: bool,
+        body: &Value,
+    ) -> Result<Outcome<()>, Failure> {
+        let method = if patch { "PATCH" } else { "POST" };
+        let path = toxic_path(proxy, name);
+        Ok(match self.ask(method, &path, Some(body)).await? {
+            Answer::Good(_) => Outcome::Done(()),
+            Answer::NotFound(absent) => absent.outcome(),
+            Answer::Conflict(why) => Outcome::Taken(why),
+        })
+    }
+
     /// Deletes a toxic.
     pub(super) async fn delete_toxic(
         &self,

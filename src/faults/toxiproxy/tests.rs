@@ -6,6 +6,7 @@ use super::super::proving::{
     Say, Scripted, Ticking, after_a_crash, arm, arm_until, clock, injection, link, run, say, stack,
 };
 use super::*;
+use crate::model::fault::Toxic;
 use crate::model::time::Millis;
 
 const VERSION: &str = r#"{"version": "2.12.0"}"#;
@@ -30,6 +31,7 @@ fn latency(link: &Link) -> Injection {
                 latency: Millis::seconds(2),
                 jitter: Millis::new(200),
             },
+            ramp: None,
         },
     )
 }

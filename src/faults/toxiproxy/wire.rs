@@ -6,7 +6,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::model::fault::{Stream, Toxic as Disturbance};
+use crate::model::fault::{Stream, Strength, Toxic as Disturbance};
 
 /// A proxy, as far as firedrill cares.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -38,31 +38,42 @@ pub(super) struct Wanted<'a> {
     pub(super) owner: &'a str,
     pub(super) ttl: u64,
     pub(super) stream: Stream,
-    pub(super) toxicity: f64,
-    pub(super) toxic: &'a Disturbance,
+    pub(super) strength: &'a Strength,
 }
 
 impl Wanted<'_> {
     pub(super) fn body(&self) -> Value {
         json!({
             "name": self.name,
-            "type": self.toxic.kind(),
+            "type": self.strength.toxic.kind(),
             "stream": self.stream.as_str(),
-            "toxicity": self.toxicity,
-            "attributes": attributes(self.toxic),
+            "toxicity": self.strength.toxicity,
+            "attributes": attributes(&self.strength.toxic),
             "owner": self.owner,
             "ttl": self.ttl,
         })
     }
 }
 
+/// What changes a toxic in its place. A toxicity that stays as it was strikes the same connections.
+pub(super) fn change(strength: &Strength, ttl: u64) -> Value {
+    json!({
+        "toxicity": strength.toxicity,
+        "attributes": attributes(&strength.toxic),
+        "ttl": ttl,
+    })
+}
+
+/// A toxic's attributes, in a line.
+pub(super) fn attributes_read(toxic: &Toxic) -> String {
+    let all = toxic.attributes.iter();
+    let all: Vec<String> = all.map(|(name, value)| format!("{name} {value}")).collect();
+    all.join(", ")
+}
+
 /// How what was read differs from what was wanted, if it does. Attributes that only the server knows are its own.
-pub(super) fn difference(
-    seen: &Toxic,
-    stream: Stream,
-    toxicity: f64,
-    toxic: &Disturbance,
-) -> Option<String> {
+pub(super) fn difference(seen: &Toxic, stream: Stream, strength: &Strength) -> Option<String> {
+    let Strength { toxic, toxicity } = strength;
     let differs = |what: &str, seen: &dyn std::fmt::Display, wanted: &dyn std::fmt::Display| {
         Some(format!("{what} is {seen}, expected {wanted}"))
     };
@@ -72,8 +83,8 @@ pub(super) fn difference(
     if seen.stream != stream.as_str() {
         return differs("stream", &seen.stream, &stream.as_str());
     }
-    if !alike(seen.toxicity, toxicity) {
-        return differs("toxicity", &seen.toxicity, &toxicity);
+    if !alike(seen.toxicity, *toxicity) {
+        return differs("toxicity", &seen.toxicity, toxicity);
     }
     for (name, wanted) in &attributes(toxic) {
         let read = seen.attributes.get(name).unwrap_or(&Value::Null);

@@ -107,6 +107,16 @@ pub(in crate::http) async fn start(
             )
             .with_findings(listed(&found)),
         })?;
+    if plan.stops_on_alerts() && services.hook_tokens.is_empty() {
+        return Err(Problem::unprocessable(
+            "hooks-off",
+            format!(
+                "`{}` stops on an alert, and no hook token is configured, so none would be taken in; hint: list one \
+                 under `tokens` in the server's configuration",
+                plan.name()
+            ),
+        ));
+    }
     // Followed before the start: its first event can't fall in between.
     let feed = services.supervisor.feed().follow();
     let handle = services

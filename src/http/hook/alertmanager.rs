@@ -21,9 +21,8 @@ use crate::engine::event::{self, Origin, Source};
 use crate::engine::input::Rejection;
 use crate::http::Services;
 use crate::http::problem::Problem;
-use crate::model::drill::Detection;
 use crate::model::ids::RunId;
-use crate::runtime::{ActError, RunHandle};
+use crate::runtime::ActError;
 use crate::store::signals::NewSignal;
 
 /// The name under which its signals are kept.
@@ -70,20 +69,6 @@ impl Alert {
             Status::Resolved => "resolved",
         };
         format!("{}/{}/{status}", self.fingerprint, self.starts_at)
-    }
-
-    fn matches(&self, run: &RunHandle) -> bool {
-        let rules = run
-            .plan()
-            .drill
-            .iter()
-            .flat_map(|exercise| &exercise.drill.detection);
-        rules.into_iter().any(|rule| match rule {
-            Detection::Alertmanager { labels } => labels
-                .iter()
-                .all(|(name, value)| self.labels.get(name) == Some(value)),
-            Detection::Human => false,
-        })
     }
 
     fn event(&self) -> event::Alert {
@@ -231,7 +216,7 @@ async fn take(services: &Services, alert: &Alert, raw: &[u8]) -> Result<Taken, P
         .map_err(|error| not_recorded(&error))?;
     let mut taken = None;
     for run in services.supervisor.live() {
-        if !alert.matches(&run) {
+        if !run.plan().awaits(&alert.labels) {
             continue;
         }
         // A repeat is forwarded, too: the first may have failed here, and the run knows what it has.

@@ -119,6 +119,9 @@ impl Fields {
                 text: self.text("text")?,
             },
             "resolved" => TeamAct::Resolved,
+            "continued" => TeamAct::Continued {
+                step: self.parsed("step")?,
+            },
             other => {
                 let other: String = other.chars().take(40).collect();
                 return Err(Problem::unprocessable(

@@ -4,11 +4,13 @@
 use serde::Serialize;
 
 use super::Badge;
+use super::time::Moment;
 use crate::engine::event::{Fact, Phase};
-use crate::engine::state::RemedyProgress;
+use crate::engine::state::{RemedyProgress, State};
 use crate::http::catalogue::Contents;
 use crate::http::reading::Reading;
 use crate::model::drill::Severity;
+use crate::model::fault::{Fault, Unconfirmed};
 use crate::model::plan::Exercise;
 use crate::model::runbook::{Expected, Milestone};
 
@@ -25,6 +27,8 @@ pub(in crate::http) struct Acts {
     pub(in crate::http) channels: Vec<String>,
     pub(in crate::http) snippets: Vec<Snippet>,
     pub(in crate::http) remedies: Vec<RemedyLine>,
+    /// The steps that wait for exercise staff; in a drill nobody else is shown them.
+    pub(in crate::http) pauses: Vec<PauseLine>,
     pub(in crate::http) acknowledged: bool,
     pub(in crate::http) resolved: bool,
 }
@@ -61,9 +65,19 @@ pub(in crate::http) struct RemedyLine {
     pub(in crate::http) progress: Option<Badge>,
 }
 
+/// A step that waits for a person.
+#[derive(Debug, Serialize)]
+pub(in crate::http) struct PauseLine {
+    pub(in crate::http) step: String,
+    pub(in crate::http) text: String,
+    /// What happens by itself, and when.
+    pub(in crate::http) otherwise: &'static str,
+    pub(in crate::http) until: Moment,
+}
+
 impl Acts {
-    /// What can be done about a run now.
-    pub(in crate::http) fn new(reading: &Reading, contents: &Contents) -> Self {
+    /// What can be done about a run now. `staff` are asked what responders must not know.
+    pub(in crate::http) fn new(reading: &Reading, contents: &Contents, staff: bool) -> Self {
         let state = &reading.state;
         let plan = state.plan();
         let exercise = plan.and_then(|plan| plan.drill.as_ref());
@@ -71,7 +85,8 @@ impl Acts {
         let has =
             |wanted: fn(&Fact) -> bool| reading.events.iter().any(|event| wanted(&event.fact));
         let mut causes = contents.causes();
-        causes.extend(state.steps().iter().map(|step| step.id.to_string()));
+        let faults = state.steps().iter().filter(|step| !step.is_pause());
+        causes.extend(faults.map(|step| step.id.to_string()));
         causes.sort();
         causes.dedup();
         Self {
@@ -102,10 +117,34 @@ impl Acts {
             remedies: exercise
                 .map(|exercise| remedies(reading, exercise))
                 .unwrap_or_default(),
+            pauses: if staff || exercise.is_none() {
+                pauses(state)
+            } else {
+                Vec::new()
+            },
             acknowledged: has(|fact| matches!(fact, Fact::Acknowledged)),
             resolved: has(|fact| matches!(fact, Fact::Resolved)),
         }
     }
+}
+
+fn pauses(state: &State) -> Vec<PauseLine> {
+    let lines = state.pauses().filter_map(|(id, until)| {
+        let step = state.steps().iter().find(|step| step.id == *id)?;
+        let Fault::Confirm(confirm) = &step.fault else {
+            return None;
+        };
+        Some(PauseLine {
+            step: id.to_string(),
+            text: confirm.text.clone(),
+            otherwise: match confirm.then {
+                Unconfirmed::Abort => "the run is aborted",
+                Unconfirmed::Continue => "it goes on",
+            },
+            until: until.into(),
+        })
+    });
+    lines.collect()
 }
 
 /// The usual channels, and those the runbook names.

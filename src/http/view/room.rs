@@ -200,7 +200,7 @@ impl Room {
             },
             roles: exercise.map(|_| roles(reading, &name)).unwrap_or_default(),
             messages,
-            acts: live.then(|| Acts::new(reading, around.contents)),
+            acts: live.then(|| Acts::new(reading, around.contents, sight.all)),
             runbook: exercise.map(|exercise| markdown::html(&exercise.runbook.body)),
         }
     }

@@ -62,6 +62,13 @@ impl Sight {
 
 /// Whether a fault, a probe or nothing but people is told by an event: what a hidden room leaves out.
 pub(in crate::http) fn is_told(event: &Event, tone: Tone, shown: Shown) -> bool {
+    // What staff are asked is told to staff, who see the faults.
+    if matches!(
+        event.fact,
+        Fact::PauseBegan { .. } | Fact::PauseEnded { .. }
+    ) {
+        return shown.faults;
+    }
     match tone {
         Tone::People | Tone::Alarm => true,
         Tone::Run => {

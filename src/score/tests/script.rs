@@ -89,6 +89,7 @@ fn injection(id: &str, act: Act) -> Injection {
         lasts: Lasts::UntilRemedied {
             at_most: Millis::seconds(3600),
         },
+        occurrence: None,
     }
 }
 
@@ -167,6 +168,7 @@ pub(super) fn experiment() -> Plan {
                         latency: Millis::seconds(2),
                         jitter: Millis::ZERO,
                     },
+                    ramp: None,
                 },
             ),
             injection(

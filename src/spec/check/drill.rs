@@ -9,6 +9,7 @@ use crate::model::ids::{RemedyId, RunbookName, StepId};
 use crate::model::schedule::Schedule;
 use crate::model::stack::Stack;
 use crate::model::team::Role;
+use crate::spec::check::alert::{self, ALERT};
 use crate::spec::check::call::{self, CALL, CALL_KEYS, CAPTURE, COMMAND};
 use crate::spec::check::ground;
 use crate::spec::check::refer;
@@ -18,10 +19,10 @@ use crate::spec::check::view::View;
 use crate::spec::code::Code;
 use crate::spec::findings::Sink;
 use crate::spec::form::{
-    DURATION, Form, Keys, Object, PERCENT, Rule, SOME_DURATION, defaulted, later, later_variant,
+    DURATION, Form, Object, PERCENT, Rule, SOME_DURATION, defaulted, later, later_variant,
     optional, required, variant,
 };
-use crate::spec::tree::{Kind, Node};
+use crate::spec::tree::Node;
 
 /// A responder's role.
 pub(crate) const ROLE: Form = Form::Word(&[
@@ -136,7 +137,7 @@ static DETECTION: Form = Form::Either(&[
         &[
             variant(
                 "alertmanager",
-                Form::Map(Keys::Text, &Form::Free),
+                ALERT,
                 "An Alertmanager alert that carries these labels.",
             ),
             later_variant("pagerduty", "A PagerDuty incident."),
@@ -224,18 +225,7 @@ pub(crate) fn read(root: &Node, runbook: Option<&RunbookName>, sink: &mut Sink) 
     let view = View::new(root, &DRILL);
     let remedies = remedies(view.items("remedies"), sink);
     for item in view.items("detection") {
-        // No label at all would take any alert for a detection.
-        if let Some(entry) = item
-            .entry("alertmanager")
-            .filter(|entry| entry.value.entries().is_empty())
-            && matches!(entry.value.kind, Kind::Map(_))
-        {
-            sink.error(
-                Code::WrongLength,
-                entry.span,
-                "expected at least 1 label here, found 0",
-            );
-        }
+        alert::some_label(item, sink);
     }
     let detection: Option<Vec<_>> = view.items("detection").iter().map(detection).collect();
     let injects: Option<Vec<_>> = view.items("injects").iter().map(inject).collect();
@@ -280,12 +270,9 @@ fn detection(node: &Node) -> Option<Detection> {
     if node.text() == Some("human") {
         return Some(Detection::Human);
     }
-    let labels = node.get("alertmanager")?.entries();
-    let labels: Option<_> = labels
-        .iter()
-        .map(|entry| Some((entry.key.to_string(), entry.value.text()?.to_owned())))
-        .collect();
-    Some(Detection::Alertmanager { labels: labels? })
+    Some(Detection::Alertmanager {
+        labels: alert::labels(node)?,
+    })
 }
 
 fn inject(node: &Node) -> Option<Inject> {
@@ -358,7 +345,10 @@ fn remedy(item: &Node, sink: &mut Sink) -> Option<Remedy> {
 /// What a drill says about its experiment and its stack.
 pub(crate) fn against(root: &Node, stack: &Stack, experiment: &Experiment, sink: &mut Sink) {
     let view = View::new(root, &DRILL);
-    let known = || experiment.method.iter().map(|step| step.id.as_str());
+    let known = || {
+        let faults = experiment.method.iter().filter(|step| !step.is_pause());
+        faults.map(|step| step.id.as_str())
+    };
     let mut ended: BTreeSet<&str> = BTreeSet::new();
     for remedy in view.items("remedies") {
         for node in View::new(remedy, &REMEDY).items("ends") {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::experiment::{Experiment, Limits, Recovery, StopCondition};
+use crate::model::experiment::{Experiment, Limits, Recovery};
 use crate::model::fault::{Start, Step};
 use crate::model::ids::StepId;
 use crate::model::stack::Stack;
@@ -10,9 +10,9 @@ use crate::spec::check::during::refutable;
 use crate::spec::check::fault::{self, Placed};
 use crate::spec::check::ground;
 use crate::spec::check::probe::{self, TOLERANCE};
-use crate::spec::check::refer;
 use crate::spec::check::stack::HEAD;
 use crate::spec::check::step::STEP;
+use crate::spec::check::stop::{self, STOP};
 use crate::spec::check::view::View;
 use crate::spec::check::window::{Window, windows};
 use crate::spec::code::Code;
@@ -52,7 +52,8 @@ pub(crate) static EXPERIMENT: Object = Object {
             optional(
                 "stop_when",
                 Form::List(&Form::Object(&STOP), 0, 1_000),
-                "What ends the run at once.",
+                "What ends the run at once. Probes and questions count from the beginning of the method to the end of \
+                 observation, alerts from the run's beginning on.",
             ),
             optional("limits", Form::Object(&LIMITS), "How far it may go."),
             optional(
@@ -62,20 +63,6 @@ pub(crate) static EXPERIMENT: Object = Object {
             ),
         ],
     ],
-    rules: &[],
-};
-
-static STOP: Object = Object {
-    what: "a stop condition",
-    about: "A probe that has failed for this long ends the run as aborted.",
-    groups: &[&[
-        required("probe", Form::Name, "A probe of the stack."),
-        required(
-            "fails_for",
-            DURATION,
-            "Counted from the first failing sample.",
-        ),
-    ]],
     rules: &[],
 };
 
@@ -133,7 +120,7 @@ pub(crate) fn read(root: &Node, stack: Option<&Stack>, sink: &mut Sink) -> Optio
     let recovery = recovered(recovery, sink);
     let steady_state = probe::tolerances(view.items("steady_state"), stack, sink);
     let during = probe::tolerances(view.items("during"), stack, sink);
-    let stop_when = stops(view.items("stop_when"), stack, sink);
+    let stop_when = stop::read(view.items("stop_when"), stack, sink);
     let steps = fault::steps(view.items("method"), stack, sink);
     if let Some(stack) = stack {
         for hook in view
@@ -190,22 +177,6 @@ fn recovered(view: View<'_>, sink: &mut Sink) -> Option<Recovery> {
     Some(recovery)
 }
 
-fn stops(items: &[Node], stack: Option<&Stack>, sink: &mut Sink) -> Option<Vec<StopCondition>> {
-    let mut all = Vec::new();
-    let mut whole = true;
-    for item in items {
-        let view = View::new(item, &STOP);
-        if let Some(stack) = stack {
-            refer::probe(view, "probe", stack, sink);
-        }
-        match (view.read("probe"), view.read("fails_for")) {
-            (Some(probe), Some(fails_for)) => all.push(StopCondition { probe, fails_for }),
-            _ => whole = false,
-        }
-    }
-    whole.then_some(all)
-}
-
 /// Steps that wait for each other never begin. Each is reported at its `after`.
 fn cycles(steps: &[Placed<'_>], sink: &mut Sink) {
     let waits: BTreeMap<&StepId, &StepId> = steps
@@ -258,7 +229,7 @@ fn within_duration(steps: &[Placed<'_>], limits: Limits, view: View<'_>, sink: &
             continue;
         }
         let body = placed.body;
-        let span = ["for", "at_most"]
+        let span = ["repeat", "for", "at_most"]
             .iter()
             .find_map(|key| body.get(key))
             .map_or(placed.key, |node| node.span);

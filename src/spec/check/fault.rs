@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 
 use crate::model::fault::{
-    ContainerAction, Direction, Fault, Hook, Lasts, PartitionMode, Start, Step, Toxic,
+    Confirm, ContainerAction, Direction, Fault, Hook, Lasts, PartitionMode, Repeat, Start, Step,
+    Strength, Toxic, Unconfirmed,
 };
 use crate::model::ids::{ProxyName, ServiceName, StepId};
 use crate::model::stack::Stack;
 use crate::model::time::Millis;
 use crate::spec::check::call;
+use crate::spec::check::ramp;
 use crate::spec::check::refer;
 use crate::spec::check::scalar::microseconds;
 use crate::spec::check::shape::head;
@@ -106,6 +108,7 @@ fn step<'a>(
     let view = View::new(&entry.value, form_of(name)?);
     let start = start(view, ids, sink);
     let lasts = lasts(view, name, sink);
+    let repeat = repeat(view, lasts, sink);
     let fault = match name {
         "down" => down(view, stack, sink),
         "partition" => partition(view, stack, sink),
@@ -114,7 +117,8 @@ fn step<'a>(
         "pause" => container(view, ContainerAction::Pause, entry.span, stack, sink),
         "restart" => container(view, ContainerAction::Restart, entry.span, stack, sink),
         "hook" => hook(view, sink),
-        _ => toxic(name, view, stack, sink),
+        "confirm" => confirm(view),
+        _ => toxic(name, view, lasts, stack, sink),
     };
     Some(Placed {
         step: Step {
@@ -122,6 +126,7 @@ fn step<'a>(
             fault: fault?,
             start: start?,
             lasts: lasts?,
+            repeat: repeat?,
         },
         key: head(item),
         body: &entry.value,
@@ -129,7 +134,7 @@ fn step<'a>(
 }
 
 /// The form of a fault by its name.
-fn form_of(name: &str) -> Option<&'static Object> {
+pub(crate) fn form_of(name: &str) -> Option<&'static Object> {
     let Form::Choice(_, variants) = &STEP else {
         return None;
     };
@@ -167,6 +172,9 @@ fn start(view: View<'_>, ids: &[Option<StepId>], sink: &mut Sink) -> Option<Star
 }
 
 fn lasts(view: View<'_>, name: &str, sink: &mut Sink) -> Option<Lasts> {
+    if name == "confirm" {
+        return view.read("at_most").map(Lasts::For);
+    }
     if view.value("until").is_some() {
         return Some(Lasts::UntilRemedied {
             at_most: view.read("at_most")?,
@@ -188,6 +196,35 @@ fn lasts(view: View<'_>, name: &str, sink: &mut Sink) -> Option<Lasts> {
     Some(Lasts::For(length))
 }
 
+/// How often it happens. Where an occurrence outlasts the time to the next, both would be on at once.
+fn repeat(view: View<'_>, lasts: Option<Lasts>, sink: &mut Sink) -> Option<Option<Repeat>> {
+    if view.object.field("repeat").is_none() || view.value("repeat").is_none() {
+        return Some(None);
+    }
+    let (times, every) = (view.integer("repeat")?, view.read::<Millis>("every")?);
+    if let Some(Lasts::For(length)) = lasts
+        && every < length
+    {
+        sink.error(
+            Code::OutOfRange,
+            view.span("every").unwrap_or_default(),
+            format!("a step that lasts {length} can't begin again after {every}"),
+        )
+        .with_hint("`every` counts from one beginning to the next: it is at least `for`");
+    }
+    Some(Some(Repeat { times, every }))
+}
+
+fn confirm(view: View<'_>) -> Option<Fault> {
+    Some(Fault::Confirm(Confirm {
+        text: view.text("text")?.to_owned(),
+        then: match view.text("then")? {
+            "continue" => Unconfirmed::Continue,
+            _ => Unconfirmed::Abort,
+        },
+    }))
+}
+
 /// The link's proxy, resolved on the stack where it is known.
 fn proxy(view: View<'_>, stack: Option<&Stack>, sink: &mut Sink) -> Option<ProxyName> {
     let node = view.value("link")?;
@@ -207,7 +244,13 @@ fn no_toxiproxy(span: Span, sink: &mut Sink) {
     .with_hint("add `toxiproxy: {embedded: true}` to the stack, or the `url` of a server");
 }
 
-fn toxic(name: &str, view: View<'_>, stack: Option<&Stack>, sink: &mut Sink) -> Option<Fault> {
+fn toxic(
+    name: &str,
+    view: View<'_>,
+    lasts: Option<Lasts>,
+    stack: Option<&Stack>,
+    sink: &mut Sink,
+) -> Option<Fault> {
     let link = proxy(view, stack, sink);
     let toxic = match name {
         "latency" => Toxic::Latency {
@@ -236,6 +279,14 @@ fn toxic(name: &str, view: View<'_>, stack: Option<&Stack>, sink: &mut Sink) -> 
         },
         _ => return None,
     };
+    let full = Strength {
+        toxic,
+        toxicity: view.number("toxicity")?,
+    };
+    let ramp = match view.object.field("ramp").and_then(|_| view.value("ramp")) {
+        Some(node) => Some(ramp::read(node, name, full, lasts, sink)?),
+        None => None,
+    };
     Some(Fault::Toxic {
         link: link?,
         direction: match view.text("direction")? {
@@ -244,8 +295,9 @@ fn toxic(name: &str, view: View<'_>, stack: Option<&Stack>, sink: &mut Sink) -> 
             "both" => Direction::Both,
             _ => return None,
         },
-        toxicity: view.number("toxicity")?,
+        toxicity: full.toxicity,
         toxic,
+        ramp,
     })
 }
 

@@ -96,7 +96,7 @@ static READING: Object = Object {
     rules: &[],
 };
 
-static PROMETHEUS: Object = Object {
+pub(crate) static PROMETHEUS: Object = Object {
     what: "a Prometheus question",
     about: "An instant query.",
     groups: &[&[
@@ -129,21 +129,31 @@ pub(crate) static TOLERANCE: Object = Object {
 };
 
 pub(crate) fn read(entry: &Entry, sink: &mut Sink) -> Option<Probe> {
-    let view = View::new(&entry.value, &PROBE);
+    question(entry.key.parse().ok()?, &entry.value, entry.span, sink)
+}
+
+/// A question and its expectation, under whatever name. `anchor` is where to point for what is missing.
+pub(crate) fn question(
+    name: ProbeName,
+    node: &Node,
+    anchor: Span,
+    sink: &mut Sink,
+) -> Option<Probe> {
+    let view = View::new(node, &PROBE);
     let ask = ask(view, sink);
     let of = match &ask {
         Some((_, of)) => *of,
         None => return None,
     };
-    let expect = match entry.value.entry("expect") {
+    let expect = match node.entry("expect") {
         Some(expect) => call::expect(&expect.value, expect.span, of, sink)?,
         None if matches!(of, Asked::Difference | Asked::Prometheus) => {
-            call::expect(&Node::empty(), entry.span, of, sink)?
+            call::expect(&Node::empty(), anchor, of, sink)?
         }
         None => of.default_expectation(),
     };
     Some(Probe {
-        name: entry.key.parse().ok()?,
+        name,
         ask: ask?.0,
         expect,
         every: view.read("every")?,

@@ -103,7 +103,10 @@ pub(crate) fn against(
             known_in(node, Code::UnknownRemedy, "remedy", known, drill, sink);
         }
         if let Some(node) = line.value("is") {
-            let known = || experiment.method.iter().map(|step| step.id.as_str());
+            let known = || {
+                let faults = experiment.method.iter().filter(|step| !step.is_pause());
+                faults.map(|step| step.id.as_str())
+            };
             known_in(node, Code::UnknownStep, "step", known, drill, sink);
         }
         if let Some(node) = line.value("probe") {

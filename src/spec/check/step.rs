@@ -73,6 +73,11 @@ pub(crate) const STEP: Form = Form::Choice(
             "A container restarts once.",
         ),
         variant(
+            "confirm",
+            Form::Object(&CONFIRM),
+            "The method waits for a person; nothing is disturbed.",
+        ),
+        variant(
             "hook",
             Form::Object(&HOOK),
             "Calls or programs of your own.",
@@ -84,24 +89,29 @@ pub(crate) const STEP: Form = Form::Choice(
     ],
 );
 
+const ID: Field = optional(
+    "id",
+    Form::Name,
+    "Unique in this experiment; the fault's name when absent.",
+);
+const AT: Field = optional(
+    "at",
+    DURATION,
+    "When it begins, counted from the start of the method; 0s when absent.",
+);
+const AFTER: Field = optional("after", Form::Name, "The step whose end it waits for.");
+const WAIT: Field = optional(
+    "wait",
+    DURATION,
+    "How long after that step's end it begins; 0s when absent.",
+);
+
 /// When a step begins and ends.
 pub(crate) static TIMING: &[Field] = &[
-    optional(
-        "id",
-        Form::Name,
-        "Unique in this experiment; the fault's name when absent.",
-    ),
-    optional(
-        "at",
-        DURATION,
-        "When it begins, counted from the start of the method; 0s when absent.",
-    ),
-    optional("after", Form::Name, "The step whose end it waits for."),
-    optional(
-        "wait",
-        DURATION,
-        "How long after that step's end it begins; 0s when absent.",
-    ),
+    ID,
+    AT,
+    AFTER,
+    WAIT,
     optional("for", DURATION, "How long it lasts."),
     optional(
         "until",
@@ -112,6 +122,16 @@ pub(crate) static TIMING: &[Field] = &[
         "at_most",
         SOME_DURATION,
         "With `until: remedied`: the deadline.",
+    ),
+    optional(
+        "repeat",
+        Form::Integer(2, 1_000),
+        "How often it happens; once when absent.",
+    ),
+    optional(
+        "every",
+        SOME_DURATION,
+        "With `repeat`: from one beginning to the next, at least as long as `for`.",
     ),
 ];
 
@@ -150,6 +170,15 @@ pub(crate) const LASTING: &[Rule] = &[
     Rule::ExactlyOne(&["for", "until"]),
     Rule::Needs("until", "at_most"),
     Rule::Needs("at_most", "until"),
+    Rule::AtMostOne(&["repeat", "until"]),
+    Rule::Needs("repeat", "every"),
+    Rule::Needs("every", "repeat"),
+];
+
+/// What must hold between the beginnings of a step.
+const BEGINNING: &[Rule] = &[
+    Rule::AtMostOne(&["at", "after"]),
+    Rule::Needs("wait", "after"),
 ];
 
 const MOMENTARY: &[Rule] = &[
@@ -158,7 +187,136 @@ const MOMENTARY: &[Rule] = &[
     Rule::AtMostOne(&["for", "until"]),
     Rule::Needs("until", "at_most"),
     Rule::Needs("at_most", "until"),
+    Rule::AtMostOne(&["repeat", "until"]),
+    Rule::Needs("repeat", "every"),
+    Rule::Needs("every", "repeat"),
 ];
+
+const RAMP: &str = "How it grows to this, in equal steps; at once when absent.";
+const RATE: Form = Form::Integer(1, 1_000_000_000);
+
+/// When a ramp arrives.
+static RAMPING: &[Field] = &[
+    required(
+        "over",
+        SOME_DURATION,
+        "From its taking effect to its full strength; shorter than the step lasts.",
+    ),
+    required(
+        "steps",
+        Form::Integer(1, 1_000),
+        "In how many steps, the last of which is the full strength; each at least 100 ms long.",
+    ),
+];
+
+/// The share of connections that a ramp begins with.
+const FROM_TOXICITY: Field = optional(
+    "toxicity",
+    SOME_SHARE,
+    "The share of connections it hits at first; the step's when absent.",
+);
+
+static LATENCY_RAMP: Object = Object {
+    what: "a ramp of a latency",
+    about: "The delay grows in its place: the toxic is changed and read back, and never removed in between.",
+    groups: &[
+        &[required(
+            "from",
+            Form::Either(&[DURATION, Form::Object(&LATENCY_FROM)]),
+            "What it begins with: the delay, or a map of what grows.",
+        )],
+        RAMPING,
+    ],
+    rules: &[],
+};
+
+static LATENCY_FROM: Object = Object {
+    what: "the beginning of a latency's ramp",
+    about: "What grows, and what it begins with; the rest is as the step says.",
+    groups: &[&[
+        optional("latency", DURATION, "The delay at first."),
+        optional("jitter", DURATION, "How far it varies at first."),
+        FROM_TOXICITY,
+    ]],
+    rules: &[Rule::AtLeastOne(&["latency", "jitter", "toxicity"])],
+};
+
+static BANDWIDTH_RAMP: Object = Object {
+    what: "a ramp of a bandwidth",
+    about: "The rate changes in its place: the toxic is changed and read back, and never removed in between.",
+    groups: &[
+        &[required(
+            "from",
+            Form::Either(&[RATE, Form::Object(&BANDWIDTH_FROM)]),
+            "What it begins with: the rate in KB/s, or a map of what grows.",
+        )],
+        RAMPING,
+    ],
+    rules: &[],
+};
+
+static BANDWIDTH_FROM: Object = Object {
+    what: "the beginning of a bandwidth's ramp",
+    about: "What changes, and what it begins with; the rest is as the step says.",
+    groups: &[&[
+        optional("rate", RATE, "The rate at first, in KB/s."),
+        FROM_TOXICITY,
+    ]],
+    rules: &[Rule::AtLeastOne(&["rate", "toxicity"])],
+};
+
+static PACKET_LOSS_RAMP: Object = Object {
+    what: "a ramp of a packet loss",
+    about: "The share grows in its place: the toxic is changed and read back, and never removed in between.",
+    groups: &[
+        &[required(
+            "from",
+            Form::Either(&[SHARE, Form::Object(&PACKET_LOSS_FROM)]),
+            "What it begins with: the share lost, or a map of what grows.",
+        )],
+        RAMPING,
+    ],
+    rules: &[],
+};
+
+static PACKET_LOSS_FROM: Object = Object {
+    what: "the beginning of a packet loss's ramp",
+    about: "What grows, and what it begins with; the rest is as the step says.",
+    groups: &[&[
+        optional("loss_rate", SHARE, "The share lost at first."),
+        optional(
+            "correlation",
+            SHARE,
+            "How much a loss makes the next more likely at first.",
+        ),
+        FROM_TOXICITY,
+    ]],
+    rules: &[Rule::AtLeastOne(&["loss_rate", "correlation", "toxicity"])],
+};
+
+static CONFIRM: Object = Object {
+    what: "a confirm step",
+    about: "The method waits for a person: steps that say `after` it begin once somebody has continued, in the run room, \
+            through the API, or with Enter where `firedrill run` has a terminal.",
+    groups: &[&[
+        ID,
+        AT,
+        AFTER,
+        WAIT,
+        required("text", Form::Text, "What the person is asked to do."),
+        required("at_most", SOME_DURATION, "How long it waits."),
+        defaulted(
+            "then",
+            Form::Word(&[
+                ("abort", "The run is aborted."),
+                ("continue", "The method goes on."),
+            ]),
+            "abort",
+            "What happens where nobody has continued by then.",
+        ),
+    ]],
+    rules: BEGINNING,
+};
 
 static LATENCY: Object = Object {
     what: "a latency step",
@@ -169,6 +327,7 @@ static LATENCY: Object = Object {
         &[
             required("latency", DURATION, "The delay."),
             defaulted("jitter", DURATION, "0s", "How far it varies either way."),
+            optional("ramp", Form::Object(&LATENCY_RAMP), RAMP),
         ],
     ],
     rules: LASTING,
@@ -180,7 +339,10 @@ static BANDWIDTH: Object = Object {
     groups: &[
         TIMING,
         LINKED,
-        &[required("rate", Form::Integer(1, 1_000_000_000), "KB/s.")],
+        &[
+            required("rate", RATE, "KB/s."),
+            optional("ramp", Form::Object(&BANDWIDTH_RAMP), RAMP),
+        ],
     ],
     rules: LASTING,
 };
@@ -282,6 +444,7 @@ static PACKET_LOSS: Object = Object {
                 "0",
                 "How much a loss makes the next more likely.",
             ),
+            optional("ramp", Form::Object(&PACKET_LOSS_RAMP), RAMP),
         ],
     ],
     rules: LASTING,

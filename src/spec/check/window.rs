@@ -1,12 +1,13 @@
 //! When steps can be on, as far as it can be told before they run.
 //!
 //! A step that waits for another begins when that one *has ended and been undone*; the time the undoing takes is
-//! unknown and counted as none. A step that lasts `until: remedied` may end at any time up to its deadline, so what
-//! waits for it has no fixed beginning.
+//! unknown and counted as none. A step that lasts `until: remedied`, or that waits for a person, may end at any time up to
+//! its deadline, so what waits for it has no fixed beginning. A step that repeats lasts from the beginning of its first
+//! occurrence to the end of its last; what is on meanwhile is told by the windows of its occurrences.
 
 use std::collections::BTreeMap;
 
-use crate::model::fault::{Lasts, Start, Step};
+use crate::model::fault::{Start, Step};
 use crate::model::ids::StepId;
 use crate::model::time::Millis;
 
@@ -22,6 +23,17 @@ pub(crate) struct Window {
 }
 
 impl Window {
+    /// The window of one occurrence of a step, given the window of all.
+    pub(crate) fn of(self, step: &Step, nth: u32) -> Self {
+        let offset = step.offset(nth);
+        let latest_start = plus(self.latest_start, offset);
+        Self {
+            earliest_start: plus(self.earliest_start, offset),
+            latest_start,
+            latest_end: plus(latest_start, step.lasts.deadline()),
+        }
+    }
+
     /// Whether it is known when it begins.
     pub(crate) fn is_fixed(self) -> bool {
         self.earliest_start == self.latest_start
@@ -67,7 +79,7 @@ pub(crate) fn windows(steps: &[&Step]) -> Vec<Option<Window>> {
                     None => continue,
                 },
             };
-            let latest_end = plus(latest, step.lasts.deadline());
+            let latest_end = plus(latest, step.whole());
             let window = Window {
                 earliest_start: earliest,
                 latest_start: latest,
@@ -89,10 +101,17 @@ pub(crate) fn windows(steps: &[&Step]) -> Vec<Option<Window>> {
 /// The longest time in which faults are on without a break; steps that overlap or follow each other count together.
 /// What may end early counts with its deadline. `None` without steps, or where one never begins.
 pub(crate) fn longest_stretch(steps: &[&Step]) -> Option<Millis> {
-    let mut on: Vec<(Millis, Millis)> = windows(steps)
-        .into_iter()
-        .map(|window| window.map(|window| (window.latest_start, window.latest_end)))
-        .collect::<Option<_>>()?;
+    let mut on: Vec<(Millis, Millis)> = Vec::new();
+    for (step, window) in steps.iter().zip(windows(steps)) {
+        let window = window?;
+        if step.is_pause() {
+            continue;
+        }
+        for nth in 1..=step.times() {
+            let occurrence = window.of(step, nth);
+            on.push((occurrence.latest_start, occurrence.latest_end));
+        }
+    }
     on.sort_unstable();
     let mut stretches: Vec<(Millis, Millis)> = Vec::new();
     for (start, end) in on {
@@ -108,14 +127,12 @@ pub(crate) fn longest_stretch(steps: &[&Step]) -> Option<Millis> {
 }
 
 fn ends_early(steps: &[&Step], id: &StepId) -> bool {
-    steps
-        .iter()
-        .any(|step| step.id == *id && matches!(step.lasts, Lasts::UntilRemedied { .. }))
+    steps.iter().any(|step| step.id == *id && step.ends_early())
 }
 
 fn length(steps: &[&Step], id: &StepId) -> Millis {
     steps
         .iter()
         .find(|step| step.id == *id)
-        .map_or(Millis::ZERO, |step| step.lasts.deadline())
+        .map_or(Millis::ZERO, |step| step.whole())
 }

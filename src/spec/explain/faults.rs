@@ -1,7 +1,10 @@
 //! Faults in words: when each begins, what it does to which target, and how it is undone.
 
 use super::{Page, call, captured, expected};
-use crate::model::fault::{Act, Cause, ContainerAction, Injection, Lasts, Start, Stream, Toxic};
+use crate::model::fault::{
+    Act, Cause, ContainerAction, Fault, Injection, Lasts, Repeat, Start, Step, Stream, Toxic,
+    Unconfirmed,
+};
 use crate::model::plan::Plan;
 use crate::model::stack::{ContainerSelector, Link};
 
@@ -13,12 +16,20 @@ pub(super) fn timeline(page: &mut Page, plan: &Plan) {
     for step in &plan.experiment.method {
         page.line(
             2,
-            &format!("{} {}, {}", step.id, begins(&step.start), lasts(step.lasts)),
+            &format!("{} {}, {}", step.id, begins(&step.start), length(step)),
         );
+        if let Fault::Confirm(confirm) = &step.fault {
+            page.entry(4, 8, "asks", &confirm.text);
+            let then = match confirm.then {
+                Unconfirmed::Abort => "the run is aborted",
+                Unconfirmed::Continue => "it goes on",
+            };
+            page.entry(4, 8, "else", &format!("where nobody continues, {then}"));
+        }
         let own = plan
             .injections
             .iter()
-            .filter(|one| one.cause == Cause::Step(step.id.clone()));
+            .filter(|one| one.cause == Cause::Step(step.id.clone()) && one.nth() == 1);
         for injection in own {
             target(page, injection);
         }
@@ -30,6 +41,21 @@ fn begins(start: &Start) -> String {
         Start::At(at) => format!("at {at}"),
         Start::After { step, wait } if wait.get() == 0 => format!("after {step}"),
         Start::After { step, wait } => format!("{wait} after {step}"),
+    }
+}
+
+fn length(step: &Step) -> String {
+    let once = lasts(step.lasts);
+    match step.repeat {
+        _ if step.is_pause() => format!(
+            "until a person continues, at most {}",
+            step.lasts.deadline()
+        ),
+        Some(Repeat { times, every }) => format!(
+            "{once}, {times} times, {every} from one beginning to the next: over after {}",
+            step.whole()
+        ),
+        None => once,
     }
 }
 
@@ -49,6 +75,7 @@ fn target(page: &mut Page, injection: &Injection) {
             stream,
             toxicity,
             toxic,
+            ramp,
         } => {
             let share = if (*toxicity - 1.0).abs() < f64::EPSILON {
                 "every connection".to_owned()
@@ -63,6 +90,27 @@ fn target(page: &mut Page, injection: &Injection) {
                 "does",
                 format!("{}, from {way}, on {share}", toxic_words(toxic)),
             ));
+            if let Some(ramp) = ramp {
+                let share = ramp.from.toxicity;
+                let share = if share.to_bits() == toxicity.to_bits() {
+                    String::new()
+                } else {
+                    format!(", on {}% of connections", share * 100.0)
+                };
+                rows.push((
+                    "grows",
+                    format!(
+                        "at first {}{share}; in its place to that in {} over {}",
+                        toxic_words(&ramp.from.toxic),
+                        if ramp.steps == 1 {
+                            "1 step".to_owned()
+                        } else {
+                            format!("{} steps", ramp.steps)
+                        },
+                        ramp.over
+                    ),
+                ));
+            }
             rows.push(("link", wire(link)));
             format!(
                 "the {} toxic is deleted from the {} of {}",

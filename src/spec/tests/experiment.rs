@@ -34,6 +34,7 @@ limits: {services: 3, duration: 10m}
                     stream,
                     toxicity,
                     toxic,
+                    ..
                 } => {
                     format!("{:?} on {} {stream:?} {toxicity}", toxic, link.proxy)
                 }

@@ -301,6 +301,7 @@ fn injection(id: &str, act: Act) -> Injection {
         cause: Cause::Step("step".parse().expect("a name")),
         act,
         lasts: Lasts::For(Millis::seconds(60)),
+        occurrence: None,
     }
 }
 
