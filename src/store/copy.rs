@@ -128,8 +128,8 @@ mod tests {
         let copy = Copy::make(&folder.path).expect("there is a place for it");
         let path = copy.path().to_owned();
         let copied = Database::open(&path).await.expect("it opens");
-        assert_eq!(copied.unfinished().await.expect("asked"), [run.clone()]);
         assert_eq!(copied.load(&run).await.expect("it is whole"), events);
+        assert_eq!(copied.unfinished().await.expect("asked"), [run]);
         copied.close().await.expect("it closes");
         drop(copy);
         assert!(!path.exists());
