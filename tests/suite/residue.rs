@@ -294,20 +294,15 @@ fn an_undo_keeps_its_bar() {
         }
         let file = lane.experiment(&kind, "60s");
         let before = lane.snapshot();
-        let times = if kind.target == Target::Container {
-            PACED / 4
-        } else {
-            PACED
-        };
-        let life = live(lane.shop.folder.path(), Work::Pace(times), &file, None);
+        let life = live(lane.shop.folder.path(), Work::Pace(PACED), &file, None);
         assert_eq!(lane.snapshot(), before, "{}", kind.name);
         let mut undos = life.undos;
         undos.sort_unstable();
-        assert_eq!(undos.len(), times as usize);
+        assert_eq!(undos.len(), PACED as usize);
         let of = |hundredth: usize| undos[(undos.len() * hundredth).div_ceil(100) - 1];
         let (median, p99) = (of(50), of(99));
         say(&format!(
-            "UNDO {}: median {median:.1?}, p99 {p99:.1?} of {times}; bar {bar:?}",
+            "UNDO {}: median {median:.1?}, p99 {p99:.1?} of {PACED}; bar {bar:?}",
             kind.name
         ));
         if p99 > bar {
