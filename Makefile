@@ -1,6 +1,6 @@
 # What is done often, each in one word. ARGS are handed on: make bench ARGS="run journal", make demo ARGS=--manual.
 
-.PHONY: demo test bench ci
+.PHONY: demo test test-crash bench ci
 
 # A whole drill on a demo wallet stack.
 demo:
@@ -10,6 +10,12 @@ demo:
 test:
 	@tests/needs.sh
 	cargo test $(ARGS)
+
+# Processes killed at every point, for every kind of fault, and the bars of undoing: minutes. Says what was covered.
+test-crash:
+	@tests/needs.sh
+	FIREDRILL_BARS=1 cargo test --test suite residue::an_undo_keeps_its_bar -- --nocapture
+	FIREDRILL_CRASH=all cargo test --test suite residue:: -- --nocapture $(ARGS)
 
 # One table a topic: run, serve, journal, proxy, timing.
 bench:

@@ -28,9 +28,9 @@ Examples:
   firedrill run drills/signer-outage.yaml      be drilled; the room is named
   firedrill run drills/bad-token.yaml --dry-run --var host=127.0.0.2
 
-Every file is checked before anything is touched. SIGINT and SIGTERM undo
-everything, then end with exit status 3. Of several files the worst exit
-status counts.
+Every file is checked before anything is touched. SIGINT, SIGTERM, SIGQUIT and
+SIGHUP undo everything, then end with exit status 3. Of several files the worst
+exit status counts.
 
 Every file is in every report, in order: one that could not be begun as an
 error, one that was not begun because a signal ended the list as skipped. A

@@ -28,7 +28,7 @@ fn lasts(kind: &Kind) -> &'static str {
     if kind.target == Target::Container {
         "2500ms"
     } else {
-        "400ms"
+        "1500ms"
     }
 }
 
@@ -167,13 +167,14 @@ fn dies_everywhere(lane: &Lane, kind: &Kind, whole: bool) -> Coverage {
         intact(&format!("died {point}; {}", recovered.stderr));
     }
     // Recoveries die too, of a run that left its fault on.
+    let for_long = lane.experiment(kind, "60s");
     let fault_is_on = || {
         let dies = Point {
             call: "apply".to_owned(),
             after: true,
             nth: 1,
         };
-        let life = live(folder, Work::Run, &file, Some(dies));
+        let life = live(folder, Work::Run, &for_long, Some(dies));
         assert!(life.died, "{}: {life:?}", kind.name);
     };
     fault_is_on();
@@ -277,12 +278,15 @@ fn not_run_anywhere(why: &str) {
 
 #[test]
 fn an_undo_keeps_its_bar() {
-    if !is_whole() {
-        not_run_anywhere("the bars of undoing are held by `make test-crash`");
+    if std::env::var_os("FIREDRILL_BARS").is_none() {
+        not_run_anywhere(
+            "the bars of undoing are held by `make test-crash`, with nothing else beside it",
+        );
         return;
     }
     let docker = reaches_docker().is_ok();
     let lane = Lane::open(docker);
+    let mut over = Vec::new();
     for kind in KINDS {
         let Some(bar) = kind.bar else { continue };
         if kind.target == Target::Container && !docker {
@@ -290,22 +294,20 @@ fn an_undo_keeps_its_bar() {
         }
         let file = lane.experiment(&kind, "60s");
         let before = lane.snapshot();
-        let times = if kind.target == Target::Container {
-            PACED / 4
-        } else {
-            PACED
-        };
-        let life = live(lane.shop.folder.path(), Work::Pace(times), &file, None);
+        let life = live(lane.shop.folder.path(), Work::Pace(PACED), &file, None);
         assert_eq!(lane.snapshot(), before, "{}", kind.name);
         let mut undos = life.undos;
         undos.sort_unstable();
-        assert_eq!(undos.len(), times as usize);
+        assert_eq!(undos.len(), PACED as usize);
         let of = |hundredth: usize| undos[(undos.len() * hundredth).div_ceil(100) - 1];
         let (median, p99) = (of(50), of(99));
         say(&format!(
-            "UNDO {}: median {median:.1?}, p99 {p99:.1?} of {times}; bar {bar:?}",
+            "UNDO {}: median {median:.1?}, p99 {p99:.1?} of {PACED}; bar {bar:?}",
             kind.name
         ));
-        assert!(p99 <= bar, "{}: {p99:?} is over {bar:?}", kind.name);
+        if p99 > bar {
+            over.push(format!("{}: {p99:?} is over {bar:?}", kind.name));
+        }
     }
+    assert!(over.is_empty(), "{over:?}");
 }

@@ -112,8 +112,9 @@ impl Lane {
         let yaml = experiment
             .yaml()
             .replace("stable_for: 400ms", "stable_for: 100ms");
-        self.shop.folder.write("residue.yaml", &yaml);
-        "residue.yaml".to_owned()
+        let file = format!("residue-{lasts}.yaml");
+        self.shop.folder.write(&file, &yaml);
+        file
     }
 
     /// Everything that must be as it was.

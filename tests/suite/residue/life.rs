@@ -33,7 +33,7 @@ use tokio::time::Instant;
 const ORDER: &str = "FIREDRILL_LIFE";
 
 /// No life takes longer.
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(5);
 
 /// What a life does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
