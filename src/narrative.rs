@@ -319,16 +319,12 @@ fn subject(plan: &Plan, id: &str) -> String {
     let Some(injection) = planned(plan, id) else {
         return id.to_owned();
     };
-    let mut told = format!("{id}: {}", disturbance(injection));
-    if let Some(Occurrence { nth, of }) = injection.occurrence {
-        told.push_str(&format!(", {nth} of {of}"));
-    }
-    if injection.act.ramp().is_some()
-        && let Some(first) = strength(injection, 0)
-    {
-        told.push_str(&format!(", growing from {first}"));
-    }
-    told
+    let occurrence = injection.occurrence;
+    let which = occurrence.map(|Occurrence { nth, of }| format!("{nth} of {of}"));
+    let growth = strength(injection, 0).map(|first| format!("growing from {first}"));
+    let parts = [Some(disturbance(injection)), which, growth];
+    let told: Vec<String> = parts.into_iter().flatten().collect();
+    format!("{id}: {}", told.join(", "))
 }
 
 /// How strong an injection is at a level of its ramp, in a few words: what does not grow is left out.
@@ -338,9 +334,8 @@ fn strength(injection: &Injection, level: u32) -> Option<String> {
         injection.act.strength(level)?,
         injection.act.strength(ramp.steps)?,
     );
-    let percent = |share: f64| format!("{:.3}", share * 100.0);
     let percent = |share: f64| {
-        let text = percent(share);
+        let text = format!("{:.3}", share * 100.0);
         format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
     };
     let mut parts = Vec::new();

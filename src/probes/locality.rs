@@ -86,18 +86,18 @@ pub(super) fn of_stack(stack: &Stack) -> Vec<Target> {
         ));
     }
     for (name, probe) in &stack.probes {
-        targets.extend(of_probe(format!("probe {name}"), &probe.ask));
+        targets.extend(of_probe(&format!("probe {name}"), &probe.ask));
     }
     targets
 }
 
-fn of_probe(what: String, ask: &Ask) -> Vec<Target> {
+fn of_probe(what: &str, ask: &Ask) -> Vec<Target> {
     match ask {
         Ask::Http(request) => vec![Target::url(what, &request.url)],
         Ask::Tcp { address } => vec![Target::address(what, address)],
         Ask::Difference { sides } => sides
             .iter()
-            .map(|side| Target::url(&*what, &side.http.url))
+            .map(|side| Target::url(what, &side.http.url))
             .collect(),
         Ask::Prometheus { url, .. } => vec![Target::url(what, url)],
         Ask::Process(_) => Vec::new(),
@@ -114,7 +114,7 @@ pub(super) fn of_plan(plan: &Plan) -> Vec<Target> {
     let own = plan.experiment.stop_when.iter();
     let mut targets: Vec<Target> = own
         .filter_map(StopCondition::own)
-        .flat_map(|probe| of_probe(format!("stop condition {}", probe.name), &probe.ask))
+        .flat_map(|probe| of_probe(&format!("stop condition {}", probe.name), &probe.ask))
         .collect();
     for injection in &plan.injections {
         let Act::Hook(hook) = &injection.act else {
