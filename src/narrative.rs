@@ -346,9 +346,8 @@ fn strength(injection: &Injection, level: u32) -> Option<String> {
         injection.act.strength(level)?,
         injection.act.strength(ramp.steps)?,
     );
-    let percent = |share: f64| format!("{:.3}", share * 100.0);
     let percent = |share: f64| {
-        let text = percent(share);
+        let text = format!("{:.3}", share * 100.0);
         format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
     };
     let mut parts = Vec::new();

@@ -38,9 +38,13 @@ wrong file is reported as well, with the others as skipped; a wrong command
 line writes no report. With GITHUB_STEP_SUMMARY set, the Markdown report is
 appended to that file too.
 
-While a drill is run, its room is served on loopback, with the API that
-responders act through and the hook that takes alerts, and nobody can start
-anything there. It goes when the last file is over.")]
+While a drill is run, or an experiment that stops on an alert, its room is
+served on loopback, with the API that people act through and the hook that takes
+alerts, and nobody can start anything there. It goes when the last file is over.
+
+A step that waits for a person is continued with Enter where standard input is a
+terminal, and in the room where there is one. Where there is neither, what its
+file says happens at once.")]
 pub(super) struct Args {
     /// Files of experiments or drills
     #[arg(required = true, value_name = "FILE")]

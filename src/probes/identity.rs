@@ -64,8 +64,8 @@ impl Inspection {
     }
 
     /// The stack's own checks, and that what is acted on, among it these `calls`, is proven by them. Where it has none,
-    /// that nothing at all lies beyond this machine.
-    async fn identity(&self, stack: &Stack, calls: Vec<Target>) -> Lines {
+    /// that nothing at all, what is only `asked` included, lies beyond this machine.
+    async fn identity(&self, stack: &Stack, calls: Vec<Target>, asked: Vec<Target>) -> Lines {
         let mut lines = vec![self.environment(stack)];
         if lines[0].is_err() {
             return lines;
@@ -73,6 +73,7 @@ impl Inspection {
         if stack.identity.is_empty() {
             let mut all = reached::of_stack(stack);
             all.extend(calls);
+            all.extend(asked);
             lines.extend(locality::all_local(stack, all).await);
             return lines;
         }
@@ -198,8 +199,9 @@ impl Inspector for Inspection {
                 return settled([Err(why)].into_iter().chain(targets::probes(plan)));
             }
             let calls = reached::of_calls(plan);
+            let asked = reached::of_stop_conditions(plan);
             let (identity, targets) =
-                tokio::join!(self.identity(&plan.stack, calls), self.targets(plan));
+                tokio::join!(self.identity(&plan.stack, calls, asked), self.targets(plan));
             settled(identity.into_iter().chain(targets))
         })
     }
@@ -210,7 +212,7 @@ impl Inspector for Inspection {
         injection: &'a Injection,
     ) -> Answer<'a, Result<Vec<String>, Vec<String>>> {
         let calls = reached::of_injection(injection);
-        Box::pin(async move { settled(self.identity(stack, calls).await) })
+        Box::pin(async move { settled(self.identity(stack, calls, Vec::new()).await) })
     }
 }
 

@@ -5,6 +5,7 @@
 //! its configuration lists.
 
 use crate::address::{Place, shown};
+use crate::model::experiment::StopCondition;
 use crate::model::fault::{Act, Call, Injection};
 use crate::model::plan::Plan;
 use crate::model::probe::Ask;
@@ -78,18 +79,30 @@ pub(super) fn of_stack(stack: &Stack) -> Vec<Target> {
         ));
     }
     for (name, probe) in &stack.probes {
-        let what = format!("probe {name}");
-        match &probe.ask {
-            Ask::Http(request) => targets.push(Target::url(what, &request.url)),
-            Ask::Tcp { address } => targets.push(Target::address(what, address)),
-            Ask::Difference { sides } => {
-                targets.extend(sides.iter().map(|side| Target::url(&*what, &side.http.url)));
-            }
-            Ask::Prometheus { url, .. } => targets.push(Target::url(what, url)),
-            Ask::Process(_) => targets.push(Target::program(what)),
-        }
+        targets.extend(of_question(&format!("probe {name}"), &probe.ask));
     }
     targets
+}
+
+/// All that a plan's stop conditions ask by themselves.
+pub(super) fn of_stop_conditions(plan: &Plan) -> Vec<Target> {
+    let own = plan.experiment.stop_when.iter();
+    own.filter_map(StopCondition::own)
+        .flat_map(|probe| of_question(&format!("stop condition {}", probe.name), &probe.ask))
+        .collect()
+}
+
+fn of_question(what: &str, ask: &Ask) -> Vec<Target> {
+    match ask {
+        Ask::Http(request) => vec![Target::url(what, &request.url)],
+        Ask::Tcp { address } => vec![Target::address(what, address)],
+        Ask::Difference { sides } => sides
+            .iter()
+            .map(|side| Target::url(what, &side.http.url))
+            .collect(),
+        Ask::Prometheus { url, .. } => vec![Target::url(what, url)],
+        Ask::Process(_) => vec![Target::program(what)],
+    }
 }
 
 /// All that a plan's hooks and remedies call.

@@ -66,6 +66,8 @@ pub struct FaultSpan<'a> {
     pub sent: Moment,
     /// When it was read back.
     pub effective: Moment,
+    /// When it was last read back stronger, where it grew.
+    pub grown: Option<Moment>,
     /// When it was said to have vanished.
     pub lost: Option<Moment>,
     /// When its undo began, and why.
@@ -296,7 +298,7 @@ impl<'a> Timeline<'a> {
     pub fn last_effective(&self) -> Option<Moment> {
         self.faults
             .iter()
-            .map(|fault| fault.effective)
+            .map(|fault| fault.grown.unwrap_or(fault.effective))
             .max_by_key(Moment::order)
     }
 
@@ -399,10 +401,16 @@ fn faults<'a>(own: &[&'a Event], events: &'a [Event]) -> Vec<FaultSpan<'a>> {
                         at: *sent,
                     },
                     effective: Moment::of(event),
+                    grown: None,
                     lost: None,
                     undo_began: None,
                     undone: None,
                 });
+            }
+            Fact::Adjusted { injection: id, .. } => {
+                if let Some(span) = spans.get_mut(id) {
+                    span.grown = Some(Moment::of(event));
+                }
             }
             Fact::Lost { injection: id, .. } => {
                 if let Some(span) = spans.get_mut(id) {

@@ -12,12 +12,12 @@ use serde_json::Value;
 use crate::http;
 use crate::shop::{Experiment, IS_ON, PROXY, Shop};
 
-/// The attribute of the one toxic that is on, as the server shows it.
-fn latency(shop: &Shop) -> Option<u64> {
+/// The one toxic that is on, as the server shows it.
+fn toxic(shop: &Shop) -> Option<Value> {
     let snapshot = shop.proxies.snapshot();
     let toxics = snapshot.get(PROXY)?.get("toxics")?.as_array()?.clone();
     assert!(toxics.len() <= 1, "{toxics:?}");
-    toxics.first()?["attributes"]["latency"].as_u64()
+    toxics.into_iter().next()
 }
 
 #[test]
@@ -55,16 +55,24 @@ fn a_ramp_grows_in_its_place_on_the_real_server_and_is_one_toxic_all_the_time() 
     let step = "latency: {id: fault, link: shop -> stock, latency: 200ms, for: 4s, \
                 ramp: {from: 50ms, over: 2s, steps: 3}}";
     let started = shop.start(&Experiment::of(step));
-    let mut seen = Vec::new();
+    let (mut seen, mut lives) = (Vec::new(), Vec::new());
     let end = Instant::now() + Duration::from_millis(3_200);
     while Instant::now() < end {
         // One look that finds none would be one in which it was removed and added again.
-        let now = latency(&shop).expect("the toxic is there all the time");
-        if seen.last() != Some(&now) {
-            seen.push(now);
+        let toxic = toxic(&shop).expect("the toxic is there all the time");
+        let latency = toxic["attributes"]["latency"].as_u64().expect("a delay");
+        lives.push(toxic["ttl"].as_u64().expect("a time to live"));
+        if seen.last() != Some(&latency) {
+            seen.push(latency);
         }
     }
     assert_eq!(seen, [50, 100, 150, 200]);
+    // Each change says anew how long is left until the deadline, which two seconds have come nearer.
+    let (first, last) = (lives[0], lives[lives.len() - 1]);
+    assert!(
+        (1_900..2_500).contains(&(first - last)),
+        "{first} ms, then {last} ms"
+    );
     let finished = started.finish().exits(0);
     for told in [
         "grows to 100ms (level 1 of 3, read back)",
@@ -184,7 +192,7 @@ fn stopped(shop: &Shop, stop_when: &str) -> (Duration, String) {
     std::thread::sleep(Duration::from_millis(500));
     shop.stock.be_well(false);
     let began = Instant::now();
-    while latency(shop).is_some() {
+    while toxic(shop).is_some() {
         assert!(
             began.elapsed() < Duration::from_secs(20),
             "{}",

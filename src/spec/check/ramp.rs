@@ -48,7 +48,10 @@ pub(crate) fn read(
         )
         .with_hint("take fewer steps, or more time: `over`");
     }
-    if from == full {
+    let empty = view
+        .value("from")
+        .is_some_and(|node| matches!(node.kind, Kind::Map(_)) && node.entries().is_empty());
+    if from == full && !empty {
         sink.error(
             Code::OutOfRange,
             view.span("from").unwrap_or_default(),

@@ -113,7 +113,7 @@ recovery: {stable_for: 2m}
     10 |   - latncy: {link: api-signer, latency: 2s, for: 3m}
        |     ^^^^^^
        |
-       = help: did you mean `latency`? a step is one of `latency`, `bandwidth`, `slow_close`, `timeout`, `reset_peer`, `slicer`, `limit_data`, `packet_loss`, `down`, `partition`, `kill`, `stop`, `pause`, `restart` or `hook`
+       = help: did you mean `latency`? a step is one of `latency`, `bandwidth`, `slow_close`, `timeout`, `reset_peer`, `slicer`, `limit_data`, `packet_loss`, `down`, `partition`, `kill`, `stop`, `pause`, `restart`, `confirm` or `hook`
 
     error[unknown-link]: there is no link `api-singer`
       --> experiment.yaml:11:23
@@ -303,7 +303,7 @@ method:
        |
        = help: they set the ids of its targets and of remedies apart
 
-    error[missing-key]: a step needs one of `latency`, `bandwidth`, `slow_close`, `timeout`, `reset_peer`, `slicer`, `limit_data`, `packet_loss`, `down`, `partition`, `kill`, `stop`, `pause`, `restart` or `hook`
+    error[missing-key]: a step needs one of `latency`, `bandwidth`, `slow_close`, `timeout`, `reset_peer`, `slicer`, `limit_data`, `packet_loss`, `down`, `partition`, `kill`, `stop`, `pause`, `restart`, `confirm` or `hook`
       --> experiment.yaml:14:5
        |
     14 |   - {}

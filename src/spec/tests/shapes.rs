@@ -91,7 +91,7 @@ fn limits_and_overlaps_count_every_time() {
         "down: {link: api-signer, for: 4s",
     );
     made(&other("66s"));
-    let longer = format!("during: [{{probe: nonce-gap, fail_after: 6}}]\nmethod:\n{flap}");
+    let longer = format!("during: [{{probe: node-lag, fail_after: 6}}]\nmethod:\n{flap}");
     finds(&longer, "error[unrefutable]", "6}]");
     made(&longer.replace("fail_after: 6", "fail_after: 5"));
 }
@@ -186,9 +186,11 @@ fn a_method_may_wait_for_a_person() {
         told.contains("look after first, until a person continues, at most 10m"),
         "{told}"
     );
+    let alone =
+        "method:\n  - confirm: {id: look, text: Look., at_most: 10m}\nlimits: {duration: 9m}\n";
     finds(
-        &text.replace("20m", "9m"),
-        "error[late-step]: the step `look` can last until 10m5s",
+        alone,
+        "error[late-step]: the step `look` can last until 10m, past the limit of 9m",
         "10m",
     );
 }
@@ -246,9 +248,9 @@ fn a_stop_condition_that_could_not_be_met_or_asked_is_refused_at_its_token() {
         "nonce-gop",
     );
     finds(
-        &stop("probe: nonce-gap"),
+        &stop("probe: node-lag"),
         "needs one of `fails_for`, `fails` or `alertmanager`",
-        "probe: nonce-gap}]",
+        "probe: node-lag",
     );
     finds(
         &stop("probe: nonce-gap, fails: 3, fails_for: 1s"),
