@@ -11,6 +11,7 @@ pub mod fault;
 pub mod ids;
 pub mod plan;
 pub mod probe;
+pub mod reach;
 pub mod runbook;
 pub mod schedule;
 pub mod stack;
