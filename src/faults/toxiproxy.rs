@@ -6,6 +6,7 @@
 
 mod address;
 mod client;
+pub(super) mod lock;
 #[cfg(test)]
 mod tests;
 mod wire;
