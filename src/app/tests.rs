@@ -106,6 +106,8 @@ async fn a_secret_reaches_the_stack_and_never_the_data_folder() {
         data: data.clone(),
         environments: vec!["staging".to_owned()],
         programs: None,
+        protected: BTreeSet::new(),
+        runs: None,
     };
     let app = App::assemble(settings, environment).await.expect("an app");
     let started = app.supervisor.start(plan, None, Trigger::CommandLine).await;

@@ -1,6 +1,7 @@
 //! Handles: the cheap way to speak to a run. Its channels stay behind it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -23,6 +24,14 @@ pub struct RunHandle {
     pub(super) plan: Arc<Plan>,
     pub(super) commands: mpsc::Sender<Command>,
     pub(super) status: watch::Receiver<RunStatus>,
+    pub(super) owed: Arc<Owed>,
+}
+
+/// How much of a run is on, and how much it still owes; written by its runner.
+#[derive(Debug, Default)]
+pub(super) struct Owed {
+    pub(super) active: AtomicUsize,
+    pub(super) open: AtomicUsize,
 }
 
 /// Where a run stands, seen from outside.
@@ -69,6 +78,16 @@ impl RunHandle {
     /// What it does.
     pub fn plan(&self) -> &Arc<Plan> {
         &self.plan
+    }
+
+    /// How many of its injections are on, read back.
+    pub fn active(&self) -> usize {
+        self.owed.active.load(Ordering::Relaxed)
+    }
+
+    /// How many may still be there, on or being undone.
+    pub fn open(&self) -> usize {
+        self.owed.open.load(Ordering::Relaxed)
     }
 
     /// Takes a responder's act. Answers with the last sequence once it is on disk.

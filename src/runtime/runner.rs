@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
@@ -14,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::feed::Feed;
-use super::handle::{ActError, Command, RunStatus};
+use super::handle::{ActError, Command, Owed, RunStatus};
 use super::perform::{self, Task};
 use super::writer::{Written, write};
 use super::{Ports, asking};
@@ -56,6 +57,7 @@ pub(super) struct Runner {
     cancel: CancellationToken,
     commands: mpsc::Receiver<Command>,
     status: watch::Sender<RunStatus>,
+    owed: Arc<Owed>,
     /// Held until the run is over, so that nobody else recovers it meanwhile.
     _claim: Claim,
 
@@ -93,6 +95,7 @@ pub(super) struct Start {
     pub(super) claim: Claim,
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) status: watch::Sender<RunStatus>,
+    pub(super) owed: Arc<Owed>,
 }
 
 impl Runner {
@@ -116,6 +119,7 @@ impl Runner {
             cancel: CancellationToken::new(),
             commands: start.commands,
             status: start.status,
+            owed: start.owed,
             _claim: start.claim,
             to_disk,
             from_disk,
@@ -488,6 +492,13 @@ impl Runner {
         if state.is_ended() {
             return;
         }
+        let (mut active, mut open) = (0, 0);
+        for obligation in state.ledger().open() {
+            active += usize::from(matches!(obligation.entry, Entry::Active { .. }));
+            open += usize::from(obligation.armed().is_some());
+        }
+        self.owed.active.store(active, Ordering::Relaxed);
+        self.owed.open.store(open, Ordering::Relaxed);
         let stuck: Vec<_> = state
             .stuck()
             .map(|obligation| match &obligation.entry {

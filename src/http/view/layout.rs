@@ -41,6 +41,7 @@ pub(in crate::http) struct StuckLine {
 /// That nothing starts, and why.
 #[derive(Debug, Clone, Serialize)]
 pub(in crate::http) struct Halted {
+    pub(in crate::http) by: String,
     pub(in crate::http) reason: String,
     pub(in crate::http) at: Moment,
 }
@@ -54,7 +55,10 @@ impl Layout {
         name: &str,
     ) -> Result<Self, Problem> {
         let stuck = services.database.stuck_runs().await?;
-        let halted = services.database.halt_state().await?;
+        let lever = services.lever.clone();
+        let halted = tokio::task::spawn_blocking(move || lever.state())
+            .await
+            .map_err(|error| Problem::internal(&error))?;
         Ok(Self {
             stuck: stuck.iter().flat_map(lines).collect(),
             halted: halted.map(halt),
@@ -97,6 +101,7 @@ fn lines(stuck: &StuckRun) -> impl Iterator<Item = StuckLine> {
 
 fn halt(halt: Halt) -> Halted {
     Halted {
+        by: halt.by,
         reason: halt.reason,
         at: halt.at.into(),
     }
