@@ -10,7 +10,6 @@ pub mod docker;
 pub mod drivers;
 pub mod fake;
 pub mod hook;
-mod lanes;
 mod locked;
 mod owner;
 mod protected;

@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::docker::DockerDriver;
 use super::hook::HookDriver;
-use super::lanes::{Lanes, Way, server_of};
 use super::protected::Protection;
 use super::toxiproxy::ToxiproxyDriver;
 use crate::engine::event::Token;
@@ -22,7 +21,6 @@ pub struct Drivers {
     pub(super) docker: DockerDriver,
     hook: HookDriver,
     pub(super) protection: Protection,
-    lanes: Lanes,
     /// Faults that were read back as removed while their locks could not be let go: who removed them is not asked again.
     removed: Mutex<BTreeMap<(RunId, InjectionId), Removed>>,
 }
@@ -35,7 +33,6 @@ impl Drivers {
             docker: DockerDriver::new(Arc::clone(&clock)),
             hook: HookDriver::new(clock, outbound),
             protection: Protection::default(),
-            lanes: Lanes::default(),
             removed: Mutex::default(),
         }
     }
@@ -67,17 +64,6 @@ impl FaultDriver for Drivers {
         injection: &'a Injection,
     ) -> Answer<'a, Result<Token, FaultError>> {
         Box::pin(async move {
-            let server = match &injection.act {
-                Act::AddToxic { .. } | Act::DisableProxy { .. } => {
-                    stack.toxiproxy.as_ref().map(|server| server.url.as_str())
-                }
-                Act::Container { .. } => stack.docker.as_deref(),
-                Act::Hook(_) => None,
-            };
-            let _place = self
-                .lanes
-                .enter(Way::Doing, server.unwrap_or_default())
-                .await;
             self.refuse_protected(stack, &injection.act).await?;
             let token = self
                 .of(&injection.act)
@@ -89,7 +75,6 @@ impl FaultDriver for Drivers {
 
     fn apply<'a>(&'a self, armed: &'a Armed) -> Answer<'a, Result<Applied, FaultError>> {
         Box::pin(async move {
-            let _place = self.lanes.enter(Way::Doing, server_of(armed)).await;
             self.take_lock(armed).await?;
             self.of(&armed.injection().act).apply(armed).await
         })
@@ -97,7 +82,6 @@ impl FaultDriver for Drivers {
 
     fn undo<'a>(&'a self, armed: &'a Armed) -> Answer<'a, Result<Removed, FaultError>> {
         Box::pin(async move {
-            let _place = self.lanes.enter(Way::Undoing, server_of(armed)).await;
             let key = (armed.run().clone(), armed.injection().id.clone());
             let known = self.removed().remove(&key);
             let removed = match known {

@@ -19,7 +19,7 @@ use super::handle::{ActError, Command, Owed, RunStatus};
 use super::perform::{self, Task};
 use super::writer::{Written, write};
 use super::{Ports, asking};
-use crate::engine::effect::{EffectKey, EffectKind};
+use crate::engine::effect::{Effect, EffectKey, EffectKind};
 use crate::engine::event::{Event, Origin, Phase, StopCause};
 use crate::engine::input::{Input, Outcome};
 use crate::engine::state::Disturbance;
@@ -39,6 +39,11 @@ const JOURNAL_PATIENCE: Duration = Duration::from_secs(20);
 
 /// Outcomes and looks that may wait to be heard.
 const REPORTS: usize = 256;
+
+/// Effects under way at once: more would only run out of sockets, and their deadlines would count while they wait for
+/// each other. Undoing never waits for what still begins, and hardly for targets that hang.
+const MOST_UNDOING: usize = 300;
+const MOST_DOING: usize = 100;
 
 /// What effects and looks send back.
 #[derive(Debug)]
@@ -425,12 +430,25 @@ impl Runner {
     /// Performs what is outstanding and not under way.
     fn perform(&mut self) {
         let now = self.ports.clock.now();
-        for effect in outstanding(self.course.state(), &now) {
+        let effects = outstanding(self.course.state(), &now);
+        let (mut undoing, mut doing) = (0, 0);
+        for effect in &effects {
+            if self.in_flight.contains_key(&effect.key) {
+                *slot(effect, &mut undoing, &mut doing) += 1;
+            }
+        }
+        for effect in effects {
             let undoes = matches!(effect.kind, EffectKind::Undo(_));
             if self.in_flight.contains_key(&effect.key) || (!undoes && effect.key.0 > self.on_disk)
             {
                 continue;
             }
+            // What has no place yet gets one when an outcome comes in, which is heard here.
+            let under_way = slot(&effect, &mut undoing, &mut doing);
+            if *under_way >= if undoes { MOST_UNDOING } else { MOST_DOING } {
+                continue;
+            }
+            *under_way += 1;
             if let EffectKind::Undo(id) = &effect.kind {
                 self.abandon_apply(id);
             }
@@ -518,5 +536,13 @@ impl Runner {
             *known = status;
             changed
         });
+    }
+}
+
+/// The count that an effect belongs to.
+fn slot<'a>(effect: &Effect, undoing: &'a mut usize, doing: &'a mut usize) -> &'a mut usize {
+    match effect.kind {
+        EffectKind::Undo(_) => undoing,
+        EffectKind::Inspect | EffectKind::Capture(_) | EffectKind::Apply(_) => doing,
     }
 }
