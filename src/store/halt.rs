@@ -84,8 +84,8 @@ impl Lever {
             .or_else(|_| std::path::absolute(data))
             .unwrap_or_else(|_| data.to_owned());
         let digest = Sha256::digest(whole.as_os_str().as_encoded_bytes());
-        let [a, b, c, d, e, f, g, h, ..] = <[u8; 32]>::from(digest);
-        let short = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+        let first = digest.iter().take(8);
+        let short = first.fold(0_u64, |all, byte| (all << 8) | u64::from(*byte));
         let user = rustix::process::getuid().as_raw();
         Self {
             main: data.join(FILE),
