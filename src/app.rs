@@ -27,11 +27,12 @@ use crate::outbound::Outbound;
 use crate::ports::{Answer, Claim, Claims, Inspector, Journal as _, JournalError};
 use crate::probes::Probes;
 use crate::probes::identity::Inspection;
-use crate::runtime::{Ports, RunHandle, Supervisor};
+use crate::runtime::{self, Ports, RunHandle, Supervisor};
 use crate::score::{self, Report};
 use crate::secret::{self, Environment};
 use crate::store::copy::Copy;
 use crate::store::database::{Database, OpenError};
+use crate::store::halt::{Lever, Watched};
 use crate::store::lock::RunLock;
 use crate::store::runs::ScorecardSummary;
 use crate::toxiproxy;
@@ -48,6 +49,10 @@ pub struct Settings {
     pub environments: Vec<String>,
     /// Programs that plans may run; everything where absent, as on a command line that somebody typed.
     pub programs: Option<BTreeSet<String>>,
+    /// Services, and containers by label, that no fault may touch.
+    pub protected: BTreeSet<String>,
+    /// How many runs may live at once here.
+    pub runs: Option<usize>,
 }
 
 /// Everything a firedrill process works with.
@@ -59,6 +64,8 @@ pub struct App {
     pub database: Database,
     /// Starts and knows runs.
     pub supervisor: Supervisor,
+    /// What halts everything on this data folder.
+    pub lever: Lever,
     /// Outgoing HTTP.
     pub outbound: Arc<Outbound>,
     /// Owns every task.
@@ -111,6 +118,13 @@ impl App {
     ) -> Result<Self, OpenError> {
         let clock = SystemClock::start();
         let database = Database::open(&settings.data).await?;
+        let lever = Lever::of(&settings.data);
+        if let Some(former) = database.take_former_halt().await.ok().flatten() {
+            lever.pull(&former).map_err(|why| OpenError::Folder {
+                path: settings.data.clone(),
+                why,
+            })?;
+        }
         let outbound = Arc::new(Outbound::with_environment(environment));
         let tracker = TaskTracker::new();
         let shutdown = CancellationToken::new();
@@ -122,27 +136,32 @@ impl App {
         });
         let containers = Arc::new(docker::Labels);
         let inspection = Inspection::new(settings.environments, outbound.clone(), containers);
-        let drivers = Arc::new(Drivers::new(Arc::new(clock), outbound.clone()));
+        let drivers = Drivers::new(Arc::new(clock), outbound.clone());
+        let drivers = Arc::new(drivers.protecting(settings.protected));
         let preflight = Arc::new(Preflight {
             carrier,
             inspection,
             programs: settings.programs,
             drivers: drivers.clone(),
         });
+        let ids = Arc::new(SystemIds::new(clock));
         let ports = Ports {
             clock: Arc::new(clock),
-            ids: Arc::new(SystemIds::new(clock)),
+            ids: ids.clone(),
             journal: Arc::new(database.clone()),
             driver: drivers,
             prober: Arc::new(Probes::new(Arc::new(clock), outbound.clone())),
             inspector: preflight.clone(),
             claims: Arc::new(locks),
+            lever: Arc::new(Watched::new(lever.clone(), database.clone(), ids)),
         };
-        let supervisor = Supervisor::new(wrap(ports), tracker.clone());
+        let supervisor = Supervisor::limited(wrap(ports), tracker.clone(), settings.runs);
+        tracker.spawn(runtime::halt::watch(supervisor.clone(), shutdown.clone()));
         Ok(Self {
             clock,
             database,
             supervisor,
+            lever,
             outbound,
             tracker,
             shutdown,
@@ -371,6 +390,8 @@ impl Preflight {
     /// Reads, and touches nothing: no port is taken either.
     async fn look(&self, plan: &Plan) -> Result<Vec<String>, Vec<String>> {
         let mut findings = self.refused_programs(plan);
+        findings.extend(self.drivers.refused_by_protection(plan).await);
+        findings.extend(self.drivers.held(plan).await);
         match self.inspection.inspect(plan).await {
             Ok(proof) if findings.is_empty() => Ok(proof),
             Ok(_) => Err(findings),

@@ -5,10 +5,12 @@ mod enter;
 mod exit;
 mod explain;
 mod follow;
+mod halt;
 mod live;
 mod recover;
 pub mod reference;
 mod report;
+mod resume;
 mod run;
 mod schema;
 mod serve;
@@ -18,7 +20,7 @@ mod toxiproxy;
 mod validate;
 mod wallet;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -28,7 +30,7 @@ use tracing::level_filters::LevelFilter;
 pub use exit::Exit;
 
 use crate::app::{App, Settings, default_data};
-use crate::spec::Options;
+use crate::spec::{Config, Options};
 use terminal::Terminal;
 
 /// Incident drills and experiments on staging wallet stacks: breaks them on purpose, times the team, undoes everything.
@@ -98,6 +100,10 @@ enum Command {
     Validate(validate::Args),
     /// Say what a run of a file would do, without asking any target
     Explain(explain::Args),
+    /// Halt everything: undo all that is on, and let nothing start
+    Halt(halt::Args),
+    /// Lift the halt
+    Resume(resume::Args),
     /// Undo what runs whose process died have left
     Recover(recover::Args),
     /// Show the report of a run
@@ -127,28 +133,26 @@ impl Common {
 
     /// Opens the data folder for a command that somebody typed: any program may run, only staging may be touched.
     async fn open(&self) -> anyhow::Result<App> {
-        Ok(App::open(self.settings()).await?)
+        self.open_with(&Config::default(), false).await
     }
 
     fn settings(&self) -> Settings {
-        Settings {
-            data: self.data(),
-            environments: vec!["staging".to_owned()],
-            programs: None,
-        }
+        self.settings_of(&Config::default(), false)
     }
 
-    async fn open_with(
-        &self,
-        environments: Vec<String>,
-        programs: Option<BTreeSet<String>>,
-    ) -> anyhow::Result<App> {
-        Ok(App::open(Settings {
+    /// Opens it as a configuration says; of programs only where `bounded`.
+    async fn open_with(&self, config: &Config, bounded: bool) -> anyhow::Result<App> {
+        Ok(App::open(self.settings_of(config, bounded)).await?)
+    }
+
+    fn settings_of(&self, config: &Config, bounded: bool) -> Settings {
+        Settings {
             data: self.data(),
-            environments,
-            programs,
-        })
-        .await?)
+            environments: config.environments.clone(),
+            programs: bounded.then(|| config.programs.clone()),
+            protected: config.protected.clone(),
+            runs: config.runs,
+        }
     }
 }
 
@@ -204,6 +208,8 @@ async fn dispatch(cli: Cli, terminal: Terminal) -> anyhow::Result<Exit> {
         Command::Run(args) => Box::pin(run::run(args, common, terminal)).await,
         Command::Validate(args) => validate::run(&args, &common, terminal),
         Command::Explain(args) => Ok(explain::run(&args, &common, terminal)),
+        Command::Halt(args) => Box::pin(halt::run(args, common, terminal)).await,
+        Command::Resume(args) => Ok(resume::run(&args, &common, terminal)),
         Command::Recover(args) => Box::pin(recover::run(args, common, terminal)).await,
         Command::Report(args) => Box::pin(report::run(args, common, terminal)).await,
         Command::Schema(args) => schema::run(&args, terminal),

@@ -10,13 +10,18 @@ pub mod docker;
 pub mod drivers;
 pub mod fake;
 pub mod hook;
+mod locked;
 mod owner;
+mod protected;
 #[cfg(test)]
 mod proving;
 pub mod toxiproxy;
 
+use std::fmt::Write as _;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use sha2::{Digest as _, Sha256};
 
 use crate::engine::event::Token;
 use crate::engine::undo::Armed;
@@ -47,4 +52,13 @@ fn misdirected(driver: &str, injection: &Injection) -> FaultError {
         what: format!("the {driver} driver"),
         why: format!("{} is not an act of its kind", injection.id),
     }
+}
+
+/// The name of the mark that locks a target: the same in every process, whoever disturbs it.
+fn lock_name(target: &str) -> String {
+    let mut name = "firedrill-lock-".to_owned();
+    for byte in &Sha256::digest(target)[..8] {
+        write!(name, "{byte:02x}").expect("writing to a String never fails");
+    }
+    name
 }

@@ -36,6 +36,7 @@ use crate::model::time::Stamp;
 use crate::ports::{Clock, Ids};
 use crate::runtime::Supervisor;
 use crate::store::database::Database;
+use crate::store::halt::Lever;
 
 pub use catalogue::Catalogue;
 pub use router::router;
@@ -47,6 +48,8 @@ pub struct Services {
     pub supervisor: Supervisor,
     /// Logs, lists, signals, and who is behind a pseudonym.
     pub database: Database,
+    /// What halts everything.
+    pub lever: Lever,
     /// What can be started.
     pub library: Arc<dyn Catalogue>,
     /// Bearer tokens that hooks accept. Without one, hooks refuse everything.

@@ -13,6 +13,7 @@ pub mod ids;
 pub mod network;
 pub mod plan;
 pub mod probe;
+pub mod reach;
 pub mod runbook;
 pub mod schedule;
 pub mod stack;

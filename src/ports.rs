@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 
-use crate::engine::event::{Event, Token, UndoneBy};
+use jiff::Timestamp;
+
+use crate::engine::event::{Event, Origin, Source, Token, UndoneBy};
 use crate::engine::undo::Armed;
 use crate::engine::watch::Sample;
 use crate::model::fault::Injection;
@@ -238,6 +240,28 @@ pub trait Inspector: Send + Sync {
         stack: &'a Stack,
         injection: &'a Injection,
     ) -> Answer<'a, Result<Vec<String>, Vec<String>>>;
+}
+
+/// The halt of everything, as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Halted {
+    /// Who, by name: it becomes a pseudonym before it enters a log.
+    pub by: String,
+    /// Why, in their words.
+    pub reason: String,
+    /// Since when.
+    pub at: Timestamp,
+    /// The way it came in.
+    pub source: Source,
+}
+
+/// The lever that halts everything, in whichever process it was pulled. It never asks the journal.
+pub trait Lever: Send + Sync {
+    /// The halt, while it is on.
+    fn halted(&self) -> Answer<'_, Option<Halted>>;
+
+    /// Where the stops that it causes come from; without a name where that takes too long.
+    fn origin<'a>(&'a self, halted: &'a Halted) -> Answer<'a, Origin>;
 }
 
 /// Reads containers without touching them: what an [`Inspector`] needs of Docker, so that it knows nothing else of it.

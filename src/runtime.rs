@@ -5,6 +5,7 @@
 
 mod asking;
 mod feed;
+pub mod halt;
 mod handle;
 mod perform;
 pub mod recovery;
@@ -21,7 +22,7 @@ pub use feed::Feed;
 pub use handle::{ActError, RunHandle, RunStatus, Undoing};
 pub use supervisor::{StartError, Supervisor};
 
-use crate::ports::{Claims, Clock, FaultDriver, Ids, Inspector, Journal, Prober};
+use crate::ports::{Claims, Clock, FaultDriver, Ids, Inspector, Journal, Lever, Prober};
 
 /// Everything the runtime needs of the world.
 #[derive(Clone)]
@@ -40,6 +41,8 @@ pub struct Ports {
     pub inspector: Arc<dyn Inspector>,
     /// Who runs what.
     pub claims: Arc<dyn Claims>,
+    /// What halts everything.
+    pub lever: Arc<dyn Lever>,
 }
 
 impl std::fmt::Debug for Ports {

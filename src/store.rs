@@ -1,7 +1,8 @@
-//! The store: the journal and what the server remembers beside it, in one `SQLite` file. The only place with SQL.
+//! The store: the journal and what the server remembers beside it, in one `SQLite` file, and beside that the locks of
+//! runs and the halt, which must work without it. The only place with SQL.
 //!
 //! The log is the truth: a row of `runs` is a projection, kept in the transaction that appends the events it was made
-//! from. What else is kept here (signals, the halt, scheduled starts, who is behind a pseudonym) is stored for its own
+//! from. What else is kept here (signals, scheduled starts, who is behind a pseudonym) is stored for its own
 //! sake. Nothing here decides anything, reads a clock or draws a random number: instants and random bytes come in as
 //! arguments.
 

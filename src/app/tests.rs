@@ -106,6 +106,8 @@ async fn a_secret_reaches_the_stack_and_never_the_data_folder() {
         data: data.clone(),
         environments: vec!["staging".to_owned()],
         programs: None,
+        protected: BTreeSet::new(),
+        runs: None,
     };
     let app = App::assemble(settings, environment).await.expect("an app");
     let started = app.supervisor.start(plan, None, Trigger::CommandLine).await;
@@ -165,6 +167,8 @@ async fn a_dry_run_and_a_run_that_is_not_proven_take_no_port() {
         data: folder.0.join("data"),
         environments: vec!["staging".to_owned()],
         programs: None,
+        protected: std::collections::BTreeSet::new(),
+        runs: None,
     };
     let app = App::open(settings).await.expect("an app");
     let is_free = || std::net::TcpListener::bind(address).is_ok();

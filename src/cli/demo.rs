@@ -4,6 +4,7 @@ mod desk;
 mod monitor;
 mod team;
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -72,6 +73,8 @@ pub(super) async fn run(args: Args, common: Common, terminal: Terminal) -> anyho
         data: data.clone(),
         environments: vec!["staging".to_owned()],
         programs: None,
+        protected: BTreeSet::new(),
+        runs: None,
     })
     .await?;
     let exit = play(&args, &app, host, data, &mut signals, terminal).await;

@@ -175,8 +175,7 @@ async fn perform(
         Ok(signals) => signals,
         Err(error) => return none_begun(&format!("signals can't be caught: {error}")),
     };
-    let environments = arrangement.config.environments.clone();
-    let app = match common.open_with(environments, None).await {
+    let app = match common.open_with(&arrangement.config, false).await {
         Ok(app) => app,
         Err(error) => return none_begun(&format!("{error:#}")),
     };
@@ -211,9 +210,7 @@ async fn rehearse(
     files: &[Planned],
     terminal: Terminal,
 ) -> anyhow::Result<Exit> {
-    let app = common
-        .open_with(arrangement.config.environments, None)
-        .await?;
+    let app = common.open_with(&arrangement.config, false).await?;
     let exit = look(&app, files, terminal).await;
     app.close(StopCause::Signal).await;
     Ok(exit)

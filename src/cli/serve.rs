@@ -17,7 +17,7 @@ use crate::app::App;
 use crate::engine::event::StopCause;
 use crate::http::shelf::Shelf;
 use crate::lifecycle::{Signals, raise_open_files};
-use crate::spec::{Config, read_config};
+use crate::spec::read_config;
 
 /// Where files are when nobody says.
 const SHELVES: [&str; 5] = ["stacks", "experiments", "drills", "runbooks", "teams"];
@@ -31,12 +31,14 @@ Examples:
 A configuration:
   environments: [staging]
   programs: [./check-backup]
+  protected: [ledger, team=treasury]
+  runs: 4
   tokens: {alertmanager: \"${env:ALERTMANAGER_TOKEN}\"}")]
 pub(super) struct Args {
     /// Where to listen; only loopback until there are accounts
     #[arg(long, default_value = "127.0.0.1:8700", value_name = "ADDRESS")]
     listen: SocketAddr,
-    /// A file that says what the server may do: environments, programs, hooks' tokens
+    /// A file that says what the server may do: environments, programs, limits, hooks' tokens
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(flatten)]
@@ -66,11 +68,6 @@ pub(super) async fn run(args: Args, common: Common, terminal: Terminal) -> anyho
             return Ok(Exit::Usage);
         }
     };
-    let Config {
-        environments,
-        programs,
-        hook_tokens,
-    } = config;
     let mut signals = Signals::catch()?;
     raise_open_files();
     let listener = TcpListener::bind(args.listen).await.with_context(|| {
@@ -79,13 +76,13 @@ pub(super) async fn run(args: Args, common: Common, terminal: Terminal) -> anyho
             args.listen
         )
     })?;
-    let app = common.open_with(environments, Some(programs)).await?;
+    let app = common.open_with(&config, true).await?;
     let library = Arc::new(Shelf::new(shelves(&common), options));
     let site = Site {
         app: app.clone(),
         listener,
         library,
-        hook_tokens,
+        hook_tokens: config.hook_tokens,
         local_operator: "local operator".to_owned(),
     };
     let (address, _) = site.serve()?;

@@ -82,6 +82,7 @@ impl Site {
         let services = Services {
             supervisor: app.supervisor.clone(),
             database: app.database.clone(),
+            lever: app.lever.clone(),
             library: library.clone(),
             hook_tokens: hook_tokens.into(),
             local_operator: local_operator.into(),
@@ -225,15 +226,6 @@ impl scheduler::Agenda for Calendar {
 
     fn start<'a>(&'a self, drill: &'a DrillName) -> Answer<'a, Result<RunId, String>> {
         Box::pin(async move {
-            match self.app.database.halt_state().await {
-                Ok(None) => {}
-                Ok(Some(halt)) => return Err(format!("everything is halted: {}", halt.reason)),
-                Err(error) => {
-                    return Err(format!(
-                        "whether everything is halted can't be read: {error}"
-                    ));
-                }
-            }
             let (library, name) = (self.library.clone(), drill.to_string());
             let plan = tokio::task::spawn_blocking(move || {
                 library.plan(Kind::Drill, &name, &BTreeMap::new())

@@ -29,11 +29,13 @@ Examples:
   firedrill toxiproxy serve --state /var/lib/toxiproxy.json --metrics
 
 A configuration, in Toxiproxy's own JSON:
-  [{\"name\": \"redis\", \"listen\": \"127.0.0.1:26379\", \"upstream\": \"127.0.0.1:6379\"}]
+  [{\"name\": \"redis\",
+    \"listen\": \"127.0.0.1:26379\", \"upstream\": \"127.0.0.1:6379\"}]
 
 Exit status:
   0  ended by a signal
-  2  the command line, the configuration or the state file is wrong; nothing was served
+  2  the command line, the configuration or the state file is wrong;
+     nothing was served
   4  an address could not be listened on")]
     Serve(ServeArgs),
 }

@@ -1,13 +1,12 @@
 //! Guards: stop conditions and limits, checked while the method runs.
 
-use std::collections::BTreeSet;
-
 use super::Draft;
 use super::event::{Fact, Standing, StopCause};
 use super::state::State;
 use crate::model::experiment::Patience;
 use crate::model::fault::Cause;
-use crate::model::ids::{ProbeName, ServiceName, StepId};
+use crate::model::ids::{ProbeName, StepId};
+use crate::model::reach::Reach;
 use crate::model::time::{Millis, Stamp};
 
 /// The stop that a condition or a limit demands now. Conditions by the number of samples, and those met before a probe's
@@ -74,29 +73,33 @@ pub(super) fn ends_at(state: &State) -> Option<Stamp> {
     )
 }
 
-/// The services that steps disturb now.
-pub(super) fn services_hit(state: &State) -> BTreeSet<&ServiceName> {
+/// What steps disturb now.
+pub(super) fn reach(state: &State) -> Reach<'_> {
+    let mut reach = Reach::default();
     let on = state
         .ledger()
         .open()
         .filter(|obligation| matches!(obligation.injection.cause, Cause::Step(_)));
-    on.filter_map(|obligation| obligation.injection.act.service())
-        .collect()
+    for obligation in on {
+        reach.add(&obligation.injection.act);
+    }
+    reach
 }
 
-/// The services that a step disturbs.
-pub(super) fn services_of<'a>(
-    state: &'a State,
-    step: &StepId,
-) -> impl Iterator<Item = &'a ServiceName> + use<'a> {
-    let injections = state.injections_of(step);
-    injections.filter_map(|injection| injection.act.service())
-}
-
-/// Why a step must not begin now: with it, `hit` services would be disturbed at once, more than allowed.
-pub(super) fn exceeds_services(state: &State, step: &StepId, hit: usize) -> Option<String> {
-    let limit = state.plan()?.experiment.limits.services?;
-    (hit > limit as usize).then(|| {
-        format!("`{step}` would hit {hit} services at once, and `limits.services` is {limit}")
-    })
+/// Why a step must not begin now: with it, more would be disturbed at once than allowed.
+pub(super) fn exceeds(state: &State, step: &StepId, reach: &Reach<'_>) -> Option<String> {
+    let plan = state.plan()?;
+    let beyond = reach.beyond(&plan.experiment.limits, &plan.stack);
+    let lines: Vec<String> = beyond
+        .iter()
+        .map(|excess| {
+            format!(
+                "`{step}` would hit {} at once, and `limits.{}` is {}",
+                excess.hit,
+                excess.keys.join("."),
+                excess.allowed
+            )
+        })
+        .collect();
+    (!lines.is_empty()).then(|| lines.join("; "))
 }

@@ -5,7 +5,8 @@
 //! the owner is in the token.
 
 mod daemon;
-mod labels;
+pub(super) mod labels;
+pub(super) mod lock;
 #[cfg(test)]
 mod tests;
 

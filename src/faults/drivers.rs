@@ -1,23 +1,28 @@
-//! All drivers as one: each act goes to the driver of its kind.
+//! All drivers as one: each act goes to the driver of its kind, between the taking and the letting go of its lock.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::docker::DockerDriver;
 use super::hook::HookDriver;
+use super::protected::Protection;
 use super::toxiproxy::ToxiproxyDriver;
 use crate::engine::event::Token;
 use crate::engine::undo::Armed;
 use crate::model::fault::{Act, Injection};
-use crate::model::ids::RunId;
+use crate::model::ids::{InjectionId, RunId};
 use crate::model::stack::Stack;
 use crate::outbound::Outbound;
 use crate::ports::{Answer, Applied, Clock, FaultDriver, FaultError, Presence, Removed};
 
 /// Every kind of fault.
 pub struct Drivers {
-    toxiproxy: ToxiproxyDriver,
-    docker: DockerDriver,
+    pub(super) toxiproxy: ToxiproxyDriver,
+    pub(super) docker: DockerDriver,
     hook: HookDriver,
+    pub(super) protection: Protection,
+    /// Faults that were read back as removed while their locks could not be let go: who removed them is not asked again.
+    removed: Mutex<BTreeMap<(RunId, InjectionId), Removed>>,
 }
 
 impl Drivers {
@@ -27,12 +32,19 @@ impl Drivers {
             toxiproxy: ToxiproxyDriver::new(Arc::clone(&clock), Arc::clone(&outbound)),
             docker: DockerDriver::new(Arc::clone(&clock)),
             hook: HookDriver::new(clock, outbound),
+            protection: Protection::default(),
+            removed: Mutex::default(),
         }
     }
 
     /// What must be there before anything is measured or disturbed: proxies that a stack leaves to be created.
     pub async fn prepare(&self, stack: &Stack) -> Result<(), FaultError> {
         self.toxiproxy.create_missing(stack).await
+    }
+
+    /// A panic elsewhere can't leave this map half-changed.
+    fn removed(&self) -> MutexGuard<'_, BTreeMap<(RunId, InjectionId), Removed>> {
+        self.removed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn of(&self, act: &Act) -> &dyn FaultDriver {
@@ -51,11 +63,21 @@ impl FaultDriver for Drivers {
         stack: &'a Stack,
         injection: &'a Injection,
     ) -> Answer<'a, Result<Token, FaultError>> {
-        self.of(&injection.act).capture(run, stack, injection)
+        Box::pin(async move {
+            self.refuse_protected(stack, &injection.act).await?;
+            let token = self
+                .of(&injection.act)
+                .capture(run, stack, injection)
+                .await?;
+            self.with_lock(run, stack, injection, token).await
+        })
     }
 
     fn apply<'a>(&'a self, armed: &'a Armed) -> Answer<'a, Result<Applied, FaultError>> {
-        self.of(&armed.injection().act).apply(armed)
+        Box::pin(async move {
+            self.take_lock(armed).await?;
+            self.of(&armed.injection().act).apply(armed).await
+        })
     }
 
     fn adjust<'a>(&'a self, armed: &'a Armed) -> Answer<'a, Result<Applied, FaultError>> {
@@ -63,7 +85,20 @@ impl FaultDriver for Drivers {
     }
 
     fn undo<'a>(&'a self, armed: &'a Armed) -> Answer<'a, Result<Removed, FaultError>> {
-        self.of(&armed.injection().act).undo(armed)
+        Box::pin(async move {
+            let key = (armed.run().clone(), armed.injection().id.clone());
+            let known = self.removed().remove(&key);
+            let removed = match known {
+                Some(removed) => removed,
+                None => self.of(&armed.injection().act).undo(armed).await?,
+            };
+            // Last: who waits for the target must find it whole.
+            if let Err(error) = self.release_lock(armed).await {
+                self.removed().insert(key, removed);
+                return Err(error);
+            }
+            Ok(removed)
+        })
     }
 
     fn look<'a>(&'a self, armed: &'a Armed) -> Answer<'a, Result<Presence, FaultError>> {

@@ -5,6 +5,7 @@
 //! hold it. Toxics are deleted, never zeroed; `/reset` and what is not ours are never touched.
 
 mod client;
+pub(super) mod lock;
 #[cfg(test)]
 mod tests;
 mod wire;

@@ -1,5 +1,6 @@
 //! The JSON API: one file a group of endpoints.
 
+pub(super) mod halt;
 pub(super) mod health;
 pub(super) mod library;
 pub(super) mod log;

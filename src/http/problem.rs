@@ -144,6 +144,8 @@ impl From<StartError> for Problem {
         match error {
             StartError::Busy { .. } | StartError::InUse(_) => Self::conflict("stack-busy", detail),
             StartError::Unreadable { .. } => Self::conflict("log-unreadable", detail),
+            StartError::Halted(_) => Self::conflict("halted", detail),
+            StartError::Full { .. } => Self::conflict("too-many-runs", detail),
             StartError::Held(_) => Self::conflict("run-held", detail),
             StartError::ShuttingDown => Self::unavailable("shutting-down", detail),
             StartError::Lock(_) | StartError::Journal(JournalError::Storage(_)) => {

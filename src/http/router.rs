@@ -6,7 +6,7 @@ use axum::http::Uri;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 
-use super::api::{health, library, log, metrics, runs, scorecard, start};
+use super::api::{halt as lever, health, library, log, metrics, runs, scorecard, start};
 use super::guard::{LARGEST_BODY, guard};
 use super::hook::alertmanager;
 use super::page::{
@@ -66,6 +66,10 @@ fn api() -> Router<Services> {
         .route("/runs/{run}/events", get(log::get).post(log::post))
         .route("/runs/{run}/scorecard", get(scorecard::get))
         .route("/runs/{run}/halt", post(runs::halt))
+        .route(
+            "/halt",
+            get(lever::get).post(lever::post).delete(lever::delete),
+        )
         .fallback(missing)
 }
 

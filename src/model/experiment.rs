@@ -111,10 +111,19 @@ impl std::fmt::Display for Patience {
 }
 
 /// How far an experiment may go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// Services hit at once.
     pub services: Option<u32>,
+    /// Links hit at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<u32>,
+    /// Containers hit at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub containers: Option<u32>,
+    /// The share of a tier's services hit at once, in percent.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tiers: BTreeMap<String, u8>,
     /// From the first step to the end of observation; past it the run is `aborted`.
     pub duration: Millis,
 }

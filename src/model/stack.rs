@@ -76,6 +76,9 @@ pub struct Service {
     pub tier: Option<String>,
     /// How its container is found, where it has one.
     pub container: Option<ContainerSelector>,
+    /// Whether no fault may touch it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub protected: bool,
 }
 
 /// How a container is found.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -26,6 +27,14 @@ pub struct RunHandle {
     pub(super) commands: mpsc::Sender<Command>,
     pub(super) status: watch::Receiver<RunStatus>,
     pub(super) undoing: watch::Receiver<Vec<Undoing>>,
+    pub(super) owed: Arc<Owed>,
+}
+
+/// How much of a run is on, and how much it still owes; written by its runner.
+#[derive(Debug, Default)]
+pub(super) struct Owed {
+    pub(super) active: AtomicUsize,
+    pub(super) open: AtomicUsize,
 }
 
 /// What is being undone, and how that goes.
@@ -98,6 +107,16 @@ impl RunHandle {
     /// What it does.
     pub fn plan(&self) -> &Arc<Plan> {
         &self.plan
+    }
+
+    /// How many of its injections are on, read back.
+    pub fn active(&self) -> usize {
+        self.owed.active.load(Ordering::Relaxed)
+    }
+
+    /// How many may still be there, on or being undone.
+    pub fn open(&self) -> usize {
+        self.owed.open.load(Ordering::Relaxed)
     }
 
     /// Takes a responder's act. Answers with the last sequence once it is on disk.

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
@@ -14,11 +15,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::feed::Feed;
-use super::handle::{ActError, Command, RunStatus, Undoing};
+use super::handle::{ActError, Command, Owed, RunStatus, Undoing};
 use super::perform::{self, Task};
 use super::writer::{Written, write};
 use super::{Ports, asking};
-use crate::engine::effect::{EffectKey, EffectKind};
+use crate::engine::effect::{Effect, EffectKey, EffectKind};
 use crate::engine::event::{Event, Fact, Origin, Phase, StopCause};
 use crate::engine::input::{Input, Outcome};
 use crate::engine::state::Disturbance;
@@ -38,6 +39,11 @@ const JOURNAL_PATIENCE: Duration = Duration::from_secs(20);
 
 /// Outcomes and looks that may wait to be heard.
 const REPORTS: usize = 256;
+
+/// Effects under way at once: more would only run out of sockets, and their deadlines would count while they wait for
+/// each other. Undoing never waits for what still begins, and hardly for targets that hang.
+const MOST_UNDOING: usize = 300;
+const MOST_DOING: usize = 100;
 
 /// What effects and looks send back.
 #[derive(Debug)]
@@ -60,6 +66,7 @@ pub(super) struct Runner {
     undoing: watch::Sender<Vec<Undoing>>,
     /// Why the last try to undo each failed.
     undo_errors: BTreeMap<InjectionId, String>,
+    owed: Arc<Owed>,
     /// Held until the run is over, so that nobody else recovers it meanwhile.
     _claim: Claim,
 
@@ -98,6 +105,7 @@ pub(super) struct Start {
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) status: watch::Sender<RunStatus>,
     pub(super) undoing: watch::Sender<Vec<Undoing>>,
+    pub(super) owed: Arc<Owed>,
 }
 
 impl Runner {
@@ -123,6 +131,7 @@ impl Runner {
             status: start.status,
             undoing: start.undoing,
             undo_errors: BTreeMap::new(),
+            owed: start.owed,
             _claim: start.claim,
             to_disk,
             from_disk,
@@ -441,12 +450,25 @@ impl Runner {
     /// Performs what is outstanding and not under way.
     fn perform(&mut self) {
         let now = self.ports.clock.now();
-        for effect in outstanding(self.course.state(), &now) {
+        let effects = outstanding(self.course.state(), &now);
+        let (mut undoing, mut doing) = (0, 0);
+        for effect in &effects {
+            if self.in_flight.contains_key(&effect.key) {
+                *slot(effect, &mut undoing, &mut doing) += 1;
+            }
+        }
+        for effect in effects {
             let undoes = matches!(effect.kind, EffectKind::Undo(_));
             if self.in_flight.contains_key(&effect.key) || (!undoes && effect.key.0 > self.on_disk)
             {
                 continue;
             }
+            // What has no place yet gets one when an outcome comes in, which is heard here.
+            let under_way = slot(&effect, &mut undoing, &mut doing);
+            if *under_way >= if undoes { MOST_UNDOING } else { MOST_DOING } {
+                continue;
+            }
+            *under_way += 1;
             if let EffectKind::Undo(id) = &effect.kind {
                 self.abandon_apply(id);
             }
@@ -514,6 +536,13 @@ impl Runner {
         if state.is_ended() {
             return;
         }
+        let (mut active, mut open) = (0, 0);
+        for obligation in state.ledger().open() {
+            active += usize::from(matches!(obligation.entry, Entry::Active { .. }));
+            open += usize::from(obligation.armed().is_some());
+        }
+        self.owed.active.store(active, Ordering::Relaxed);
+        self.owed.open.store(open, Ordering::Relaxed);
         let stuck: Vec<_> = state
             .stuck()
             .map(|obligation| match &obligation.entry {
@@ -553,5 +582,16 @@ impl Runner {
             *told = undoing;
             changed
         });
+    }
+}
+
+/// The count that an effect belongs to.
+fn slot<'a>(effect: &Effect, undoing: &'a mut usize, doing: &'a mut usize) -> &'a mut usize {
+    match effect.kind {
+        EffectKind::Undo(_) => undoing,
+        EffectKind::Inspect
+        | EffectKind::Capture(_)
+        | EffectKind::Apply(_)
+        | EffectKind::Adjust(_) => doing,
     }
 }

@@ -17,7 +17,7 @@ use crate::engine::input::Input;
 use crate::engine::state::State;
 use crate::model::ids::{LONGEST_NAME, RunId, StackName};
 use crate::model::plan::Plan;
-use crate::ports::{Claim, JournalError, Unfinished};
+use crate::ports::{Claim, Halted, JournalError, Unfinished};
 
 /// Commands that may wait at a run's door.
 const COMMANDS: usize = 256;
@@ -52,6 +52,19 @@ pub enum StartError {
     /// One run at a time on a stack, and this one's is not in the journal yet.
     #[error("stack `{0}` is in use by another process; hint: wait for it, or halt its run")]
     InUse(StackName),
+    /// Nothing starts while everything is halted.
+    #[error("everything is halted by {} since {}: {}; hint: `firedrill resume` lifts that", .0.by, .0.at, .0.reason)]
+    Halted(Halted),
+    /// As many run here as may.
+    #[error(
+        "{live} run(s) are live, and `runs` of the server's configuration allows {most}; hint: wait for one to end, or halt it"
+    )]
+    Full {
+        /// How many are live.
+        live: usize,
+        /// How many may be.
+        most: usize,
+    },
     /// This process is going.
     #[error("firedrill is shutting down")]
     ShuttingDown,
@@ -75,6 +88,7 @@ pub struct Supervisor {
 #[derive(Debug)]
 struct Shared {
     ports: Ports,
+    most: Option<usize>,
     feed: Feed,
     tracker: TaskTracker,
     live: Mutex<Live>,
@@ -97,9 +111,15 @@ impl Live {
 impl Supervisor {
     /// A supervisor whose tasks `tracker` owns.
     pub fn new(ports: Ports, tracker: TaskTracker) -> Self {
+        Self::limited(ports, tracker, None)
+    }
+
+    /// A supervisor that starts no run beyond `most` live ones. What dead processes left is taken up all the same.
+    pub fn limited(ports: Ports, tracker: TaskTracker, most: Option<usize>) -> Self {
         Self {
             shared: Arc::new(Shared {
                 ports,
+                most,
                 feed: Feed::default(),
                 tracker,
                 live: Mutex::default(),
@@ -127,7 +147,7 @@ impl Supervisor {
         self.lock().runs.get(run).cloned()
     }
 
-    /// Starts a run, unless its stack is in use.
+    /// Starts a run, unless everything is halted or its stack is in use.
     pub async fn start(
         &self,
         plan: Plan,
@@ -135,6 +155,9 @@ impl Supervisor {
         trigger: Trigger,
     ) -> Result<RunHandle, StartError> {
         let ports = &self.shared.ports;
+        if let Some(halted) = ports.lever.halted().await {
+            return Err(StartError::Halted(halted));
+        }
         let run = ports.ids.run();
         let seed = seed.unwrap_or_else(|| ports.ids.seed());
         self.refuse_live(&plan.stack.name)?;
@@ -187,6 +210,7 @@ impl Supervisor {
             commands: sender,
             status: watched,
             undoing: told,
+            owed: Arc::default(),
         };
         {
             // The look and the entry under one lock: of two starts on one stack, one wins.
@@ -197,6 +221,14 @@ impl Supervisor {
             }
             if !recovers && let Some(other) = live.on(&plan.stack.name) {
                 return Err(busy(&plan.stack.name, other));
+            }
+            if let Some(most) = self.shared.most.filter(|most| live.runs.len() >= *most)
+                && !recovers
+            {
+                return Err(StartError::Full {
+                    live: live.runs.len(),
+                    most,
+                });
             }
             live.runs.insert(run.clone(), handle.clone());
         }
@@ -211,6 +243,7 @@ impl Supervisor {
             commands,
             status,
             undoing,
+            owed: handle.owed.clone(),
         };
         let gone = Gone {
             supervisor: self.clone(),

@@ -7,6 +7,7 @@ mod crash;
 mod disk;
 mod durable;
 mod fakes;
+mod lever;
 mod scale;
 mod stage;
 mod undoing;

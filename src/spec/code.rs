@@ -112,6 +112,8 @@ codes! {
     UnusedCapture = "unused-capture",
     /// A service that the stack hasn't.
     UnknownService = "unknown-service",
+    /// A tier that no service of the stack has.
+    UnknownTier = "unknown-tier",
     /// A link that the stack hasn't.
     UnknownLink = "unknown-link",
     /// A link given by its ends that several proxies carry.
@@ -140,6 +142,10 @@ codes! {
     Unrefutable = "unrefutable",
     /// More services hit at once than allowed.
     TooManyServices = "too-many-services",
+    /// More links, containers or services of a tier hit at once than allowed.
+    TooManyTargets = "too-many-targets",
+    /// A fault on a service that no fault may touch.
+    Protected = "protected",
     /// A file that passed every check and still could not be read; a mistake of firedrill's own.
     Unread = "unread",
     /// Links or their faults without a Toxiproxy.

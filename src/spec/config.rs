@@ -18,6 +18,10 @@ pub struct Config {
     pub environments: Vec<String>,
     /// Programs that probes, hooks and remedies may run, as plans write them.
     pub programs: BTreeSet<String>,
+    /// Services by name, and containers by label as `key=value`, that no fault may touch.
+    pub protected: BTreeSet<String>,
+    /// How many runs may live at once.
+    pub runs: Option<usize>,
     /// Bearer tokens that `/hooks/…` accepts.
     pub hook_tokens: Vec<String>,
 }
@@ -28,6 +32,8 @@ impl Default for Config {
         Self {
             environments: vec!["staging".to_owned()],
             programs: BTreeSet::new(),
+            protected: BTreeSet::new(),
+            runs: None,
             hook_tokens: Vec::new(),
         }
     }
@@ -37,6 +43,8 @@ impl Default for Config {
 pub(crate) const EXAMPLE: &str = "\
 environments: [staging, qa]          # stacks of other environments are refused
 programs: [./rollout, ./check-backup] # exactly as probes, hooks and remedies write them
+protected: [ledger, team=treasury]   # services, and labels of containers, that no fault may touch
+runs: 4                              # at once on all stacks together; on each stack it is always one
 tokens:
   alertmanager: \"${env:ALERTMANAGER_TOKEN}\"
 ";
@@ -55,6 +63,16 @@ pub(crate) static CONFIG: Object = Object {
             "programs",
             Form::List(&Form::Text, 0, 1_000),
             "Programs that probes, hooks and remedies may run, exactly as their files write them; none when absent.",
+        ),
+        optional(
+            "protected",
+            Form::List(&Form::Text, 0, 1_000),
+            "Services by name, and containers by label as `key=value`, that no fault may touch.",
+        ),
+        optional(
+            "runs",
+            Form::Integer(1, 1_000),
+            "Runs at once on all stacks together; on each stack it is always one.",
         ),
         optional(
             "tokens",
@@ -87,6 +105,12 @@ pub fn read_config(path: &Path, options: &Options) -> Result<Config, Findings> {
             .unwrap_or_default()
             .into_iter()
             .collect();
+        config.protected = view
+            .all::<String>("protected")
+            .unwrap_or_default()
+            .into_iter()
+            .collect();
+        config.runs = view.integer::<u16>("runs").map(usize::from);
         let tokens = view
             .value("tokens")
             .map(tree::Node::entries)

@@ -326,14 +326,20 @@ fn ends(page: &mut Page, plan: &Plan) {
         2,
         &format!("{} after the first step", experiment.limits.duration),
     );
-    if let Some(services) = experiment.limits.services {
-        page.line(
-            2,
-            &format!(
-                "more than {services} {} hit at once",
-                if services == 1 { "service" } else { "services" }
-            ),
-        );
+    let limits = &experiment.limits;
+    for (most, one, several) in [
+        (limits.services, "service", "services"),
+        (limits.links, "link", "links"),
+        (limits.containers, "container", "containers"),
+    ] {
+        if let Some(most) = most {
+            let what = if most == 1 { one } else { several };
+            page.line(2, &format!("more than {most} {what} hit at once"));
+        }
+    }
+    for (tier, percent) in &limits.tiers {
+        let line = format!("more than {percent}% of tier {tier} hit at once");
+        page.line(2, &line);
     }
     page.line(2, "a halt, or a responder who says that this is real");
 }

@@ -1,5 +1,5 @@
 //! From checked files to a plan: each step becomes one injection for each target, and what only shows with
-//! everything resolved is checked: overlaps, and how many services are hit at once.
+//! everything resolved is checked: overlaps, and how much is hit at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,8 +8,8 @@ use crate::model::fault::{
     Act, Cause, Direction, Fault, Injection, Occurrence, PartitionMode, Ramp, Step, Stream,
     Strength, Toxic,
 };
-use crate::model::ids::ServiceName;
 use crate::model::plan::{Exercise, Plan, SourceFile};
+use crate::model::reach::{Excess, Reach};
 use crate::model::stack::{ContainerSelector, Link, Stack};
 use crate::model::time::Millis;
 
@@ -93,15 +93,15 @@ pub(crate) fn resolve(
     let steps: Vec<&Step> = experiment.value.method.iter().collect();
     let windows = windows(&steps);
     overlaps(&steps, &windows, &injections, &key, &mut sink);
-    if let Some(limit) = experiment.value.limits.services {
-        let span = experiment
-            .document
-            .root
-            .get("limits")
-            .and_then(|limits| limits.get("services"));
-        let span = span.map_or(key(0), |node| node.span);
-        services(limit, &steps, &windows, &injections, span, &mut sink);
-    }
+    limits(
+        &experiment,
+        &stack.value,
+        &steps,
+        &windows,
+        &injections,
+        key(0),
+        &mut sink,
+    );
     if sink.errors() > 0 {
         return (None, sink.into_found());
     }
@@ -302,50 +302,68 @@ fn overlaps(
     }
 }
 
-/// The services hit at the moment when most are.
-fn services(
-    limit: u32,
+/// Each limit at the first moment when it is passed, as far as the timeline decides.
+fn limits(
+    experiment: &Read<'_, Experiment>,
+    stack: &Stack,
     steps: &[&Step],
     windows: &[Option<Window>],
     injections: &[(usize, Injection)],
-    span: Span,
+    key: Span,
     sink: &mut Sink,
 ) {
-    let hits: Vec<(Window, &ServiceName)> = injections
+    let hits: Vec<(Window, &Act)> = injections
         .iter()
         .filter_map(|(index, injection)| {
             let window = windows[*index]?.of(steps[*index], injection.nth());
-            Some((window, injection.act.service()?))
+            Some((window, &injection.act))
         })
         .filter(|(window, _)| window.is_fixed())
         .collect();
     let starts: BTreeSet<Millis> = hits.iter().map(|(window, _)| window.latest_start).collect();
-    let mut worst: (usize, Millis, BTreeSet<&ServiceName>) = (0, Millis::ZERO, BTreeSet::new());
+    let mut worst: BTreeMap<Vec<String>, (Excess, Millis)> = BTreeMap::new();
     for start in starts {
         let instant = Window {
             earliest_start: start,
             latest_start: start,
             latest_end: start,
         };
-        let hit: BTreeSet<&ServiceName> = hits
-            .iter()
-            .filter(|(window, _)| window.meets(instant))
-            .map(|(_, service)| *service)
-            .collect();
-        if hit.len() > worst.0 {
-            worst = (hit.len(), start, hit);
+        let mut reach = Reach::default();
+        for (_, act) in hits.iter().filter(|(window, _)| window.meets(instant)) {
+            reach.add(act);
+        }
+        for excess in reach.beyond(&experiment.value.limits, stack) {
+            let known = worst.get(&excess.keys);
+            if known.is_none_or(|(known, _)| known.names.len() < excess.names.len()) {
+                worst.insert(excess.keys.clone(), (excess, start));
+            }
         }
     }
-    let (count, at, hit) = worst;
-    if count > limit as usize {
-        let names = listed(hit.iter().map(|service| service.as_str()), "and");
+    for (excess, at) in worst.into_values() {
+        let mut node = experiment.document.root.get("limits");
+        for key in &excess.keys {
+            node = node.and_then(|node| node.get(key));
+        }
+        let services = excess.keys == ["services"];
+        let code = if services {
+            Code::TooManyServices
+        } else {
+            Code::TooManyTargets
+        };
+        let names = listed(excess.names.iter().map(String::as_str), "and");
+        let counts = if excess.keys == ["links"] || excess.keys == ["containers"] {
+            ""
+        } else {
+            "; a link counts the service that it leads to"
+        };
         sink.error(
-            Code::TooManyServices,
-            span,
-            format!("{count} services are hit at once at {at}, and {limit} may be"),
+            code,
+            node.map_or(key, |node| node.span),
+            format!(
+                "{} are hit at once at {at}, and {} may be",
+                excess.hit, excess.allowed
+            ),
         )
-        .with_hint(format!(
-            "{names} are hit then; a link counts the service that it leads to"
-        ));
+        .with_hint(format!("{names} are hit then{counts}"));
     }
 }

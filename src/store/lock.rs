@@ -100,6 +100,28 @@ pub fn is_free(data: &Path, run: &RunId) -> io::Result<bool> {
     try_lock(&file, FlockOperation::NonBlockingLockShared)
 }
 
+/// Every run, and every stack as `stack:NAME`, that a living process holds. It opens nothing for writing.
+pub fn held(data: &Path) -> io::Result<Vec<RunId>> {
+    let entries = match std::fs::read_dir(data.join("locks")) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(e),
+    };
+    let mut held = Vec::new();
+    for entry in entries {
+        let name = entry?.file_name();
+        // What is not a name is not ours.
+        let Some(Ok(run)) = name.to_str().map(str::parse::<RunId>) else {
+            continue;
+        };
+        if !is_free(data, &run)? {
+            held.push(run);
+        }
+    }
+    held.sort();
+    Ok(held)
+}
+
 /// What an attempt to take a lock came to.
 #[derive(Debug, PartialEq, Eq)]
 enum Taken {

@@ -256,6 +256,21 @@ impl Database {
         read_all(rows)
     }
 
+    /// How many runs ended with each verdict.
+    pub async fn runs_by_verdict(&self) -> Result<Vec<(Verdict, u64)>> {
+        let rows: Vec<(String, i64)> = sqlx::query_as(
+            "SELECT verdict, count(*) FROM runs WHERE verdict IS NOT NULL GROUP BY verdict",
+        )
+        .fetch_all(self.readers())
+        .await?;
+        rows.into_iter()
+            .map(|(verdict, count)| {
+                let count = u64::try_from(count).unwrap_or_default();
+                Ok((read_word("a verdict", &verdict)?, count))
+            })
+            .collect()
+    }
+
     /// Runs of which something could not be undone, oldest first, with what it is.
     pub async fn stuck_runs(&self) -> Result<Vec<StuckRun>> {
         let mut snapshot = self.readers().begin().await?;

@@ -109,6 +109,9 @@ fn experiment_plan(title: &str) -> Plan {
             limits: Limits {
                 services: None,
                 duration: Millis::seconds(60),
+                links: None,
+                containers: None,
+                tiers: std::collections::BTreeMap::default(),
             },
             recovery: Recovery {
                 within: Millis::seconds(60),

@@ -3,6 +3,7 @@
 //! The image holds nothing but a static busybox, so that no registry is needed.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::sync::OnceLock;
 use std::thread;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use bollard::{API_DEFAULT_VERSION, Docker};
 use futures_util::TryStreamExt as _;
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use tokio::runtime::Runtime;
 
 use crate::ground::not_run;
@@ -84,6 +86,18 @@ impl Site {
         let state = seen.state.expect("a container has a state");
         let policy = seen.host_config.and_then(|config| config.restart_policy);
         json!({"running": state.running, "paused": state.paused, "restart_policy": policy, "id": seen.id})
+    }
+
+    /// The volumes that lock this container.
+    fn marks(&self) -> Vec<String> {
+        let state = self.state();
+        let digest = Sha256::digest(state["id"].as_str().expect("an id"));
+        let mut name = "firedrill-lock-".to_owned();
+        for byte in &digest[..8] {
+            write!(name, "{byte:02x}").expect("writing to a String never fails");
+        }
+        let seen = self.runtime.block_on(self.docker.inspect_volume(&name));
+        seen.into_iter().map(|volume| volume.name).collect()
     }
 }
 
@@ -255,4 +269,30 @@ fn a_container_that_is_not_labelled_as_staging_is_refused() {
         .exits(4)
         .tells("env=production");
     assert_eq!(site.state(), before);
+}
+
+#[test]
+fn a_container_that_another_firedrill_disturbs_is_refused_and_its_mark_goes_with_the_fault() {
+    let Some(site) = Site::open() else { return };
+    let before = site.state();
+    let run = site.shop.start(&hit("pause", "60s"));
+    let elsewhere = site
+        .shop
+        .firedrill
+        .with_data(site.shop.folder.path().join("elsewhere"));
+    // The container itself is as its fault left it, and is refused for that too.
+    elsewhere.run(["run", "trial.yaml"]).exits(4);
+    assert_eq!(site.marks().len(), 1, "the lock is on");
+    run.crash();
+    assert_eq!(site.marks().len(), 1, "the lock outlives its process");
+    site.shop
+        .firedrill
+        .run(["halt", "--reason", "enough"])
+        .exits(0)
+        .results("1 fault(s) of 1 run(s) undone");
+    assert_eq!(site.state(), before);
+    assert_eq!(site.marks(), [""; 0]);
+    site.shop.experiment(&hit("pause", "1s"));
+    elsewhere.run(["run", "trial.yaml"]).exits(0);
+    assert_eq!(site.marks(), [""; 0]);
 }

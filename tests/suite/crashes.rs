@@ -15,7 +15,7 @@ fn after_a_crash_recover_undoes_what_is_ours_and_leaves_what_is_not() {
     let before = shop.proxies.snapshot();
     shop.start(&Experiment::slow("60s")).crash();
     assert_eq!(
-        shop.proxies.toxics().len(),
+        shop.proxies.faults().len(),
         2,
         "the fault outlives its process"
     );
@@ -31,7 +31,7 @@ fn after_a_crash_recover_undoes_what_is_ours_and_leaves_what_is_not() {
         .nth(1)
         .expect("the run is named")
         .to_owned();
-    assert_eq!(shop.proxies.toxics().len(), 2, "a dry run touches nothing");
+    assert_eq!(shop.proxies.faults().len(), 2, "a dry run touches nothing");
 
     shop.firedrill
         .run(["recover"])

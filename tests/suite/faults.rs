@@ -153,12 +153,52 @@ async fn the_command_by_hand_undoes_what_it_says() {
 async fn two_toxics_of_a_run_are_removed_one_by_one() {
     on_servers(async |site| {
         let one = site.armed("slow", slow(site)).await;
-        let two = site.armed("slow#2", slow(site)).await;
+        let up = Toxic::Latency {
+            latency: Millis::new(10),
+            jitter: Millis::ZERO,
+        };
+        let up = toxic(site, Stream::Upstream, 1.0, up);
+        let two = site.armed("slow#2", up).await;
         site.drivers.apply(&one).await.expect("it is applied");
         site.drivers.apply(&two).await.expect("it is applied");
         site.drivers.undo(&one).await.expect("it is undone");
         assert_eq!(site.drivers.look(&two).await, Ok(Presence::Present));
         site.drivers.undo(&two).await.expect("it is undone");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_two_firedrills_that_know_nothing_of_each_other_one_disturbs_a_target_in_one_way() {
+    on_servers(async |site| {
+        let before = site.proxy().await;
+        let elsewhere = site.another_firedrill();
+        // Both have looked before either acts: the server itself decides.
+        let ours = site.armed("slow", slow(site)).await;
+        let theirs = site.armed_for_another_run("slow", slow(site)).await;
+        site.drivers.apply(&ours).await.expect("it is applied");
+        let during = site.proxy().await;
+        let refused = elsewhere.apply(&theirs).await.expect_err("it is locked");
+        assert!(matches!(refused, FaultError::Foreign { .. }), "{refused}");
+        let told = refused.to_string();
+        assert!(
+            told.contains("the lock on `latency downstream`") && told.contains("firedrill recover"),
+            "{told}"
+        );
+        // What follows a refusal undoes nothing of the other's.
+        elsewhere.undo(&theirs).await.expect("nothing to undo");
+        assert_eq!(site.proxy().await, during);
+        assert_eq!(site.drivers.look(&ours).await, Ok(Presence::Present));
+        let late = site.capture_for_another_run("late", slow(site)).await;
+        assert!(matches!(late, Err(FaultError::Foreign { .. })), "{late:?}");
+        let other = site.capture_for_another_run("cut", down(site)).await;
+        other.expect("another kind of fault is no conflict");
+
+        site.drivers.undo(&ours).await.expect("it is undone");
+        assert_eq!(site.proxy().await, before);
+        elsewhere.apply(&theirs).await.expect("it is free now");
+        elsewhere.undo(&theirs).await.expect("it is undone");
+        assert_eq!(site.proxy().await, before);
     })
     .await;
 }

@@ -14,7 +14,7 @@ fn undoes(signal: Signal) {
     let shop = Shop::open();
     let before = shop.proxies.snapshot();
     let started = shop.start(&Experiment::slow("60s"));
-    assert_eq!(shop.proxies.toxics().len(), 1, "the fault is on");
+    assert_eq!(shop.proxies.faults().len(), 1, "the fault is on");
     started.signal(signal);
     let finished = started
         .finish()

@@ -11,7 +11,7 @@ use crate::xml;
 fn a_second_run_on_a_stack_is_refused_and_the_first_one_named() {
     let shop = Shop::open();
     let first = shop.start(&Experiment::slow("60s"));
-    let toxics = shop.proxies.toxics();
+    let toxics = shop.proxies.faults();
     let second = shop
         .firedrill
         .run(["run", "trial.yaml", "--json", "second.json"])
@@ -25,13 +25,13 @@ fn a_second_run_on_a_stack_is_refused_and_the_first_one_named() {
         .tells(run)
         .tells("hint:");
     assert!(second.took < Duration::from_secs(10), "{:?}", second.took);
-    assert_eq!(shop.proxies.toxics(), toxics, "the first run's fault stays");
+    assert_eq!(shop.proxies.faults(), toxics, "the first run's fault stays");
 
     // Nor does anybody recover what is alive.
     shop.firedrill
         .run(["recover"])
         .tells("is driven by another process");
-    assert_eq!(shop.proxies.toxics(), toxics, "the first run's fault stays");
+    assert_eq!(shop.proxies.faults(), toxics, "the first run's fault stays");
     first.signal(Signal::INT);
     first.finish().exits(3);
     assert_eq!(shop.proxies.toxics(), [""; 0]);
@@ -77,7 +77,8 @@ fn a_file_that_can_not_begin_is_an_error_of_its_own_and_the_others_are_run() {
     shop.folder.write("stacks/mall.yaml", &stack);
     let elsewhere = Experiment {
         name: "elsewhere",
-        ..Experiment::slow("60s")
+        // Another kind of fault: both stacks name one proxy, and of a kind one fault at a time is on it.
+        ..Experiment::of("slow_close: {id: fault, link: shop -> stock, delay: 10ms, for: 60s}")
     };
     shop.folder.write(
         "elsewhere.yaml",

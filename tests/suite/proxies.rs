@@ -41,6 +41,13 @@ impl Proxies {
             .collect()
     }
 
+    /// The names of the toxics that disturb something: all but the marks that lock targets.
+    pub(crate) fn faults(self) -> Vec<String> {
+        let mut all = self.toxics();
+        all.retain(|name| !name.starts_with("firedrill-lock-"));
+        all
+    }
+
     /// Adds a toxic that is nobody's of firedrill.
     pub(crate) fn add_foreign(self, proxy: &str, name: &str) {
         let toxic = json!({"name": name, "type": "latency", "stream": "upstream", "attributes": {"latency": 1}});

@@ -167,7 +167,7 @@ fn a_target_that_is_not_there_is_no_success() {
 fn a_fault_that_somebody_else_removes_is_no_success() {
     let shop = Shop::open();
     let started = shop.start(&Experiment::slow("60s"));
-    let toxic = shop.proxies.toxics().pop().expect("the fault is on");
+    let toxic = shop.proxies.faults().pop().expect("the fault is on");
     shop.proxies.remove("shop-stock", &toxic);
     started.finish().exits(4).tells("removed by somebody else");
     assert_eq!(shop.proxies.toxics(), [""; 0]);

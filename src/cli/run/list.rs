@@ -10,7 +10,7 @@ use crate::cli::terminal::Terminal;
 use crate::engine::event::Trigger;
 use crate::lifecycle::Signals;
 use crate::model::plan::Plan;
-use crate::runtime::{RunHandle, RunStatus, recovery};
+use crate::runtime::{RunHandle, RunStatus, StartError, recovery};
 use crate::score::report::entry::{Cause, Entry, Unjudged};
 use crate::score::report::text;
 
@@ -73,20 +73,6 @@ impl List<'_> {
     /// One file's run, from its beginning to its entry; and what now keeps further ones from being begun.
     async fn one(&mut self, file: Planned) -> (Entry, Option<Bar>) {
         let unbegun = |exit, reason: &str| file.without_run(Cause::NotBegun, exit, reason).into();
-        match self.app.database.halt_state().await {
-            Ok(None) => {}
-            Ok(Some(halt)) => {
-                let reason = format!(
-                    "everything is halted: {}; hint: lift that on the pages of `firedrill serve`",
-                    halt.reason
-                );
-                return (unbegun(Exit::Aborted, &reason), None);
-            }
-            Err(error) => {
-                let reason = format!("whether everything is halted can't be read: {error}");
-                return (unbegun(Exit::Errored, &reason), None);
-            }
-        }
         let mut follower = Follower::new(self.app);
         let started = self
             .app
@@ -94,6 +80,9 @@ impl List<'_> {
             .start(file.plan.clone(), self.seed, Trigger::CommandLine);
         let handle = match started.await {
             Ok(handle) => handle,
+            Err(error @ StartError::Halted(_)) => {
+                return (unbegun(Exit::Aborted, &error.to_string()), None);
+            }
             Err(error) => return (unbegun(Exit::Errored, &error.to_string()), None),
         };
         if let Some(link) = self.room.as_ref().map(|room| room.link(&handle)) {

@@ -37,7 +37,7 @@ pub(in crate::engine) fn advance(state: &State, now: Stamp) -> Vec<Draft> {
 
 fn begin_steps(state: &State, now: Stamp) -> Vec<Draft> {
     let mut facts = Vec::new();
-    let mut services = guard::services_hit(state);
+    let mut reach = guard::reach(state);
     let due = |(step, nth): &(&Step, u32)| {
         starts_at(state, step, *nth).is_some_and(|at| now.reached(&at))
     };
@@ -50,8 +50,10 @@ fn begin_steps(state: &State, now: Stamp) -> Vec<Draft> {
             facts.push(Draft::engine(now, fact));
             continue;
         }
-        services.extend(guard::services_of(state, &step.id));
-        if let Some(reason) = guard::exceeds_services(state, &step.id, services.len()) {
+        for injection in state.injections_of(&step.id) {
+            reach.add(&injection.act);
+        }
+        if let Some(reason) = guard::exceeds(state, &step.id, &reach) {
             // Those before it begin first, as the method says; the stop follows from that.
             return if facts.is_empty() {
                 Draft::error(now, reason)

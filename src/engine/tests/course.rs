@@ -418,6 +418,27 @@ fn more_services_at_once_than_allowed_is_an_error() {
 }
 
 #[test]
+fn every_limit_that_a_step_would_pass_is_said_before_it_begins() {
+    let mut plan = experiment();
+    let service = plan.injections[0].act.service().expect("a link").clone();
+    let known = plan.stack.services.get_mut(&service).expect("it is there");
+    known.tier = Some("chain".to_owned());
+    plan.experiment.limits.links = Some(0);
+    plan.experiment.limits.tiers.insert("chain".to_owned(), 50);
+    let mut world = until_running(plan);
+    world.settle(SECOND * 60);
+    assert_eq!(verdict(&world), Some(Verdict::Errored));
+    let told = reasons(&world);
+    for line in [
+        "`slow` would hit 1 link at once, and `limits.links` is 0",
+        "`slow` would hit 1 of the 1 services of tier `chain` at once, and `limits.tiers.chain` is 50%",
+    ] {
+        assert!(told.contains(line), "{told}");
+    }
+    assert!(world.on.is_empty());
+}
+
+#[test]
 fn a_probe_that_cannot_be_asked_leaves_the_run_blind_and_ends_it() {
     let mut world = until_running(experiment());
     until_on(&mut world, "slow");

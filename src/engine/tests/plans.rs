@@ -74,6 +74,7 @@ fn stack() -> Stack {
     let service = |container: Option<&str>| Service {
         tier: None,
         container: container.map(|name| ContainerSelector::Name(name.into())),
+        protected: false,
     };
     Stack {
         name: name("staging"),
@@ -142,6 +143,9 @@ pub(crate) fn experiment() -> Plan {
             limits: Limits {
                 services: Some(2),
                 duration: Millis::seconds(120),
+                links: None,
+                containers: None,
+                tiers: std::collections::BTreeMap::default(),
             },
             recovery: Recovery {
                 within: Millis::seconds(20),

@@ -6,9 +6,10 @@ use std::collections::HashMap;
 use std::fmt;
 
 use bollard::errors::Error;
+use bollard::models::VolumeCreateRequest;
 use bollard::query_parameters::{
-    InspectContainerOptions, KillContainerOptions, ListContainersOptions, RestartContainerOptions,
-    StartContainerOptions, StopContainerOptions,
+    InspectContainerOptions, KillContainerOptions, ListContainersOptions, RemoveVolumeOptions,
+    RestartContainerOptions, StartContainerOptions, StopContainerOptions,
 };
 use bollard::{API_DEFAULT_VERSION, Docker};
 
@@ -210,6 +211,50 @@ impl Daemon {
     pub(super) async fn unpause(&self, id: &str) -> Result<(), FaultError> {
         self.docker
             .unpause_container(id)
+            .await
+            .map_err(|error| failure(&self.host, error))
+    }
+}
+
+/// Volumes: empty ones, whose labels are what counts.
+impl Daemon {
+    /// A volume's labels, if it is there.
+    pub(super) async fn volume_labels(
+        &self,
+        name: &str,
+    ) -> Result<Option<HashMap<String, String>>, FaultError> {
+        match self.docker.inspect_volume(name).await {
+            Ok(volume) => Ok(Some(volume.labels)),
+            Err(Error::DockerResponseServerError {
+                status_code: 404,
+                message,
+            }) if message.to_ascii_lowercase().contains("no such") => Ok(None),
+            Err(error) => Err(failure(&self.host, error)),
+        }
+    }
+
+    /// Makes a volume; one that is there stays as it is.
+    pub(super) async fn create_volume(
+        &self,
+        name: &str,
+        labels: HashMap<String, String>,
+    ) -> Result<(), FaultError> {
+        let wanted = VolumeCreateRequest {
+            name: Some(name.to_owned()),
+            labels: Some(labels),
+            ..VolumeCreateRequest::default()
+        };
+        self.docker
+            .create_volume(wanted)
+            .await
+            .map(drop)
+            .map_err(|error| failure(&self.host, error))
+    }
+
+    /// Removes a volume.
+    pub(super) async fn remove_volume(&self, name: &str) -> Result<(), FaultError> {
+        self.docker
+            .remove_volume(name, None::<RemoveVolumeOptions>)
             .await
             .map_err(|error| failure(&self.host, error))
     }

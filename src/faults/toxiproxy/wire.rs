@@ -29,6 +29,8 @@ pub(super) struct Toxic {
     pub(super) toxicity: f64,
     pub(super) attributes: Map<String, Value>,
     #[serde(default)]
+    pub(super) owner: Option<String>,
+    #[serde(default)]
     pub(super) ttl: Option<u64>,
 }
 

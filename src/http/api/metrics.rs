@@ -6,9 +6,10 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
 
+use crate::engine::event::Verdict;
 use crate::http::Services;
 use crate::http::problem::Problem;
-use crate::runtime::RunStatus;
+use crate::runtime::{RunHandle, RunStatus};
 
 /// All figures.
 pub(in crate::http) async fn get(
@@ -26,6 +27,8 @@ pub(in crate::http) async fn get(
         .iter()
         .map(|run| run.injections.len())
         .sum();
+    let halted = services.supervisor.ports().lever.halted().await.is_some();
+    let ended = services.database.runs_by_verdict().await?;
     let uptime = services
         .now()
         .since(&services.started)
@@ -54,6 +57,21 @@ pub(in crate::http) async fn get(
         number(stuck_here),
     );
     gauge(
+        "firedrill_halted",
+        "Whether everything is halted.",
+        f64::from(u8::from(halted)),
+    );
+    gauge(
+        "firedrill_faults_active",
+        "Injections of runs that this process drives, on and read back.",
+        number(live.iter().map(RunHandle::active).sum()),
+    );
+    gauge(
+        "firedrill_obligations_open",
+        "Injections of runs that this process drives, on or being undone.",
+        number(live.iter().map(RunHandle::open).sum()),
+    );
+    gauge(
         "firedrill_injections_stuck",
         "Injections of all runs that can't be undone.",
         number(stuck),
@@ -73,5 +91,22 @@ pub(in crate::http) async fn get(
         "# HELP firedrill_build_info The version.\n# TYPE firedrill_build_info gauge\nfiredrill_build_info{{version=\"{}\"}} 1\n",
         services.version
     );
+    text.push_str(
+        "# HELP firedrill_runs_ended_total Runs by the verdict of the stack's side.\n# TYPE firedrill_runs_ended_total counter\n",
+    );
+    for verdict in [
+        Verdict::Passed,
+        Verdict::Failed,
+        Verdict::Aborted,
+        Verdict::Errored,
+    ] {
+        let known = ended.iter().find(|(known, _)| *known == verdict);
+        let count = known.map_or(0, |(_, count)| *count);
+        let word = format!("{verdict:?}").to_lowercase();
+        let _ = writeln!(
+            text,
+            "firedrill_runs_ended_total{{verdict=\"{word}\"}} {count}"
+        );
+    }
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text))
 }

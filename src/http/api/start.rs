@@ -20,7 +20,7 @@ use crate::http::Services;
 use crate::http::catalogue::{Kind, Refused, listed};
 use crate::http::problem::Problem;
 use crate::model::ids::RunId;
-use crate::runtime::RunHandle;
+use crate::runtime::{RunHandle, StartError};
 
 /// How long an answer waits for a run's first event to be on disk.
 const RECORDING: Duration = Duration::from_secs(5);
@@ -80,11 +80,9 @@ pub(in crate::http) async fn start(
             ));
         }
     };
-    if let Some(halt) = services.database.halt_state().await? {
-        return Err(Problem::conflict(
-            "halted",
-            format!("nothing starts while everything is halted: {}", halt.reason),
-        ));
+    // Before the files are read: what they say does not matter then.
+    if let Some(halted) = services.supervisor.ports().lever.halted().await {
+        return Err(StartError::Halted(halted).into());
     }
     if !services.ready.is_set() {
         return Err(Problem::unavailable(

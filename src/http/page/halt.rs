@@ -7,14 +7,14 @@ use axum::response::Redirect;
 use serde::Deserialize;
 
 use super::start::bad_form;
-use crate::engine::event::{Source, StopCause};
+use crate::engine::event::Source;
 use crate::engine::input::TeamAct;
 use crate::http::Services;
 use crate::http::actor::{self, Actor};
+use crate::http::api::halt::{pull, release};
 use crate::http::api::runs::stop;
 use crate::http::problem::Problem;
 use crate::http::reading::{driven, run_id};
-use crate::store::halt::Halt;
 
 /// Why.
 #[derive(Debug, Deserialize)]
@@ -46,45 +46,19 @@ pub(in crate::http) async fn real(
     Ok(Redirect::to(&format!("/runs/{run}")))
 }
 
-/// Halts every run of this process, and lets nothing start until that is lifted.
+/// Halts every run on this data folder, and lets nothing start until that is lifted.
 pub(in crate::http) async fn everything(
     State(services): State<Services>,
     actor: Actor,
     form: Result<Form<Reason>, FormRejection>,
 ) -> Result<Redirect, Problem> {
     let Form(form) = form.map_err(|error| bad_form(&error))?;
-    let reason = form.reason.trim();
-    if reason.is_empty() {
-        return Err(Problem::unprocessable("empty-text", "the reason is empty"));
-    }
-    // Runs are stopped whether or not the halt can be kept: undoing never waits for the database.
-    let by = actor::person_at_once(&services, Source::Room, &actor.0).await;
-    for handle in services.supervisor.live() {
-        let reason = reason.to_owned();
-        handle.stop(StopCause::Halt { reason }, by.clone()).await;
-    }
-    let halt = Halt {
-        by: by.actor.unwrap_or_default(),
-        reason: reason.to_owned(),
-        at: services.now().wall,
-    };
-    services.database.set_halt(Some(&halt)).await?;
-    // A run may have started between the two.
-    for handle in services.supervisor.live() {
-        stop(
-            &services,
-            handle.run().as_str(),
-            reason,
-            Source::Room,
-            &actor.0,
-        )
-        .await?;
-    }
+    pull(&services, &form.reason, Source::Room, &actor.0).await?;
     Ok(Redirect::to("/"))
 }
 
 /// Lets runs start again.
 pub(in crate::http) async fn lift(State(services): State<Services>) -> Result<Redirect, Problem> {
-    services.database.set_halt(None).await?;
+    release(&services).await?;
     Ok(Redirect::to("/"))
 }

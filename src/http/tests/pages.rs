@@ -258,6 +258,16 @@ async fn halting_everything_stops_runs_and_starts() {
     let refused = server.form("/start", "kind=experiment&name=cut").await;
     assert_eq!(refused.status, 409);
     assert!(refused.body.contains("halted"));
+    let metrics = server.get("/metrics").await.body;
+    for line in [
+        "firedrill_halted 1",
+        "firedrill_faults_active 0",
+        "firedrill_obligations_open 0",
+        "firedrill_runs_ended_total{verdict=\"aborted\"} 1",
+        "firedrill_runs_ended_total{verdict=\"passed\"} 0",
+    ] {
+        assert!(metrics.lines().any(|one| one == line), "{line}: {metrics}");
+    }
     location(&server.form("/halt/lift", "").await);
     assert!(!server.get("/").await.body.contains("Everything is halted"));
 }

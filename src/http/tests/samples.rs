@@ -40,6 +40,7 @@ fn layout(full: bool) -> Layout {
             .into_iter()
             .collect(),
         halted: full.then(|| Halted {
+            by: "ann".into(),
             reason: "storm".into(),
             at: moment(),
         }),

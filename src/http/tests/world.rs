@@ -35,6 +35,7 @@ use crate::ports::{
 use crate::runtime::{Ports, Supervisor};
 use crate::spec::Options;
 use crate::store::database::Database;
+use crate::store::halt::{Lever, Watched};
 
 /// The bearer token its hooks accept.
 pub(super) const TOKEN: &str = "correct horse battery staple";
@@ -185,6 +186,7 @@ impl Server {
             broken: AtomicBool::new(false),
         });
         let tracker = TaskTracker::new();
+        let lever = Lever::of(&folder.join("data"));
         let ports = Ports {
             clock: Arc::new(clock),
             ids: Arc::new(SystemIds::new(clock)),
@@ -193,6 +195,11 @@ impl Server {
             prober: world.clone(),
             inspector: world.clone(),
             claims: world,
+            lever: Arc::new(Watched::new(
+                lever.clone(),
+                database.clone(),
+                Arc::new(SystemIds::new(clock)),
+            )),
         };
         let options = Options {
             library_dir: Some(library.clone()),
@@ -209,6 +216,7 @@ impl Server {
         let mut services = Services {
             supervisor: Supervisor::new(ports, tracker.clone()),
             database,
+            lever,
             library: Arc::new(Shelf::new(vec![library], options)),
             hook_tokens: Arc::new(["another".to_owned(), TOKEN.to_owned()]),
             local_operator: "Ada <Lovelace>".into(),

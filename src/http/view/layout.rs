@@ -41,6 +41,7 @@ pub(in crate::http) struct StuckLine {
 /// That nothing starts, and why.
 #[derive(Debug, Clone, Serialize)]
 pub(in crate::http) struct Halted {
+    pub(in crate::http) by: String,
     pub(in crate::http) reason: String,
     pub(in crate::http) at: Moment,
 }
@@ -54,10 +55,8 @@ impl Layout {
         name: &str,
     ) -> Result<Self, Problem> {
         let stuck = services.database.stuck_runs().await?;
-        let halted = services.database.halt_state().await?;
         Ok(Self {
             stuck: stuck.iter().flat_map(lines).collect(),
-            halted: halted.map(halt),
             ..Self::bare(services, title, here, name)
         })
     }
@@ -80,7 +79,8 @@ impl Layout {
             now: services.now().into(),
             ready: services.ready.is_set(),
             stuck: Vec::new(),
-            halted: None,
+            // A file of a few bytes, and never the database: it is shown where that is what fails.
+            halted: services.lever.state().map(halt),
         }
     }
 }
@@ -97,6 +97,7 @@ fn lines(stuck: &StuckRun) -> impl Iterator<Item = StuckLine> {
 
 fn halt(halt: Halt) -> Halted {
     Halted {
+        by: halt.by,
         reason: halt.reason,
         at: halt.at.into(),
     }

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
-use crate::engine::event::{Event, Fact, Token};
+use crate::engine::event::{Event, Fact, Origin, Token};
 use crate::engine::undo::Armed;
 use crate::engine::watch::{Sample, SampleResult};
 use crate::faults::fake::{FakeDriver, Verb};
@@ -20,8 +20,8 @@ use crate::model::probe::Probe;
 use crate::model::stack::Stack;
 use crate::model::time::{Epoch, Stamp};
 use crate::ports::{
-    Answer, Applied, Claim, Claims, Clock, FaultDriver, FaultError, Ids, Inspector, Presence,
-    Prober, Removed,
+    Answer, Applied, Claim, Claims, Clock, FaultDriver, FaultError, Halted, Ids, Inspector, Lever,
+    Presence, Prober, Removed,
 };
 
 pub(super) fn lock<T>(what: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -115,6 +115,26 @@ impl Claims for Locks {
             };
             Box::new(held) as Claim
         }))
+    }
+}
+
+/// A lever that a test pulls, and every process sees.
+#[derive(Clone, Default)]
+pub(super) struct FakeLever(Arc<Mutex<Option<Halted>>>);
+
+impl FakeLever {
+    pub(super) fn set(&self, halted: Option<Halted>) {
+        *lock(&self.0) = halted;
+    }
+}
+
+impl Lever for FakeLever {
+    fn halted(&self) -> Answer<'_, Option<Halted>> {
+        Box::pin(async { lock(&self.0).clone() })
+    }
+
+    fn origin<'a>(&'a self, halted: &'a Halted) -> Answer<'a, Origin> {
+        Box::pin(async { Origin::person(halted.source, "p-1") })
     }
 }
 

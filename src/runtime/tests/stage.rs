@@ -9,7 +9,7 @@ use tokio_util::task::TaskTracker;
 
 use super::disk::Disk;
 use super::fakes::{
-    Call, Counted, FakeInspector, FakeProber, Locks, TestClock, Trace, Witness, lock,
+    Call, Counted, FakeInspector, FakeLever, FakeProber, Locks, TestClock, Trace, Witness, lock,
 };
 use crate::engine::event::{Event, Fact, Origin, Phase, Source, StopCause, Trigger, Verdict};
 use crate::engine::state::State;
@@ -28,6 +28,7 @@ pub(super) struct Stage {
     pub(super) world: World,
     pub(super) journal: Arc<MemoryJournal>,
     pub(super) locks: Locks,
+    pub(super) lever: FakeLever,
     pub(super) trace: Trace,
     ids: Counted,
     processes: Arc<Mutex<u64>>,
@@ -39,6 +40,7 @@ impl Stage {
             world: World::new(),
             journal: Arc::new(MemoryJournal::new()),
             locks: Locks::default(),
+            lever: FakeLever::default(),
             trace: Trace::default(),
             ids: Counted::default(),
             processes: Arc::default(),
@@ -75,6 +77,7 @@ impl Stage {
             prober: prober.clone(),
             inspector: inspector.clone(),
             claims: Arc::new(self.locks.clone()),
+            lever: Arc::new(self.lever.clone()),
         };
         Process {
             stage: self.clone(),

@@ -128,6 +128,7 @@ pub(super) fn experiment() -> Plan {
                     let nothing = Service {
                         tier: None,
                         container: None,
+                        protected: false,
                     };
                     (name(service), nothing)
                 })
@@ -151,6 +152,9 @@ pub(super) fn experiment() -> Plan {
             limits: Limits {
                 services: None,
                 duration: Millis::seconds(7200),
+                links: None,
+                containers: None,
+                tiers: std::collections::BTreeMap::default(),
             },
             recovery: Recovery {
                 within: Millis::seconds(60),

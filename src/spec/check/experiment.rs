@@ -10,6 +10,7 @@ use crate::spec::check::during::refutable;
 use crate::spec::check::fault::{self, Placed};
 use crate::spec::check::ground;
 use crate::spec::check::probe::{self, TOLERANCE};
+use crate::spec::check::refer;
 use crate::spec::check::stack::HEAD;
 use crate::spec::check::step::STEP;
 use crate::spec::check::stop::{self, STOP};
@@ -17,8 +18,10 @@ use crate::spec::check::view::View;
 use crate::spec::check::window::{Window, windows};
 use crate::spec::code::Code;
 use crate::spec::findings::Sink;
-use crate::spec::form::{DURATION, Form, Object, SOME_DURATION, defaulted, optional, required};
-use crate::spec::tree::Node;
+use crate::spec::form::{
+    DURATION, Form, Keys, Object, SOME_DURATION, defaulted, optional, required,
+};
+use crate::spec::tree::{Kind, Node};
 
 pub(crate) static EXPERIMENT: Object = Object {
     what: "an experiment",
@@ -75,6 +78,17 @@ static LIMITS: Object = Object {
             Form::Integer(1, 10_000),
             "Services hit at once; a link counts the one it leads to.",
         ),
+        optional("links", Form::Integer(1, 10_000), "Links hit at once."),
+        optional(
+            "containers",
+            Form::Integer(1, 10_000),
+            "Containers hit at once.",
+        ),
+        optional(
+            "tiers",
+            Form::Map(Keys::Name, &Form::Integer(0, 100)),
+            "For tiers of the stack, the percentage of their services hit at once: `{chain: 50}`.",
+        ),
         defaulted(
             "duration",
             SOME_DURATION,
@@ -114,6 +128,9 @@ pub(crate) fn read(root: &Node, stack: Option<&Stack>, sink: &mut Sink) -> Optio
     let limits = (|| {
         Some(Limits {
             services: limits.integer("services"),
+            links: limits.integer("links"),
+            containers: limits.integer("containers"),
+            tiers: tiers(limits, stack, sink)?,
             duration: limits.read("duration")?,
         })
     })();
@@ -133,7 +150,7 @@ pub(crate) fn read(root: &Node, stack: Option<&Stack>, sink: &mut Sink) -> Optio
     }
     let steps = steps?;
     cycles(&steps, sink);
-    if let Some(limits) = limits {
+    if let Some(limits) = &limits {
         within_duration(&steps, limits, view, sink);
     }
     if let (Some(stack), Some(during), Some(steady_state)) = (stack, &during, &steady_state) {
@@ -152,6 +169,26 @@ pub(crate) fn read(root: &Node, stack: Option<&Stack>, sink: &mut Sink) -> Optio
         limits: limits?,
         recovery: recovery?,
     })
+}
+
+/// A tier that no service has would limit nothing.
+fn tiers(limits: View<'_>, stack: Option<&Stack>, sink: &mut Sink) -> Option<BTreeMap<String, u8>> {
+    let entries = limits.value("tiers").map_or(&[][..], Node::entries);
+    let mut all = BTreeMap::new();
+    for entry in entries {
+        if let Some(stack) = stack {
+            let known = || stack.services.values().filter_map(|s| s.tier.as_deref());
+            if !known().any(|tier| *tier == *entry.key) {
+                let code = Code::UnknownTier;
+                refer::unknown(code, "tier", &entry.key, entry.span, known(), sink);
+            }
+        }
+        let Kind::Int(percent) = entry.value.kind else {
+            return None;
+        };
+        all.insert(entry.key.to_string(), u8::try_from(percent).ok()?);
+    }
+    Some(all)
 }
 
 fn recovered(view: View<'_>, sink: &mut Sink) -> Option<Recovery> {
@@ -216,7 +253,7 @@ fn cycles(steps: &[Placed<'_>], sink: &mut Sink) {
     }
 }
 
-fn within_duration(steps: &[Placed<'_>], limits: Limits, view: View<'_>, sink: &mut Sink) {
+fn within_duration(steps: &[Placed<'_>], limits: &Limits, view: View<'_>, sink: &mut Sink) {
     let only: Vec<&Step> = steps.iter().map(|placed| &placed.step).collect();
     let written = view
         .value("limits")

@@ -232,7 +232,23 @@ fn proxy(view: View<'_>, stack: Option<&Stack>, sink: &mut Sink) -> Option<Proxy
     if stack?.toxiproxy.is_none() {
         no_toxiproxy(node.span, sink);
     }
+    protected(&link.to, stack?, node.span, sink);
     Some(link.proxy.clone())
+}
+
+/// A service that no fault may touch: a link counts the one it leads to.
+fn protected(service: &ServiceName, stack: &Stack, span: Span, sink: &mut Sink) {
+    if stack.services.get(service).is_some_and(|one| one.protected) {
+        sink.error(
+            Code::Protected,
+            span,
+            format!("this would touch `{service}`, which is protected"),
+        )
+        .with_hint(format!(
+            "the stack `{}` says `protected: true` of it: disturb something else",
+            stack.name
+        ));
+    }
 }
 
 fn no_toxiproxy(span: Span, sink: &mut Sink) {
@@ -372,6 +388,16 @@ fn cuts(view: View<'_>, stack: &Stack, from: &[ServiceName], to: &[ServiceName],
     } else if stack.toxiproxy.is_none() {
         no_toxiproxy(span, sink);
     }
+    for node in view.items("to") {
+        let service = to.iter().find(|name| node.text() == Some(name.as_str()));
+        let is_cut = |service: &&ServiceName| {
+            let mut cut = stack.links.iter().filter(cut);
+            cut.any(|link| link.to == **service)
+        };
+        if let Some(service) = service.filter(is_cut) {
+            protected(service, stack, node.span, sink);
+        }
+    }
 }
 
 fn container(
@@ -396,6 +422,7 @@ fn container(
             )
             .with_hint("add `docker: {host: \"unix:///var/run/docker.sock\"}` to the stack");
         }
+        protected(&service, stack, node.span, sink);
         if refer::service(node, stack, sink)
             && stack
                 .services

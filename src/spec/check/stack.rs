@@ -124,6 +124,12 @@ static SERVICE: Object = Object {
             Form::Object(&SELECTOR),
             "How its container is found.",
         ),
+        defaulted(
+            "protected",
+            Form::Flag,
+            "false",
+            "Whether no fault may touch it: no link that leads to it, and not its container.",
+        ),
     ]],
     rules: &[],
 };
@@ -221,7 +227,12 @@ fn services(view: View<'_>) -> Option<BTreeMap<ServiceName, Service>> {
                 }),
             };
             let tier = view.text("tier").map(str::to_owned);
-            Some((entry.key.parse().ok()?, Service { tier, container }))
+            let service = Service {
+                tier,
+                container,
+                protected: view.flag("protected")?,
+            };
+            Some((entry.key.parse().ok()?, service))
         })
         .collect()
 }

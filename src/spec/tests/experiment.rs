@@ -936,3 +936,40 @@ fn an_address_that_is_acted_on_and_that_no_check_proves_is_refused_at_its_token(
         );
     }
 }
+
+#[test]
+fn links_containers_and_tiers_are_limited_and_protected_services_refused_where_they_are_named() {
+    let stack = STACK.replace("{tier: chain}", "{tier: chain, protected: true}");
+    assert_ne!(stack, STACK);
+    let text = head(
+        "method:
+  - down: {link: wallet-api -> signer, for: 1m}
+  - down: {id: chain, link: wallet-api -> node-a, for: 1m}
+  - partition: {from: [wallet-api], to: [signer, node-a], for: 1m, at: 5m}
+limits: {links: 1, tiers: {chian: 50}}
+",
+    );
+    let found = plan(&[("stack.yaml", &stack), ("experiment.yaml", &text)], &[]);
+    let found = found.expect_err("there are findings");
+    for line in [
+        "error[protected]: this would touch `node-a`, which is protected",
+        "error[unknown-tier]: there is no tier `chian`",
+    ] {
+        assert!(found.contains(line), "{found}");
+    }
+    assert_eq!(found.matches("error[protected]").count(), 2, "{found}");
+
+    let found = experiment(
+        "method:
+  - down: {link: wallet-api -> signer, for: 1m}
+  - down: {id: chain, link: wallet-api -> node-a, at: 30s, for: 1m}
+limits: {links: 1, tiers: {chain: 50}}
+",
+    );
+    for line in [
+        "error[too-many-targets]: 2 links are hit at once at 30s, and 1 may be",
+        "error[too-many-targets]: 1 of the 1 services of tier `chain` are hit at once at 30s, and 50% may be",
+    ] {
+        assert!(found.contains(line), "{found}");
+    }
+}

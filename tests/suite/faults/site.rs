@@ -259,6 +259,24 @@ impl Site {
             .await
     }
 
+    /// As `armed`, of a run that this one knows nothing of.
+    pub(crate) async fn armed_for_another_run(&self, id: &str, act: Act) -> Armed {
+        let captured = self.capture_for_another_run(id, act.clone()).await;
+        let at = self.clock.now();
+        arm(
+            &"another".parse().expect("a name"),
+            injection(id, act),
+            captured.expect("it is captured"),
+            at,
+            at.after(Duration::from_mins(1)),
+        )
+    }
+
+    /// Drivers of another firedrill: they share the clock, and nothing else.
+    pub(crate) fn another_firedrill(&self) -> Drivers {
+        drivers(&self.clock, &self.outbound)
+    }
+
     /// An injection with a minute left, as the ledger arms it.
     pub(crate) async fn armed(&self, id: &str, act: Act) -> Armed {
         self.armed_for(id, act, Duration::from_mins(1)).await
