@@ -5,7 +5,7 @@ use super::event::Phase;
 use super::guard;
 use super::phase::{after, before, running};
 use super::state::{RemedyProgress, State};
-use super::undo::Entry;
+use super::undo::{Entry, Obligation};
 use crate::model::time::Stamp;
 
 /// When the state must be looked at again; `None` when only an input can change it. An undo whose waiting time is over
@@ -31,7 +31,7 @@ pub fn next_deadline(state: &State, now: &Stamp) -> Option<Stamp> {
             let to_come = state.steps_to_begin();
             times.extend(to_come.filter_map(|(step, nth)| running::starts_at(state, step, nth)));
             let growing = state.ledger().open();
-            times.extend(growing.filter_map(|one| one.next_level()).map(|(_, at)| at));
+            times.extend(growing.filter_map(Obligation::next_level).map(|(_, at)| at));
             times.extend(state.pauses().map(|(_, until)| until));
             let chosen = state
                 .remedies()

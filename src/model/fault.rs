@@ -203,6 +203,7 @@ pub struct Strength {
 
 impl Strength {
     /// The strength at `level` of `steps` on the way from this one to `full`, in whole units of each attribute.
+    #[must_use]
     pub fn towards(self, full: Self, level: u32, steps: u32) -> Self {
         let level = level.min(steps);
         if level == steps {

@@ -293,7 +293,7 @@ fn a_remediable_fault_that_still_grows_does_not_let_observation_end() {
         world.pass(TICK);
     }
     world.healthy.insert("canary", true);
-    until(&mut world, Duration::from_secs(60), |world| {
+    until(&mut world, Duration::from_mins(1), |world| {
         world.state().observation().is_some()
     });
     let began = times(&world, actives)[0].1;

@@ -126,7 +126,7 @@ fn step<'a>(
             fault: fault?,
             start: start?,
             lasts: lasts?,
-            repeat: repeat?,
+            repeat: repeat.ok()?,
         },
         key: head(item),
         body: &entry.value,
@@ -196,12 +196,16 @@ fn lasts(view: View<'_>, name: &str, sink: &mut Sink) -> Option<Lasts> {
     Some(Lasts::For(length))
 }
 
+/// What could not be read: why is among the findings.
+struct Unread;
+
 /// How often it happens. Where an occurrence outlasts the time to the next, both would be on at once.
-fn repeat(view: View<'_>, lasts: Option<Lasts>, sink: &mut Sink) -> Option<Option<Repeat>> {
+fn repeat(view: View<'_>, lasts: Option<Lasts>, sink: &mut Sink) -> Result<Option<Repeat>, Unread> {
     if view.object.field("repeat").is_none() || view.value("repeat").is_none() {
-        return Some(None);
+        return Ok(None);
     }
-    let (times, every) = (view.integer("repeat")?, view.read::<Millis>("every")?);
+    let times = view.integer("repeat").ok_or(Unread)?;
+    let every: Millis = view.read("every").ok_or(Unread)?;
     if let Some(Lasts::For(length)) = lasts
         && every < length
     {
@@ -212,7 +216,7 @@ fn repeat(view: View<'_>, lasts: Option<Lasts>, sink: &mut Sink) -> Option<Optio
         )
         .with_hint("`every` counts from one beginning to the next: it is at least `for`");
     }
-    Some(Some(Repeat { times, every }))
+    Ok(Some(Repeat { times, every }))
 }
 
 fn confirm(view: View<'_>) -> Option<Fault> {

@@ -48,10 +48,7 @@ pub(crate) fn read(
         )
         .with_hint("take fewer steps, or more time: `over`");
     }
-    let empty = view
-        .value("from")
-        .is_some_and(|node| matches!(node.kind, Kind::Map(_)) && node.entries().is_empty());
-    if from == full && !empty {
+    if from == full {
         sink.error(
             Code::OutOfRange,
             view.span("from").unwrap_or_default(),
@@ -72,6 +69,10 @@ fn from(view: View<'_>, full: Strength) -> Option<Strength> {
         };
         let given = View::new(node, object);
         let has = |key: &str| object.field(key).is_some() && node.get(key).is_some();
+        // Nothing that grows: that was said already.
+        if !object.fields().any(|field| has(field.name)) {
+            return None;
+        }
         if has("toxicity") {
             strength.toxicity = given.number("toxicity")?;
         }

@@ -157,7 +157,7 @@ fn a_ramp_that_leads_nowhere_is_refused_at_its_token() {
         "from",
     );
     finds(
-        &step("from: {rate: 5}, over: 5s, steps: 6"),
+        &step("from: {latency: 1s, rate: 5}, over: 5s, steps: 6"),
         "has no key `rate`",
         "rate",
     );
