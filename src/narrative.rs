@@ -327,16 +327,16 @@ fn is_on(plan: &Plan, id: &InjectionId) -> String {
         Cause::Step(step) => step.as_str(),
         Cause::Remedy(remedy) => remedy.as_str(),
     };
-    let mut told = format!("{step} is on (read back): {}", disturbance(injection));
-    if let Some(Occurrence { nth, of }) = injection.occurrence {
-        told.push_str(&format!(", {nth} of {of}"));
-    }
-    if injection.act.ramp().is_some()
-        && let Some(first) = strength(injection, 0)
-    {
-        told.push_str(&format!(", growing from {first}"));
-    }
-    told
+    let which = injection
+        .occurrence
+        .map(|Occurrence { nth, of }| format!("{nth} of {of}"));
+    let growth = injection.act.ramp().and_then(|_| strength(injection, 0));
+    let growth = growth.map(|first| format!("growing from {first}"));
+    let parts: Vec<String> = [Some(disturbance(injection)), which, growth]
+        .into_iter()
+        .flatten()
+        .collect();
+    format!("{step} is on (read back): {}", parts.join(", "))
 }
 
 /// How strong an injection is at a level of its ramp, in a few words: what does not grow is left out.

@@ -13,7 +13,9 @@ macro_rules! files {
 files!(
     "drills/bad-token.yaml",
     "drills/signer-outage.yaml",
+    "experiments/creeping-signer.yaml",
     "experiments/cut-off-node.yaml",
+    "experiments/flapping-node.yaml",
     "experiments/killed-signer.yaml",
     "experiments/signer-outage.yaml",
     "experiments/slow-signer.yaml",

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use firedrill::clock::{SystemClock, SystemIds};
-use firedrill::engine::event::{Trigger, Verdict};
+use firedrill::engine::event::{Origin, Source, Trigger, Verdict};
 use firedrill::engine::watch::Sample;
 use firedrill::faults::fake::{FakeDriver, World};
 use firedrill::model::fault::Injection;
@@ -16,7 +16,7 @@ use firedrill::model::plan::Plan;
 use firedrill::model::probe::Probe;
 use firedrill::model::stack::Stack;
 use firedrill::outbound::Outbound;
-use firedrill::ports::{Answer, Claim, Claims, Inspector, Prober};
+use firedrill::ports::{Answer, Claim, Claims, Halted, Inspector, Lever, Prober};
 use firedrill::probes::Probes;
 use firedrill::runtime::{Ports, RunStatus, Supervisor};
 use firedrill::store::database::Database;
@@ -145,6 +145,7 @@ async fn watched() -> anyhow::Result<BTreeMap<ProbeName, Vec<u64>>> {
         prober: recorder.clone(),
         inspector: Arc::new(Everything),
         claims: Arc::new(Everything),
+        lever: Arc::new(Everything),
     };
     let supervisor = Supervisor::new(ports, tracker.clone());
     let mut handle = supervisor
@@ -229,6 +230,16 @@ impl Inspector for Everything {
         _: &'a Injection,
     ) -> Answer<'a, Result<Vec<String>, Vec<String>>> {
         Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+}
+
+impl Lever for Everything {
+    fn halted(&self) -> Answer<'_, Option<Halted>> {
+        Box::pin(async { None })
+    }
+
+    fn origin<'a>(&'a self, _: &'a Halted) -> Answer<'a, Origin> {
+        Box::pin(async { Origin::machine(Source::Engine) })
     }
 }
 

@@ -39,7 +39,7 @@ const LONGEST: usize = 400;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  firedrill halt --reason 'the exchange is down'    undo everything, start nothing
+  firedrill halt --reason 'the exchange is down'    undo all, start nothing
   firedrill halt --reason 'real incident' --by ann --data /srv/drills
 
 Runs of `serve`, `run` and `demo` on the same data folder end as aborted with

@@ -376,12 +376,11 @@ impl Obligation {
         }
     }
 
-    /// When it is undone at the latest, while it may be on. A fault without length is done first: its deadline comes with
-    /// its arming, and would undo it before it was applied.
+    /// When it is undone at the latest, while it may be on. A fault without length is undone once it has happened.
     pub(super) fn ends_at(&self) -> Option<Stamp> {
         let once = self.injection.lasts.deadline() == Millis::ZERO;
         match self.entry {
-            Entry::Arming { .. } if once => None,
+            Entry::Active { effective, .. } if once => Some(effective),
             Entry::Arming { .. } | Entry::Active { .. } => self.armed.as_ref().map(Armed::deadline),
             _ => None,
         }

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use crate::engine::undo::Armed;
-use crate::model::time::{Millis, Stamp};
+use crate::model::time::Stamp;
 use crate::ports::FaultError;
 
 /// The longest a driver call takes, whatever it has to ask.
@@ -26,12 +26,9 @@ pub(super) async fn bounded<T>(
         })
 }
 
-/// What is left until an injection's deadline: nothing for one without length, which is only done. Any other fault whose time is up, or was up on another process's clock, is never
+/// What is left until an injection's deadline. A fault whose time is up, or was up on another process's clock, is never
 /// applied: nobody would be waiting to undo it.
 pub(super) fn left(armed: &Armed, now: &Stamp) -> Result<Duration, FaultError> {
-    if armed.injection().lasts.deadline() == Millis::ZERO {
-        return Ok(Duration::ZERO);
-    }
     armed
         .deadline()
         .since(now)

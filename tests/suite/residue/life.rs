@@ -173,6 +173,8 @@ impl Order {
             data: self.data,
             environments: vec!["staging".to_owned()],
             programs: None,
+            protected: std::collections::BTreeSet::new(),
+            runs: None,
         };
         let app = App::open_through(settings, |ports| Ports {
             journal: Arc::new(WatchedJournal {
