@@ -1,5 +1,10 @@
 //! Shapes over time and what stops them, with the real binary, the real proxy server and real traffic.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "how long firedrill takes is measured from outside, with a clock of its own"
+)]
+
 use std::fs::File;
 use std::io::Write as _;
 use std::net::SocketAddr;
