@@ -76,7 +76,8 @@ impl Plan {
     }
 
     /// What people call an entry of the undo ledger: the step's id, with the link or service where that step has
-    /// several targets; of a remedy, its label. What the plan doesn't know is called by its id.
+    /// several targets, and which time it is of several; of a remedy, its label. What the plan doesn't know is called by
+    /// its id.
     pub fn called(&self, id: &InjectionId) -> String {
         if let Some(label) = self.remedy_label(id) {
             return label.to_owned();
@@ -89,10 +90,15 @@ impl Plan {
         };
         let others = || {
             let others = self.injections.iter();
-            others.filter(|one| one.id != *id && one.cause == injection.cause)
+            others.filter(|one| {
+                one.id != *id && one.cause == injection.cause && one.nth() == injection.nth()
+            })
         };
+        let nth = injection.occurrence.map_or_else(String::new, |which| {
+            format!(", {} of {}", which.nth, which.of)
+        });
         let Some(place) = place(injection).filter(|_| others().next().is_some()) else {
-            return step.to_string();
+            return format!("{step}{nth}");
         };
         let way = match injection.act {
             Act::AddToxic { stream, .. }
@@ -102,7 +108,7 @@ impl Plan {
             }
             _ => "",
         };
-        format!("{step} on {place}{way}")
+        format!("{step} on {place}{way}{nth}")
     }
 
     /// The label of the remedy that an entry of the ledger is a use of.

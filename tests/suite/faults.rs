@@ -143,6 +143,10 @@ async fn the_command_by_hand_undoes_what_it_says() {
             let body = body.map(|quoted| quoted.trim_matches('\'').to_owned());
             let (status, answer) = site.send(method, path, body).await;
             assert!(matches!(status, 200 | 204), "{command}: {status} {answer}");
+            let look = site.drivers.look(&armed).await;
+            assert!(matches!(look, Ok(Presence::Gone(_))), "{command}: {look:?}");
+            // What is left is the lock on the target, which the undo that is still tried lets go.
+            site.drivers.undo(&armed).await.expect("it is undone");
             assert_eq!(site.proxy().await, before, "{command}");
         }
     })

@@ -101,7 +101,7 @@ fn closed_streams_keep_nothing_from_being_undone() {
         .find(|line| line.contains(IS_ON));
     assert!(on.is_some(), "the fault is on");
     drop(child.stdout.take());
-    assert_eq!(shop.proxies.toxics().len(), 1);
+    assert_eq!(shop.proxies.faults().len(), 1);
     kill_process(Pid::from_child(&child), Signal::TERM).expect("it is there");
     let status = until("it ends", Duration::from_secs(20), || {
         child.try_wait().expect("it is our child")

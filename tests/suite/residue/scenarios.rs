@@ -296,14 +296,22 @@ fn two_servers_data_on_one_stack_undo_their_own_and_only_that() {
         .firedrill
         .with_data(shop.folder.path().join("other-data"));
     let file = shop.experiment(&Experiment::slow("60s"));
+    let narrow = Experiment {
+        name: "narrow",
+        ..Experiment::of("bandwidth: {id: fault, link: shop -> stock, rate: 1000, for: 60s}")
+    };
+    let other = shop.experiment(&narrow);
     let mut first = shop.firedrill.start(["run", &file]);
     first.wait_for(IS_ON);
-    let mut second = theirs.start(["run", &file]);
+    // Two of a kind on one target would be one too many; another kind is not.
+    let refused = theirs.run(["run", &file]);
+    assert_eq!(refused.code, Some(4), "{}", refused.stderr);
+    let mut second = theirs.start(["run", &other]);
     second.wait_for(IS_ON);
-    assert_eq!(shop.proxies.toxics().len(), 2);
+    assert_eq!(shop.proxies.faults().len(), 2);
     first.crash();
     shop.firedrill.run(["recover"]).exits(0);
-    let left = shop.proxies.toxics();
+    let left = shop.proxies.faults();
     assert_eq!(left.len(), 1, "the other's is on: {left:?}");
     assert!(second.is_running());
     second.signal(Signal::TERM);
