@@ -1,12 +1,14 @@
 //! Outgoing HTTP: one request, one bounded answer, one deadline over all of it.
 //!
 //! Every request opens a connection of its own, so that a probe measures what a new client would see and a fault
-//! driver never talks into a connection its own fault has broken. Proxies named in the environment are never used:
-//! a request for loopback must stay there. The TLS side is built when the first `https` address is met.
+//! driver never talks into a connection its own fault has broken. Only [`Outbound::send_in_burst`] keeps connections, and
+//! those for no longer than a burst of requests to one server lasts: a thousand undos need not open five thousand.
+//! Proxies named in the environment are never used: a request for loopback must stay there. The TLS side is built when
+//! the first `https` address is met.
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::OnceLock;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,9 +16,9 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
 use hyper::{HeaderMap, Method, Request, StatusCode, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+use hyper_util::client::legacy::{Client, ResponseFuture};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use crate::address;
 use crate::model::probe::HttpRequest;
@@ -25,9 +27,20 @@ use crate::secret::{self, Environment};
 /// The most bytes of an answer that are read.
 pub const LARGEST_ANSWER: usize = 4 << 20;
 
+/// How long a connection of a burst may be idle. Shorter than any server's patience, so that none is closed at the other
+/// end just as it is used again.
+const BURST: Duration = Duration::from_secs(1);
+
+/// The most idle connections that are kept to one server.
+const MOST_IDLE: usize = 128;
+
+type PlainClient = Client<HttpConnector, Full<Bytes>>;
+
 /// An HTTP client. Cheap to make, cheap to share.
 pub struct Outbound {
-    plain: Client<HttpConnector, Full<Bytes>>,
+    plain: PlainClient,
+    /// The one that keeps connections. It is replaced whenever one of them fails: what broke one may have broken all.
+    burst: Mutex<PlainClient>,
     secure: OnceLock<Result<SecureClient, String>>,
     environment: Environment,
 }
@@ -108,13 +121,9 @@ impl Outbound {
 
     /// A client that finds secrets there.
     pub fn with_environment(environment: Environment) -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        let plain = Client::builder(TokioExecutor::new())
-            .pool_max_idle_per_host(0)
-            .build(connector);
         Self {
-            plain,
+            plain: plain(0),
+            burst: Mutex::new(plain(MOST_IDLE)),
             secure: OnceLock::new(),
             environment,
         }
@@ -142,6 +151,32 @@ impl Outbound {
     ) -> Result<Reply, SendError> {
         let built = build(&self.revealed(request)?, &request.url)?;
         self.deliver(built, deadline).await
+    }
+
+    /// The same, over a connection of an earlier request that was answered a moment ago, where there is one. Only for what
+    /// may be sent twice: where a kept connection fails before its answer, whether the request arrived is not known.
+    pub async fn send_in_burst(
+        &self,
+        request: &HttpRequest,
+        deadline: Duration,
+    ) -> Result<Reply, SendError> {
+        let built = build(&self.revealed(request)?, &request.url)?;
+        if built.uri().scheme_str() == Some("https") {
+            return self.deliver(built, deadline).await;
+        }
+        let client = self.kept().clone();
+        let reply = tokio::time::timeout(deadline, exchange(client.request(built)))
+            .await
+            .unwrap_or(Err(SendError::Late(deadline)));
+        if matches!(reply, Err(SendError::Broken(_) | SendError::Late(_))) {
+            *self.kept() = plain(MOST_IDLE);
+        }
+        reply
+    }
+
+    /// A panic elsewhere can't leave a client half-made.
+    fn kept(&self) -> MutexGuard<'_, PlainClient> {
+        self.burst.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The request as it is sent, with the values of its secrets: for a look, never to be kept or shown. Where it goes
@@ -175,41 +210,16 @@ impl Outbound {
         request: Request<Full<Bytes>>,
         deadline: Duration,
     ) -> Result<Reply, SendError> {
-        tokio::time::timeout(deadline, self.exchange(request))
+        let answered = async {
+            if request.uri().scheme_str() == Some("https") {
+                exchange(self.secure()?.request(request)).await
+            } else {
+                exchange(self.plain.request(request)).await
+            }
+        };
+        tokio::time::timeout(deadline, answered)
             .await
             .unwrap_or(Err(SendError::Late(deadline)))
-    }
-
-    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Reply, SendError> {
-        let answer = if request.uri().scheme_str() == Some("https") {
-            self.secure()?.request(request).await
-        } else {
-            self.plain.request(request).await
-        };
-        let answer = answer.map_err(|error| {
-            let why = innermost(&error);
-            if error.is_connect() {
-                SendError::Connect(why)
-            } else {
-                SendError::Broken(why)
-            }
-        })?;
-        let (parts, body) = answer.into_parts();
-        let body = Limited::new(body, LARGEST_ANSWER)
-            .collect()
-            .await
-            .map_err(|error| {
-                if error.is::<http_body_util::LengthLimitError>() {
-                    SendError::TooLarge
-                } else {
-                    SendError::Broken(innermost(error.as_ref()))
-                }
-            })?;
-        Ok(Reply {
-            status: parts.status,
-            headers: parts.headers,
-            body: body.to_bytes(),
-        })
     }
 
     fn secure(&self) -> Result<&SecureClient, SendError> {
@@ -228,6 +238,45 @@ impl Outbound {
             .as_ref()
             .map_err(|error| SendError::Tls(error.clone()))
     }
+}
+
+/// A client for plain HTTP that keeps so many idle connections to a server.
+fn plain(kept: usize) -> PlainClient {
+    let mut connector = HttpConnector::new();
+    connector.set_nodelay(true);
+    Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(BURST)
+        .pool_max_idle_per_host(kept)
+        .build(connector)
+}
+
+/// The whole answer to a request.
+async fn exchange(answer: ResponseFuture) -> Result<Reply, SendError> {
+    let answer = answer.await.map_err(|error| {
+        let why = innermost(&error);
+        if error.is_connect() {
+            SendError::Connect(why)
+        } else {
+            SendError::Broken(why)
+        }
+    })?;
+    let (parts, body) = answer.into_parts();
+    let body = Limited::new(body, LARGEST_ANSWER)
+        .collect()
+        .await
+        .map_err(|error| {
+            if error.is::<http_body_util::LengthLimitError>() {
+                SendError::TooLarge
+            } else {
+                SendError::Broken(innermost(error.as_ref()))
+            }
+        })?;
+    Ok(Reply {
+        status: parts.status,
+        headers: parts.headers,
+        body: body.to_bytes(),
+    })
 }
 
 /// The request as it goes over the wire; errors show `url` instead of its own, which may hold secrets.
@@ -350,5 +399,68 @@ mod tests {
             .send(&get("127.0.0.1:1".into()), Duration::from_secs(5))
             .await;
         assert!(matches!(wrong, Err(SendError::Request(_))), "{wrong:?}");
+    }
+
+    /// Answers so many requests on each connection, then hangs up; counts connections.
+    async fn answering_on_each(most: usize) -> (String, std::rc::Rc<std::cell::Cell<usize>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("its address");
+        let connections = std::rc::Rc::new(std::cell::Cell::new(0));
+        let count = connections.clone();
+        tokio::task::spawn_local(async move {
+            while let Ok((mut socket, _)) = listener.accept().await {
+                count.set(count.get() + 1);
+                tokio::task::spawn_local(async move {
+                    let mut request = [0; 1024];
+                    for _ in 0..most {
+                        if socket.read(&mut request).await.is_ok_and(|read| read > 0) {
+                            let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
+                            let _ = socket.write_all(answer).await;
+                        }
+                    }
+                    // The last request is taken and never answered.
+                    let _ = socket.read(&mut request).await;
+                });
+            }
+        });
+        (format!("http://{address}/"), connections)
+    }
+
+    #[tokio::test]
+    async fn a_burst_goes_over_one_connection_and_begins_anew_where_that_fails() {
+        tokio::task::LocalSet::new()
+            .run_until(async {
+                let (url, connections) = answering_on_each(3).await;
+                let (outbound, request) = (Outbound::new(), get(url));
+                let send = || outbound.send_in_burst(&request, Duration::from_secs(5));
+                for _ in 0..3 {
+                    send().await.expect("an answer");
+                }
+                assert_eq!(connections.get(), 1);
+                let broken = send().await;
+                assert!(matches!(broken, Err(SendError::Broken(_))), "{broken:?}");
+                send().await.expect("a new connection");
+                assert_eq!(connections.get(), 2);
+                // Whoever asks to be like a new client is one.
+                let fresh = outbound.send(&request, Duration::from_secs(5)).await;
+                fresh.expect("an answer");
+                assert_eq!(connections.get(), 3);
+            })
+            .await;
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_was_idle_for_longer_than_a_burst_is_used_no_more() {
+        tokio::task::LocalSet::new()
+            .run_until(async {
+                let (url, connections) = answering_on_each(3).await;
+                let (outbound, request) = (Outbound::new(), get(url));
+                let send = || outbound.send_in_burst(&request, Duration::from_secs(5));
+                send().await.expect("an answer");
+                tokio::time::sleep(BURST + Duration::from_millis(200)).await;
+                send().await.expect("an answer");
+                assert_eq!(connections.get(), 2);
+            })
+            .await;
     }
 }
