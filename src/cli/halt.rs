@@ -30,6 +30,10 @@ const PATIENCE: Duration = Duration::from_secs(70);
 /// From one look to the next.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
+/// From one count of what is still on to the next. A log of thousands of events takes longer to read than it takes to undo
+/// what it tells of, on the same processors.
+const COUNT_EVERY: Duration = Duration::from_secs(2);
+
 /// How long the journal may take to open before it is tried again.
 const OPENING: Duration = Duration::from_secs(2);
 
@@ -130,6 +134,8 @@ struct Wait<'a> {
     /// Runs that were seen unfinished, and what each still owed when it was last looked at.
     runs: BTreeMap<RunId, usize>,
     told: BTreeSet<String>,
+    /// When what is still on is counted next.
+    counts_at: Instant,
     stuck: Vec<(RunHandle, RunStatus)>,
     unrecorded: Vec<RunId>,
 }
@@ -151,6 +157,7 @@ impl<'a> Wait<'a> {
             closed: None,
             runs: BTreeMap::new(),
             told: BTreeSet::new(),
+            counts_at: Instant::now() + COUNT_EVERY,
             stuck: Vec::new(),
             unrecorded: Vec::new(),
         }
@@ -251,8 +258,26 @@ impl<'a> Wait<'a> {
             .map(|one| one.run)
             .filter(|run| !self.unrecorded.contains(run))
             .collect();
-        let mut owed = 0;
         for run in &open {
+            self.runs.entry(run.clone()).or_insert(0);
+        }
+        if !self.stuck.is_empty() {
+            return Ok(Standing::Stuck);
+        }
+        if open.is_empty() {
+            return Ok(Standing::Clean);
+        }
+        if Instant::now() >= self.counts_at {
+            self.count(app, &open).await;
+            self.counts_at = Instant::now() + COUNT_EVERY;
+        }
+        Ok(Standing::Waiting)
+    }
+
+    /// Counts what is still on, and says it.
+    async fn count(&mut self, app: &App, open: &[RunId]) {
+        let mut owed = 0;
+        for run in open {
             match recovery::owed(&app.supervisor, run).await {
                 Ok(lines) => {
                     self.runs.insert(run.clone(), lines.len());
@@ -262,18 +287,11 @@ impl<'a> Wait<'a> {
                 Err(error) => self.say(&format!("what run {run} left can't be told: {error}")),
             }
         }
-        if !self.stuck.is_empty() {
-            return Ok(Standing::Stuck);
-        }
-        if open.is_empty() {
-            return Ok(Standing::Clean);
-        }
         let names: Vec<&str> = open.iter().map(RunId::as_str).collect();
         self.say(&format!(
             "{owed} fault(s) still on, of run(s) {}",
             names.join(", ")
         ));
-        Ok(Standing::Waiting)
     }
 
     /// Says something once.
