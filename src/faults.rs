@@ -4,6 +4,7 @@
 //! deadline; every call may be repeated; what is not ours is never touched; and nothing counts as done until it was read
 //! back. Drivers keep no state that matters: what they remember only makes answers more exact.
 
+mod addressed;
 mod attempts;
 mod deadline;
 pub mod docker;

@@ -64,7 +64,7 @@ impl FaultDriver for Drivers {
         injection: &'a Injection,
     ) -> Answer<'a, Result<Token, FaultError>> {
         Box::pin(async move {
-            self.refuse_protected(stack, &injection.act).await?;
+            self.refuse_protected(stack, injection).await?;
             let token = self
                 .of(&injection.act)
                 .capture(run, stack, injection)

@@ -1,6 +1,6 @@
 //! What no fault may touch: services that their stack or the server's configuration protects, and containers whose labels
-//! say so. A link touches the service that it leads to. Looked at before a run and again before each fault; nothing here
-//! is ever relaxed by a plan.
+//! say so. A link touches the service that it leads to; a hook or a remedy touches what its calls are addressed to.
+//! Looked at before a run and again before each fault; nothing here is ever relaxed by a plan.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::addressed;
 use super::docker::labels::labels_of;
 use super::drivers::Drivers;
-use crate::model::fault::Act;
+use crate::model::fault::{Act, Call, Cause, Injection};
 use crate::model::ids::ServiceName;
 use crate::model::plan::Plan;
 use crate::model::stack::{ContainerSelector, Stack};
@@ -41,15 +42,12 @@ impl Protection {
         }
     }
 
-    /// Why an act must not be, if so.
-    pub(super) async fn against(
+    /// Why nothing may touch a service, if so.
+    async fn of_service(
         &self,
         stack: &Stack,
-        act: &Act,
+        name: &ServiceName,
     ) -> Result<Option<String>, FaultError> {
-        let Some(name) = act.service() else {
-            return Ok(None);
-        };
         let service = stack.services.get(name);
         if service.is_some_and(|service| service.protected) {
             let stack = &stack.name;
@@ -120,28 +118,81 @@ impl Drivers {
         let mut looked: BTreeSet<&ServiceName> = BTreeSet::new();
         let mut refused = Vec::new();
         for injection in &plan.injections {
-            let fresh = injection
+            let again = injection
                 .act
                 .service()
-                .is_some_and(|name| looked.insert(name));
-            if fresh && let Err(error) = self.refuse_protected(&plan.stack, &injection.act).await {
+                .is_some_and(|name| !looked.insert(name));
+            if !again && let Err(error) = self.refuse_protected(&plan.stack, injection).await {
+                refused.push(error.to_string());
+            }
+        }
+        let remedies = plan
+            .drill
+            .iter()
+            .flat_map(|exercise| &exercise.drill.remedies);
+        for remedy in remedies {
+            let what = format!("remedy {}", remedy.id);
+            let acts = remedy.act.iter().chain(&remedy.restore);
+            if let Err(error) = self.refuse_calls(&plan.stack, &what, acts).await {
                 refused.push(error.to_string());
             }
         }
         refused
     }
 
-    /// Refuses an act on what is protected.
+    /// Refuses what acts on what is protected.
     pub(super) async fn refuse_protected(
         &self,
         stack: &Stack,
-        act: &Act,
+        injection: &Injection,
     ) -> Result<(), FaultError> {
-        let Some(name) = act.service() else {
-            return Ok(());
-        };
-        let what = format!("a fault on service {name}");
-        match self.protection.against(stack, act).await {
+        match &injection.act {
+            // What it reads, to verify and to capture, touches nothing.
+            Act::Hook(hook) => {
+                let what = match &injection.cause {
+                    Cause::Step(_) => format!("hook {}", injection.id),
+                    Cause::Remedy(remedy) => format!("remedy {remedy}"),
+                };
+                self.refuse_calls(stack, &what, hook.acts()).await
+            }
+            act => match act.service() {
+                Some(name) => {
+                    let what = format!("a fault on service {name}");
+                    self.refuse(stack, name, &what).await
+                }
+                None => Ok(()),
+            },
+        }
+    }
+
+    /// Refuses calls that are addressed to what is protected.
+    async fn refuse_calls<'a>(
+        &self,
+        stack: &Stack,
+        what: &str,
+        calls: impl Iterator<Item = &'a Call>,
+    ) -> Result<(), FaultError> {
+        // Links may lead to services that the stack says nothing else of.
+        let linked = stack.links.iter().map(|link| &link.to);
+        let services: BTreeSet<&ServiceName> = stack.services.keys().chain(linked).collect();
+        for call in calls {
+            for &name in &services {
+                if let Some(how) = addressed::names(stack, name, call).await {
+                    let what = format!("{what} acts on service {name} ({how})");
+                    self.refuse(stack, name, &what).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn refuse(
+        &self,
+        stack: &Stack,
+        name: &ServiceName,
+        what: &str,
+    ) -> Result<(), FaultError> {
+        match self.protection.of_service(stack, name).await {
             Ok(None) => Ok(()),
             Ok(Some(why)) => Err(FaultError::Refused {
                 what: "firedrill".to_owned(),
@@ -161,6 +212,8 @@ mod tests {
 
     use super::super::proving::{clock, injection, link, run, stack};
     use super::*;
+    use crate::model::fault::Hook;
+    use crate::model::probe::HttpRequest;
     use crate::model::stack::Service;
     use crate::outbound::Outbound;
     use crate::ports::FaultDriver as _;
@@ -193,6 +246,51 @@ mod tests {
         let refused = drivers().capture(&run(), &stack, &cut).await;
         let refused = refused.expect_err("it is protected").to_string();
         assert!(refused.contains("says that it is protected"), "{refused}");
+    }
+
+    #[tokio::test]
+    async fn a_hook_and_a_remedy_that_are_addressed_to_a_protected_service_are_refused() {
+        let link = link("127.0.0.1:1", "127.0.0.1:2");
+        let service = link.to.clone();
+        let stack = stack("http://127.0.0.1:1", vec![link]);
+        let post = |url: &str| {
+            Call::Http(HttpRequest {
+                method: "POST".to_owned(),
+                url: url.to_owned(),
+                headers: BTreeMap::new(),
+                body: None,
+            })
+        };
+        let hook = |act: &str, undo: &str| Hook {
+            capture: None,
+            act: post(act),
+            verify: None,
+            undo: Some(post(undo)),
+            verify_undone: None,
+        };
+        let (theirs, ours) = ("http://localhost:2/freeze", "http://127.0.0.1:3/freeze");
+        let listed = drivers().protecting([service.to_string()]);
+        for (act, undo, refused) in [
+            (theirs, ours, true),
+            (ours, theirs, true),
+            (ours, ours, false),
+        ] {
+            let mut freeze = injection("freeze", Act::Hook(hook(act, undo)));
+            let seen = listed.refuse_protected(&stack, &freeze).await;
+            assert_eq!(seen.is_err(), refused, "{act} {undo}: {seen:?}");
+            freeze.cause = Cause::Remedy("thaw".parse().expect("a name"));
+            let seen = listed.refuse_protected(&stack, &freeze).await;
+            let said = seen
+                .err()
+                .map(|error| error.to_string())
+                .unwrap_or_default();
+            let told =
+                said.contains("remedy thaw acts on service signer (it is sent to 127.0.0.1:2");
+            assert_eq!(told, refused, "{said}");
+            // What nothing protects, anything may touch.
+            let seen = drivers().refuse_protected(&stack, &freeze).await;
+            assert_eq!(seen, Ok(()));
+        }
     }
 
     #[test]

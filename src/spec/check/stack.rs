@@ -128,7 +128,7 @@ static SERVICE: Object = Object {
             "protected",
             Form::Flag,
             "false",
-            "Whether no fault may touch it: no link that leads to it, and not its container.",
+            "Whether no fault may touch it: no link that leads to it, not its container, no hook that is addressed to it.",
         ),
     ]],
     rules: &[],
