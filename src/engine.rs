@@ -38,6 +38,9 @@ pub const STUCK_AFTER: Duration = Duration::from_mins(1);
 /// up most of the minute after which things are stuck.
 pub const FIRST_TRIES: u32 = 2;
 
+/// A try to undo that took so long and failed hangs: it was no hiccup. Less than a driver's call may take.
+pub const HANGS_AFTER: Duration = Duration::from_secs(5);
+
 /// How long after something reads as absent it is looked at again, where a request of ours may still land.
 pub const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(3);
 

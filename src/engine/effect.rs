@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::event::Phase;
 use super::state::State;
 use super::undo::{Entry, Obligation};
-use crate::model::fault::Act;
+use crate::model::fault::{Act, Hook};
 use crate::model::ids::{InjectionId, ProxyName, ServiceName};
 use crate::model::time::Stamp;
 
@@ -67,10 +67,7 @@ pub fn outstanding(state: &State, now: &Stamp) -> Vec<Effect> {
                 ..
             } => {
                 let waits = not_before.is_some_and(|at| !now.reached(&at));
-                let newer = newest
-                    .get(&target(&obligation.injection.act))
-                    .is_some_and(|&o| o > obligation.order);
-                if waits || newer {
+                if waits || newest.holds_up(obligation) {
                     continue;
                 }
                 (*requested, EffectKind::Undo(id()))
@@ -94,40 +91,69 @@ pub(super) fn undo_view(entry: &Entry) -> &Entry {
     }
 }
 
-/// On each target, the newest injection that older ones wait for.
-fn newest_undoing(state: &State) -> BTreeMap<Target<'_>, u64> {
-    let mut newest = BTreeMap::new();
-    for obligation in state.ledger().open().filter(|one| holds_up(one)) {
+/// What older injections wait for.
+struct Newest<'a> {
+    /// On each target, the order of the newest.
+    on: BTreeMap<Target<'a>, u64>,
+    /// Every hook that is being undone, and its order.
+    hooks: Vec<(u64, &'a Hook)>,
+}
+
+impl Newest<'_> {
+    fn holds_up(&self, obligation: &Obligation) -> bool {
         let order = obligation.order;
-        let latest = newest
-            .entry(target(&obligation.injection.act))
-            .or_insert(order);
-        *latest = order.max(*latest);
+        match target(&obligation.injection.act) {
+            Some(target) => self.on.get(&target).is_some_and(|&newest| newest > order),
+            None => match &obligation.injection.act {
+                Act::Hook(hook) => {
+                    let mut hooks = self.hooks.iter();
+                    hooks.any(|(newer, other)| *newer > order && !hook.is_apart_from(other))
+                }
+                _ => false,
+            },
+        }
+    }
+}
+
+fn newest_undoing(state: &State) -> Newest<'_> {
+    let mut newest = Newest {
+        on: BTreeMap::new(),
+        hooks: Vec::new(),
+    };
+    let undoing = state.ledger().open();
+    for obligation in undoing.filter(|one| matches!(one.entry, Entry::Undoing { .. })) {
+        let order = obligation.order;
+        match (target(&obligation.injection.act), &obligation.injection.act) {
+            (Some(target), _) => {
+                let latest = newest.on.entry(target).or_insert(order);
+                *latest = order.max(*latest);
+            }
+            // Mostly hooks have nothing to do with each other, so one whose undo keeps failing, or whose target does not
+            // answer, does not hold up the rest.
+            (None, Act::Hook(hook))
+                if !obligation.entry.is_failing() && !obligation.entry.is_hanging() =>
+            {
+                newest.hooks.push((order, hook));
+            }
+            (None, _) => {}
+        }
     }
     newest
 }
 
-/// Whether older injections on its target wait for its undo. On one proxy or container the order matters until it is
-/// stuck. Hooks have no target that is known: mostly they have nothing to do with each other, so one whose undo keeps
-/// failing does not hold up the rest.
-fn holds_up(obligation: &Obligation) -> bool {
-    let hook = matches!(obligation.injection.act, Act::Hook(_));
-    matches!(obligation.entry, Entry::Undoing { .. }) && !(hook && obligation.entry.is_failing())
-}
-
-/// What an injection acts on, so that undo goes newest first on each.
+/// What an injection acts on, so that undo goes newest first on each: the order matters until it is stuck.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Target<'a> {
     Proxy(&'a ProxyName),
     Container(&'a ServiceName),
-    /// The user's calls may touch anything, so they all share one, loosely: see [`holds_up`].
-    Hooks,
 }
 
-fn target(act: &Act) -> Target<'_> {
+/// `None` for hooks: the user's calls may touch anything, so that each waits for the newer ones, loosely, unless they
+/// surely go to different servers.
+fn target(act: &Act) -> Option<Target<'_>> {
     match act {
-        Act::AddToxic { link, .. } | Act::DisableProxy { link } => Target::Proxy(&link.proxy),
-        Act::Container { service, .. } => Target::Container(service),
-        Act::Hook(_) => Target::Hooks,
+        Act::AddToxic { link, .. } | Act::DisableProxy { link } => Some(Target::Proxy(&link.proxy)),
+        Act::Container { service, .. } => Some(Target::Container(service)),
+        Act::Hook(_) => None,
     }
 }

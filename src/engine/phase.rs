@@ -130,16 +130,27 @@ pub(super) fn holds_since(state: &State) -> Option<Stamp> {
     Some(since)
 }
 
-/// The first gate probe that fails, with the reason.
+/// The gate probes that fail, with the reason of each; `None` where none does.
 pub(super) fn failing(state: &State) -> Option<String> {
-    gate(state).find_map(|name| {
-        let probe = state.probe(name);
-        matches!(probe.standing, Some((Standing::Failing, _))).then(|| {
-            probe.reason.map_or_else(
-                || format!("`{name}` fails"),
-                |reason| format!("`{name}` fails: {reason}"),
-            )
+    let failing: Vec<String> = gate(state)
+        .filter_map(|name| {
+            let probe = state.probe(name);
+            matches!(probe.standing, Some((Standing::Failing, _))).then(|| {
+                probe.reason.map_or_else(
+                    || format!("`{name}` fails"),
+                    |reason| format!("`{name}` fails: {reason}"),
+                )
+            })
         })
+        .collect();
+    (!failing.is_empty()).then(|| failing.join("; "))
+}
+
+/// Whether every gate probe has either passed or failed often enough.
+pub(super) fn all_decided(state: &State) -> bool {
+    gate(state).all(|name| {
+        let probe = state.probe(name);
+        probe.confirmed.is_some() || matches!(probe.standing, Some((Standing::Failing, _)))
     })
 }
 

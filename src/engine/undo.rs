@@ -6,8 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use super::FIRST_TRIES;
 use super::event::{Event, Fact, Token, UndoCause, UndoneBy};
+use super::{FIRST_TRIES, HANGS_AFTER};
 use crate::model::fault::Injection;
 use crate::model::ids::{InjectionId, RunId};
 use crate::model::time::{Millis, Stamp};
@@ -100,6 +100,8 @@ pub enum Entry {
         looked: bool,
         /// Failed tries so far.
         attempts: u32,
+        /// Whether the last of them got no answer for long.
+        hangs: bool,
         /// When undoing began.
         since: Stamp,
         /// Not before.
@@ -150,6 +152,15 @@ impl Entry {
         }
     }
 
+    /// Whether its target does not answer: whoever waits for its undo would wait for a whole call each time.
+    pub fn is_hanging(&self) -> bool {
+        match self {
+            Self::Undoing { hangs, .. } => *hangs,
+            Self::Stuck { undoing, .. } => undoing.is_hanging(),
+            _ => false,
+        }
+    }
+
     /// Since when it is being undone.
     pub fn undoing_since(&self) -> Option<Stamp> {
         match self {
@@ -185,6 +196,8 @@ pub struct Ledger {
     entries: BTreeMap<InjectionId, Obligation>,
     /// Which injection waits for the answer to the effect that this event asked for.
     awaiting: BTreeMap<u64, InjectionId>,
+    /// When anything was undone last: not before that began the turn of what had waited for it.
+    freed: Option<Stamp>,
 }
 
 impl Ledger {
@@ -194,6 +207,7 @@ impl Ledger {
             run: Some(run),
             entries: BTreeMap::new(),
             awaiting: BTreeMap::new(),
+            freed: None,
         }
     }
 
@@ -250,8 +264,11 @@ impl Ledger {
             return;
         };
         let before = obligation.entry.requested();
-        obligation.apply(event, run);
+        obligation.apply(event, run, self.freed);
         let after = obligation.entry.requested();
+        if matches!(obligation.entry, Entry::Undone { .. }) {
+            self.freed = Some(event.at);
+        }
         if before != after {
             if let Some(before) = before {
                 self.awaiting.remove(&before);
@@ -288,7 +305,8 @@ impl Obligation {
         self.armed.as_ref()
     }
 
-    fn apply(&mut self, event: &Event, run: RunId) {
+    /// `freed` is when anything was undone last.
+    fn apply(&mut self, event: &Event, run: RunId, freed: Option<Stamp>) {
         match (&self.entry, &event.fact) {
             (
                 Entry::Planned { .. },
@@ -339,6 +357,7 @@ impl Obligation {
                     uncertain: matches!(self.entry, Entry::Arming { .. }),
                     looked: false,
                     attempts: 0,
+                    hangs: false,
                     since: event.at,
                     not_before: None,
                 };
@@ -348,13 +367,14 @@ impl Obligation {
                 self.restart(event);
             }
             (Entry::Undoing { .. } | Entry::Stuck { .. }, Fact::LookAgain { at, .. }) => {
-                self.retry(event, *at, 0, true);
+                self.retry(event, *at, 0, true, false);
             }
             (
                 Entry::Undoing { .. } | Entry::Stuck { .. },
                 Fact::UndoFailed { attempt, again, .. },
             ) => {
-                self.retry(event, *again, *attempt, false);
+                let hangs = self.hung(event.at, freed);
+                self.retry(event, *again, *attempt, false, hangs);
             }
             (Entry::Undoing { .. }, Fact::Stuck { error, .. }) => {
                 self.entry = Entry::Stuck {
@@ -432,13 +452,31 @@ impl Obligation {
             uncertain,
             looked: false,
             attempts: 0,
+            hangs: false,
             since: event.at,
             not_before: None,
         };
     }
 
+    /// Whether a try that failed now had no answer for long. It began once its undo was asked for, and not while it waited
+    /// for others; where that can't be told, it is no longer than it must have been.
+    fn hung(&self, now: Stamp, freed: Option<Stamp>) -> bool {
+        let long = |from: Stamp| {
+            now.since(&from)
+                .is_some_and(|length| length.unsigned_abs() >= HANGS_AFTER)
+        };
+        self.entry.undoing_since().is_some_and(long) && freed.is_none_or(long)
+    }
+
     /// Schedules the next try inside `Undoing`, and keeps `Stuck` around it: stuck is left only by success.
-    fn retry(&mut self, event: &Event, again: Stamp, failures: u32, second_look: bool) {
+    fn retry(
+        &mut self,
+        event: &Event,
+        again: Stamp,
+        failures: u32,
+        second_look: bool,
+        without_answer: bool,
+    ) {
         let entry = if let Entry::Stuck { undoing, .. } = &mut self.entry {
             undoing.as_mut()
         } else {
@@ -448,10 +486,12 @@ impl Obligation {
             requested,
             looked,
             attempts,
+            hangs,
             not_before,
             ..
         } = entry
         {
+            *hangs = without_answer;
             *requested = event.seq;
             *looked = second_look;
             *attempts = failures;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::ground::Socket;
 use super::ids::{InjectionId, ProxyName, RemedyId, ServiceName, StepId};
 use super::probe::{Expect, HttpRequest, Program};
 use super::stack::{ContainerSelector, Link};
@@ -413,6 +414,18 @@ pub struct Hook {
 }
 
 impl Hook {
+    /// The calls that change something.
+    pub fn acts(&self) -> impl Iterator<Item = &Call> {
+        [&self.act].into_iter().chain(&self.undo)
+    }
+
+    /// Whether the two surely act on different servers: all that either does are requests, and no two of them go to one
+    /// place. Names may mean one host, programs may touch anything: then nothing is sure.
+    pub fn is_apart_from(&self, other: &Self) -> bool {
+        self.acts()
+            .all(|one| other.acts().all(|two| one.is_apart_from(two)))
+    }
+
     /// Every call it makes.
     pub fn calls(&self) -> impl Iterator<Item = &Call> {
         let captures = self.capture.iter().map(|capture| &capture.call);
@@ -442,6 +455,18 @@ pub enum Call {
     Http(HttpRequest),
     /// A program.
     Run(Program),
+}
+
+impl Call {
+    fn is_apart_from(&self, other: &Self) -> bool {
+        let (Self::Http(one), Self::Http(other)) = (self, other) else {
+            return false;
+        };
+        match (Socket::of_url(&one.url), Socket::of_url(&other.url)) {
+            (Some(one), Some(other)) => one.is_apart_from(&other),
+            _ => false,
+        }
+    }
 }
 
 /// A call whose answer must be as expected.

@@ -86,6 +86,15 @@ impl Socket {
         Some(Self::new(host, port))
     }
 
+    /// Whether the two are surely different: another port, or another address. Two names may mean one host.
+    pub fn is_apart_from(&self, other: &Self) -> bool {
+        let hosts = match (self.address(), other.address()) {
+            (Some(one), Some(other)) => one != other,
+            _ => false,
+        };
+        self.port != other.port || hosts
+    }
+
     /// Its address, where it is written as one.
     pub fn address(&self) -> Option<IpAddr> {
         match &self.host {

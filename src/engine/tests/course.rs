@@ -7,7 +7,10 @@ use super::world::{Answer, World};
 use crate::engine::effect::EffectKind;
 use crate::engine::event::{Fact, Phase, UndoCause, UndoneBy, Verdict};
 use crate::engine::input::{Input, TeamAct};
+use crate::model::fault::{Act, Call, Injection};
 use crate::model::ids::InjectionId;
+use crate::model::plan::Plan;
+use crate::model::probe::HttpRequest;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -115,6 +118,19 @@ fn nothing_is_touched_while_steady_state_does_not_hold() {
         reasons(&world)
     );
     assert!(!world.facts().any(|fact| matches!(fact, Fact::Due { .. })));
+}
+
+#[test]
+fn every_probe_that_fails_before_is_named_at_once() {
+    let mut world = World::new(experiment());
+    world.healthy.insert("canary", false);
+    world.healthy.insert("gap", false);
+    world.settle(SECOND * 120);
+    assert_eq!(verdict(&world), Some(Verdict::Errored));
+    for probe in ["canary", "gap"] {
+        let named = format!("`{probe}` fails: ");
+        assert!(reasons(&world).contains(&named), "{}", reasons(&world));
+    }
 }
 
 #[test]
@@ -714,7 +730,33 @@ fn a_probe_asked_often_enough_while_the_fault_was_on_held() {
 
 /// The drill with a second hook, begun after the first.
 fn two_hooks() -> World {
+    with_two_hooks(drill(), None)
+}
+
+/// The same with hooks that are requests to these URLs.
+fn hooks_at(first: &str, second: &str) -> World {
     let mut plan = drill();
+    let at = |injection: &mut Injection, url: &str| {
+        if let Act::Hook(hook) = &mut injection.act {
+            let call = Call::Http(HttpRequest {
+                method: "POST".to_owned(),
+                url: url.to_owned(),
+                headers: std::collections::BTreeMap::new(),
+                body: None,
+            });
+            hook.act = call.clone();
+            hook.undo = Some(call);
+        }
+    };
+    at(&mut plan.injections[2], second);
+    let later = plan.injections[2].act.clone();
+    at(&mut plan.injections[2], first);
+    let mut world = with_two_hooks(plan, Some(later));
+    world.perform_all();
+    world
+}
+
+fn with_two_hooks(mut plan: Plan, second: Option<Act>) -> World {
     let mut step = plan.experiment.method[2].clone();
     step.id = name("worse-token");
     step.start = crate::model::fault::Start::At(crate::model::time::Millis::seconds(4));
@@ -722,10 +764,23 @@ fn two_hooks() -> World {
     let mut injection = plan.injections[2].clone();
     injection.id = name("worse-token");
     injection.cause = crate::model::fault::Cause::Step(name("worse-token"));
+    if let Some(second) = second {
+        injection.act = second;
+    }
     plan.injections.push(injection);
     let mut world = until_running(plan);
     until_on(&mut world, "worse-token");
     world
+}
+
+/// The hooks whose undo is asked for now.
+fn asked(world: &World) -> Vec<crate::engine::effect::Effect> {
+    let undos = world.effects().into_iter();
+    undos
+        .filter(
+            |effect| matches!(&effect.kind, EffectKind::Undo(id) if id.as_str().ends_with("token")),
+        )
+        .collect()
 }
 
 fn undone(world: &World) -> Vec<&str> {
@@ -740,25 +795,53 @@ fn undone(world: &World) -> Vec<&str> {
 fn hooks_are_undone_newest_first_through_a_hiccup() {
     let mut world = two_hooks();
     world.halt();
-    let hooks = |world: &World| -> Vec<_> {
-        let undos = world.effects().into_iter();
-        undos
-            .filter(|effect| matches!(&effect.kind, EffectKind::Undo(id) if id.as_str().ends_with("token")))
-            .collect()
-    };
-    let first = hooks(&world);
+    let first = asked(&world);
     assert!(
         matches!(&first[..], [effect] if effect.kind == EffectKind::Undo(name("worse-token"))),
         "{first:?}"
     );
     world.perform(&first[0], Answer::Refuses);
-    assert_eq!(hooks(&world), [], "the older one waits for the second try");
+    assert_eq!(asked(&world), [], "the older one waits for the second try");
     world.settle(SECOND * 30);
     let order: Vec<_> = undone(&world)
         .into_iter()
         .filter(|id| id.ends_with("token"))
         .collect();
     assert_eq!(order, ["worse-token", "bad-token"]);
+}
+
+#[test]
+fn a_hook_that_hangs_holds_up_older_ones_for_one_call_and_no_longer() {
+    let mut world = two_hooks();
+    world.halt();
+    let first = asked(&world);
+    assert_eq!(first.len(), 1, "{first:?}");
+    world.pass(SECOND * 10);
+    world.perform(&first[0], Answer::Refuses);
+    let next = asked(&world);
+    assert!(
+        matches!(&next[..], [effect] if effect.kind == EffectKind::Undo(name("bad-token"))),
+        "{next:?}"
+    );
+    // What waited for the hanging one all that time has not hung itself.
+    world.perform(&next[0], Answer::Refuses);
+    world.settle(SECOND * 30);
+    assert!(world.on.is_empty());
+}
+
+#[test]
+fn hooks_that_surely_act_on_different_servers_are_undone_side_by_side() {
+    for (other, apart) in [
+        ("http://127.0.0.1:7777/token", true),
+        ("http://127.0.0.1:7001/token", false),
+        ("http://token.example:7001/token", false),
+    ] {
+        let mut world = hooks_at("http://127.0.0.1:7001/token", other);
+        world.halt();
+        assert_eq!(asked(&world).len(), if apart { 2 } else { 1 }, "{other}");
+        world.settle(SECOND * 30);
+        assert!(world.on.is_empty());
+    }
 }
 
 #[test]
