@@ -1,9 +1,12 @@
 //! What can't be undone is loud, named, and undone once that is possible.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use rustix::process::Signal;
 
+use crate::ground::until;
+use crate::http;
 use crate::shop::{Experiment, IS_ON, Shop};
 use crate::xml;
 
@@ -47,4 +50,48 @@ fn a_toxiproxy_that_stops_answering_leaves_the_run_stuck_until_it_is_back() {
         .run(["recover", "--dry-run"])
         .exits(0)
         .results("nothing is open");
+}
+
+#[test]
+fn a_server_that_can_not_undo_what_a_dead_process_left_says_so_everywhere_and_keeps_trying() {
+    let shop = Shop::open();
+    let before = shop.proxies.snapshot();
+    shop.start(&Experiment::slow("60s")).crash();
+    shop.server.signal(Signal::STOP);
+    let address = SocketAddr::new(shop.host, 8700);
+    let listen = address.to_string();
+    let mut server = shop.firedrill.start(["serve", "--listen", &listen]);
+    server.wait_for("firedrill serves");
+    let get = |path: &str| {
+        let answer = http::send(address, "GET", path, "").expect("the server answers");
+        answer.body
+    };
+    let stuck =
+        |count: usize| get("/metrics").contains(&format!("firedrill_injections_stuck {count}\n"));
+    assert!(stuck(0), "{}", get("/metrics"));
+    until("it is stuck", Duration::from_secs(100), || {
+        stuck(1).then_some(())
+    });
+    for page in ["/", "/runs"] {
+        let page = get(page);
+        assert!(
+            page.contains("Stuck: not everything could be undone"),
+            "{page}"
+        );
+        let by_hand = "undo it by hand with `curl -X DELETE http:";
+        assert!(page.contains(by_hand), "the way out is told: {page}");
+    }
+    // Nothing begins on that stack, whoever asks.
+    let file = shop.experiment(&Experiment::slow("1s"));
+    let refused = shop.firedrill.run(["run", &file]);
+    assert_eq!(refused.code, Some(5), "{}", refused.stderr);
+
+    shop.server.signal(Signal::CONT);
+    until("it is undone", Duration::from_secs(40), || {
+        (stuck(0) && shop.proxies.snapshot() == before).then_some(())
+    });
+    assert!(!get("/").contains("Stuck: not everything"), "{}", get("/"));
+    shop.firedrill.run(["run", &file]).exits(0);
+    server.signal(Signal::TERM);
+    server.finish().exits(0);
 }

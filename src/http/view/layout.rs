@@ -6,6 +6,8 @@ use super::time::Moment;
 use crate::http::Services;
 use crate::http::assets;
 use crate::http::problem::Problem;
+use crate::model::ids::InjectionId;
+use crate::runtime::{RunHandle, RunStatus};
 use crate::store::halt::Halt;
 use crate::store::runs::StuckRun;
 
@@ -54,11 +56,15 @@ impl Layout {
         here: &'static str,
         name: &str,
     ) -> Result<Self, Problem> {
-        let stuck = services.database.stuck_runs().await?;
-        Ok(Self {
-            stuck: stuck.iter().flat_map(lines).collect(),
-            ..Self::bare(services, title, here, name)
-        })
+        let known = services.database.stuck_runs().await?;
+        let mut layout = Self::bare(services, title, here, name);
+        for line in known.iter().flat_map(lines) {
+            let same = |told: &StuckLine| told.run == line.run && told.injection == line.injection;
+            if !layout.stuck.iter().any(same) {
+                layout.stuck.push(line);
+            }
+        }
+        Ok(layout)
     }
 
     /// The frame where the database can't be asked.
@@ -78,11 +84,35 @@ impl Layout {
             icon: assets::link("icon.svg"),
             now: services.now().into(),
             ready: services.ready.is_set(),
-            stuck: Vec::new(),
+            stuck: services
+                .supervisor
+                .live()
+                .iter()
+                .flat_map(stuck_here)
+                .collect(),
             // A file of a few bytes, and never the database: it is shown where that is what fails.
             halted: services.lever.state().map(halt),
         }
     }
+}
+
+/// What a run that is driven here can't undo, which no database is needed for.
+fn stuck_here(run: &RunHandle) -> Vec<StuckLine> {
+    let RunStatus::Stuck { what } = run.status() else {
+        return Vec::new();
+    };
+    let undoing = run.undoing();
+    let line = |(injection, error): (InjectionId, String)| {
+        let since = undoing.iter().find(|one| one.injection == injection)?.since;
+        Some(StuckLine {
+            run: run.run().to_string(),
+            name: run.plan().name().to_string(),
+            injection: injection.to_string(),
+            error,
+            since: since.into(),
+        })
+    };
+    what.into_iter().filter_map(line).collect()
 }
 
 fn lines(stuck: &StuckRun) -> impl Iterator<Item = StuckLine> {
