@@ -91,11 +91,7 @@ impl Site {
     /// The volumes that lock this container.
     fn marks(&self) -> Vec<String> {
         let state = self.state();
-        let digest = Sha256::digest(state["id"].as_str().expect("an id"));
-        let mut name = "firedrill-lock-".to_owned();
-        for byte in &digest[..8] {
-            write!(name, "{byte:02x}").expect("writing to a String never fails");
-        }
+        let name = lock_on(state["id"].as_str().expect("an id"));
         let seen = self.runtime.block_on(self.docker.inspect_volume(&name));
         seen.into_iter().map(|volume| volume.name).collect()
     }
@@ -116,6 +112,15 @@ impl Drop for Site {
             self.container
         );
     }
+}
+
+/// The name of the volume that locks the container with this id.
+pub(crate) fn lock_on(id: &str) -> String {
+    let mut name = "firedrill-lock-".to_owned();
+    for byte in &Sha256::digest(id)[..8] {
+        write!(name, "{byte:02x}").expect("writing to a String never fails");
+    }
+    name
 }
 
 pub(crate) async fn reach() -> Result<Docker, String> {

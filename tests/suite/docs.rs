@@ -38,3 +38,44 @@ fn the_reference_of_files_is_what_the_checker_knows() {
 fn the_reference_of_commands_is_what_their_help_says() {
     keep("docs/commands.md", &firedrill::cli::reference::reference());
 }
+
+/// Where a test of this path is: one of this binary, or one of the library.
+fn file_of(module: &str) -> String {
+    let path = module.replace("::", "/");
+    let suite = format!("tests/suite/{path}.rs");
+    if root().join(&suite).is_file() {
+        suite
+    } else {
+        format!("src/{path}.rs")
+    }
+}
+
+#[test]
+fn every_test_that_the_page_on_undoing_names_is_there() {
+    let page = std::fs::read_to_string(root().join("docs/undoing.md")).expect("the page");
+    let rows = page.lines().filter(|line| line.starts_with("| "));
+    let mut named = 0;
+    for row in rows {
+        let last = row.trim_end_matches(['|', ' ']).rsplit('|').next();
+        let Some(test) = last.map(str::trim).and_then(|cell| {
+            let test = cell.strip_prefix('`')?.strip_suffix('`')?;
+            test.contains("::").then_some(test)
+        }) else {
+            continue;
+        };
+        named += 1;
+        let (module, name) = test.rsplit_once("::").expect("it has a module");
+        let file = file_of(module);
+        let code = std::fs::read_to_string(root().join(&file)).unwrap_or_default();
+        let (before, _) = code
+            .split_once(&format!("fn {name}("))
+            .unwrap_or_else(|| panic!("{test} is not in {file}"));
+        let attributes = before.rsplit("\n\n").next().unwrap_or_default();
+        let is_test = attributes.contains("#[test]") || attributes.contains("#[tokio::test");
+        assert!(
+            is_test && !attributes.contains("#[ignore"),
+            "{test} is no test that runs"
+        );
+    }
+    assert!(named >= 20, "the table is not found: {named} rows");
+}

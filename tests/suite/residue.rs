@@ -4,20 +4,24 @@
 //! The whole of it takes minutes: `make test-crash`. Without `FIREDRILL_CRASH=all`, each kind dies around its effects
 //! only, and one of each target at every point.
 
+mod carrier;
 mod kinds;
 mod lane;
 mod life;
 mod scenarios;
+mod stock;
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::Write as _;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
+use self::carrier::{Killer, Moment};
 use self::kinds::{KINDS, Kind, Target};
 use self::lane::{Lane, reaches_docker};
-use self::life::{Point, Work, live};
+use self::life::{Point, Work, live, live_beside};
 use crate::ground::not_run;
 
 /// Stacks side by side, so that waiting costs less.
@@ -87,10 +91,10 @@ fn say(text: &str) {
 }
 
 /// Does `work` for each kind, on lanes side by side.
-fn for_each(
+fn for_each<L>(
     kinds: impl IntoIterator<Item = Kind>,
-    open: impl Fn() -> Lane + Sync,
-    work: impl Fn(&Lane, &Kind) -> Coverage + Sync,
+    open: impl Fn() -> L + Sync,
+    work: impl Fn(&L, &Kind) -> Coverage + Sync,
 ) -> Coverage {
     let queue: Mutex<VecDeque<Kind>> = Mutex::new(kinds.into_iter().collect());
     let total = Mutex::new(Coverage::default());
@@ -205,6 +209,65 @@ fn dies_everywhere(lane: &Lane, kind: &Kind, whole: bool) -> Coverage {
     coverage
 }
 
+/// Kills processes at every request by which they change something on a target: before it arrives, and once it was carried
+/// out but not answered. Between the two of a lock and the two of its fault lie the instants that no call of a driver
+/// shows: a lock that is taken for a fault that is not there yet, and one that outlives its fault for a moment.
+fn dies_at_every_request((lane, killer): &(Lane, Arc<Killer>), kind: &Kind) -> Coverage {
+    let folder = lane.shop.folder.path();
+    let (file, for_long) = (lane.experiment(kind, "500ms"), lane.experiment(kind, "60s"));
+    let before = lane.snapshot();
+    let mut coverage = Coverage {
+        kinds: 1,
+        ..Coverage::default()
+    };
+    let intact = |story: &dyn fmt::Display| {
+        assert_eq!(lane.snapshot(), before, "{}: {story}", kind.name);
+        let asked = lane.shop.firedrill.run(["recover", "--dry-run"]);
+        asked.exits(0).results("nothing is open");
+    };
+    let processes = Cell::new(0);
+    let lives = |work: Work, file: &str, dies: Option<(usize, Moment)>| {
+        killer.expects(dies);
+        let life = live_beside(folder, work, file, None, dies.is_some(), |process| {
+            killer.is_born(process);
+        });
+        processes.set(processes.get() + 1);
+        (life, killer.rests())
+    };
+    let (_, of_a_run) = lives(Work::Run, &file, None);
+    intact(&"nobody died");
+    // A lock, its fault, and both undone.
+    assert!(of_a_run.len() >= 4, "{}: {of_a_run:?}", kind.name);
+    let fault_is_on = 2;
+    let last_thing = Some((fault_is_on, Moment::After));
+    let (life, _) = lives(Work::Run, &for_long, last_thing);
+    assert!(life.died, "{}", kind.name);
+    let (_, of_a_recovery) = lives(Work::Recover, &file, None);
+    intact(&"recovered");
+    let both = [(Work::Run, &of_a_run), (Work::Recover, &of_a_recovery)];
+    for (work, requests) in both {
+        for (nth, request) in (1..).zip(requests) {
+            for moment in [Moment::Before, Moment::After] {
+                if work == Work::Recover {
+                    let (life, _) = lives(Work::Run, &for_long, last_thing);
+                    assert!(life.died, "{}", kind.name);
+                }
+                let (life, _) = lives(work, &file, Some((nth, moment)));
+                let story = format!("{moment} request {nth}, {request}, of {work:?}");
+                assert!(life.died, "{}: not {story}", kind.name);
+                coverage.points += 1;
+                coverage.recoveries += usize::from(work == Work::Recover);
+                coverage.on += usize::from(lane.snapshot() != before);
+                lane.shop.firedrill.run(["recover"]).exits(0);
+                processes.set(processes.get() + 1);
+                intact(&format!("died {story}"));
+            }
+        }
+    }
+    coverage.lives = processes.get();
+    coverage
+}
+
 /// All points, or those right around what touches the world.
 fn chosen(points: &[Point], whole: bool) -> Vec<Point> {
     let touches = |point: &&Point| whole || point.call == "apply" || point.call == "undo";
@@ -274,6 +337,46 @@ fn faults_on_another_toxiproxy_leave_nothing_wherever_the_process_died() {
 /// Says that a test did not run which CI can't run either.
 fn not_run_anywhere(why: &str) {
     say(&format!("NOT RUN: {why}"));
+}
+
+/// A lane with a killer before its targets.
+fn watched(with_docker: bool) -> (Lane, Arc<Killer>) {
+    let (lane, killer) = (Lane::open(with_docker), Arc::<Killer>::default());
+    lane.watched_by(&killer.watch(), None);
+    (lane, killer)
+}
+
+/// The kinds that die at every request: one of each target, unless all is asked for.
+fn at_requests(target: Target) -> impl Iterator<Item = Kind> {
+    KINDS
+        .into_iter()
+        .filter(move |kind| kind.target == target && kind.shows && is_thorough(kind))
+}
+
+#[test]
+fn a_lock_on_a_link_goes_with_its_fault_at_whichever_request_the_process_died() {
+    let coverage = for_each(
+        at_requests(Target::Link),
+        || watched(false),
+        dies_at_every_request,
+    );
+    prove("at the requests to a proxy server", coverage);
+}
+
+#[test]
+fn a_lock_on_a_container_goes_with_its_fault_at_whichever_request_the_process_died() {
+    if let Err(why) = reaches_docker() {
+        not_run(&format!(
+            "this test needs a Docker daemon and a static busybox: {why}"
+        ));
+        return;
+    }
+    let coverage = for_each(
+        at_requests(Target::Container),
+        || watched(true),
+        dies_at_every_request,
+    );
+    prove("at the requests to a Docker daemon", coverage);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::path::Path;
 
 use bollard::Docker;
 use bollard::models::{
@@ -16,8 +17,9 @@ use bollard::query_parameters::{
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
+use super::carrier::{Bodies, Watch, carry_tcp, carry_unix};
 use super::kinds::Kind;
-use crate::containers::{IMAGE, SOCKET, reach};
+use crate::containers::{IMAGE, SOCKET, lock_on, reach};
 use crate::http;
 use crate::proxies::Proxies;
 use crate::shop::{Experiment, PROXY, Shop};
@@ -129,6 +131,25 @@ impl Lane {
             "version": self.shop.stock.version(),
             "mark": self.shop.folder.has("mark"),
         })
+    }
+
+    /// Puts a watch before the targets: from now on the stack's file names what carries requests to them.
+    /// Its Toxiproxy gets bodies, and is heard, as `change` leaves them.
+    pub(crate) fn watched_by(&self, watch: &Watch, change: Option<Bodies>) {
+        let listen = SocketAddr::new(self.shop.host, 7474);
+        carry_tcp(listen, self.proxies.0, watch.clone(), change);
+        let mut stack = self.shop.folder.read("stacks/shop.yaml");
+        stack = stack.replace(
+            &format!("http://{}", self.proxies.0),
+            &format!("http://{listen}"),
+        );
+        if self.yard.is_some() {
+            let path = self.shop.folder.path().join("docker.sock");
+            let daemon = Path::new(SOCKET.trim_start_matches("unix://"));
+            carry_unix(&path, daemon, watch.clone());
+            stack = stack.replace(SOCKET, &format!("unix://{}", path.display()));
+        }
+        self.shop.folder.write("stacks/shop.yaml", &stack);
     }
 
     /// Somebody removes the container that faults act on.
@@ -285,8 +306,12 @@ impl Yard {
             ..ListContainersOptions::default()
         };
         let mut containers = serde_json::Map::new();
+        let mut locks = Vec::new();
         for listed in self.docker.list_containers(Some(all)).await? {
             let id = listed.id.unwrap_or_default();
+            // A lock carries no label of this lane: it is known by its container.
+            let lock = self.docker.inspect_volume(&lock_on(&id)).await;
+            locks.extend(lock.map(|volume| volume.name));
             let seen = self.docker.inspect_container(&id, None).await?;
             let mut seen = json!(seen);
             let name = seen["Name"].as_str().unwrap_or_default().to_owned();
@@ -303,6 +328,7 @@ impl Yard {
         };
         Ok(json!({
             "containers": containers,
+            "locks": locks,
             "networks": self.docker.list_networks(Some(networks)).await?,
             "volumes": self.docker.list_volumes(Some(volumes)).await?.volumes,
         }))

@@ -10,7 +10,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use firedrill::app::{App, Settings};
@@ -19,12 +19,14 @@ use firedrill::engine::undo::{Armed, Ledger};
 use firedrill::model::fault::Injection;
 use firedrill::model::ids::RunId;
 use firedrill::model::stack::Stack;
+use firedrill::model::time::Stamp;
 use firedrill::ports::{
-    Answer, Applied, Durability, FaultDriver, FaultError, Journal, JournalError, Presence, Removed,
-    Unfinished,
+    Answer, Applied, Clock, Durability, FaultDriver, FaultError, Journal, JournalError, Presence,
+    Removed, Unfinished,
 };
 use firedrill::runtime::{Ports, RunHandle, RunStatus, recovery};
 use firedrill::spec::{Options, load_plan};
+use jiff::SignedDuration;
 use rustix::process::{Signal, getpid, kill_process};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
@@ -42,6 +44,8 @@ pub(crate) enum Work {
     Run,
     /// Runs it, with every call of a driver made twice.
     RunTwice,
+    /// Runs it, with a wall clock that is set by so many hours as soon as its fault is on.
+    RunStepped(i64),
     /// Recovers what is in the data folder.
     Recover,
     /// Does and undoes the experiment's first fault again and again, and times the undos.
@@ -85,8 +89,21 @@ pub(crate) struct Life {
     pub(crate) verdict: Option<String>,
 }
 
-/// Lets a process live in `folder`.
+/// Lets a process live in `folder`, which may die at a point that it passes.
 pub(crate) fn live(folder: &Path, work: Work, file: &str, dies: Option<Point>) -> Life {
+    let may_die = dies.is_some();
+    live_beside(folder, work, file, dies, may_die, |_| {})
+}
+
+/// The same where somebody else, who is told of its birth, may end it.
+pub(crate) fn live_beside(
+    folder: &Path,
+    work: Work,
+    file: &str,
+    dies: Option<Point>,
+    may_die: bool,
+    is_born: impl FnOnce(u32),
+) -> Life {
     let trace = folder.join("trace.txt");
     let _ = fs::remove_file(&trace);
     let told_to_die = dies.clone();
@@ -99,16 +116,22 @@ pub(crate) fn live(folder: &Path, work: Work, file: &str, dies: Option<Point>) -
     };
     let myself = std::env::current_exe().expect("a test is a program");
     let name = "residue::life::a_life_that_another_test_started";
-    let output = Command::new(myself)
+    let started = Command::new(myself)
         .args([name, "--exact", "--ignored", "--nocapture"])
         .env(ORDER, serde_json::to_string(&order).expect("it is plain"))
         .current_dir(folder)
         .stdin(Stdio::null())
-        .output()
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
         .expect("this program can be started");
+    is_born(started.id());
+    let output = started
+        .wait_with_output()
+        .expect("it is this process's to wait for");
     let killed = output.status.signal() == Some(Signal::KILL.as_raw());
     assert!(
-        output.status.success() || (killed && told_to_die.is_some()),
+        output.status.success() || (killed && may_die),
         "a life ended as {:?} ({told_to_die:?}):\n{}\n{}",
         output.status,
         String::from_utf8_lossy(&output.stdout),
@@ -167,6 +190,11 @@ impl Order {
             trace: self.trace,
             dies: self.dies,
             twice: self.work == Work::RunTwice,
+            steps: match self.work {
+                Work::RunStepped(hours) => SignedDuration::from_hours(hours),
+                _ => SignedDuration::ZERO,
+            },
+            is_stepped: AtomicBool::new(false),
             calls: [const { AtomicU64::new(0) }; 3],
         });
         let settings = Settings {
@@ -185,6 +213,10 @@ impl Order {
                 driver: ports.driver.clone(),
                 watch: watch.clone(),
             }),
+            clock: Arc::new(SteppedClock {
+                clock: ports.clock.clone(),
+                watch: watch.clone(),
+            }),
             ..ports
         })
         .await
@@ -194,7 +226,7 @@ impl Order {
                 .unwrap_or_else(|findings| panic!("{}", findings.render(false)))
         };
         match self.work {
-            Work::Run | Work::RunTwice => {
+            Work::Run | Work::RunTwice | Work::RunStepped(_) => {
                 let started = app.supervisor.start(plan(), None, Trigger::CommandLine);
                 finish(started.await.expect("it starts"), &watch).await;
             }
@@ -274,6 +306,9 @@ struct Watch {
     trace: PathBuf,
     dies: Option<Point>,
     twice: bool,
+    /// By how much the wall clock is set, and whether it was.
+    steps: SignedDuration,
+    is_stepped: AtomicBool,
     calls: [AtomicU64; 3],
 }
 
@@ -332,12 +367,35 @@ impl Watch {
         if self.twice && answer.is_ok() {
             ask().await?;
         }
+        if CALLS[which] == "apply" {
+            self.is_stepped.store(true, Ordering::SeqCst);
+        }
         if CALLS[which] == "undo" {
             let us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
             self.note(&Note::Undid(us));
         }
         self.passes(CALLS[which], true, nth);
         answer
+    }
+}
+
+/// The real clocks, the wall clock of which somebody sets.
+struct SteppedClock {
+    clock: Arc<dyn Clock>,
+    watch: Arc<Watch>,
+}
+
+impl Clock for SteppedClock {
+    fn now(&self) -> Stamp {
+        let now = self.clock.now();
+        if !self.watch.is_stepped.load(Ordering::SeqCst) {
+            return now;
+        }
+        let wall = now.wall.saturating_add(self.watch.steps);
+        Stamp {
+            wall: wall.expect("an hour is a small step"),
+            ..now
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::{self, Read as _, Write as _};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -14,8 +14,10 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
+use super::carrier::{self, Fate, Moment};
 use super::kinds::{KINDS, Kind};
 use super::lane::{Lane, reaches_docker};
+use super::life::{Point, Work, live};
 use super::not_run_anywhere;
 use crate::containers::SOCKET;
 use crate::ground::{not_run, until};
@@ -189,73 +191,26 @@ fn a_docker_daemon_that_stays_cut_off_leaves_the_run_stuck_with_the_command_that
     assert_eq!(lane.snapshot(), before);
 }
 
-/// Carries requests to a server, and holds back the first that adds a toxic, whoever still waits for it.
+/// Holds back the first request that adds a toxic, whoever still waits for it.
+#[derive(Default)]
 struct Held {
-    seen: Arc<AtomicBool>,
-    released: Arc<AtomicBool>,
+    seen: AtomicBool,
+    released: AtomicBool,
 }
 
 impl Held {
-    fn open(listen: SocketAddr, server: SocketAddr) -> Self {
-        let listener = TcpListener::bind(listen).expect("the address is this test's own");
-        let (seen, released) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
-        let held = Self {
-            seen: seen.clone(),
-            released: released.clone(),
-        };
-        thread::spawn(move || {
-            for client in listener.incoming().flatten() {
-                let (seen, released) = (seen.clone(), released.clone());
-                thread::spawn(move || carry(client, server, &seen, &released));
+    fn watch(self: &Arc<Self>) -> carrier::Watch {
+        let held = self.clone();
+        Arc::new(move |first, moment| {
+            let adds = first.starts_with("POST ") && first.contains("/toxics");
+            if adds && moment == Moment::Before {
+                held.seen.store(true, Ordering::SeqCst);
+                while !held.released.load(Ordering::SeqCst) {
+                    thread::sleep(Duration::from_millis(5));
+                }
             }
-        });
-        held
-    }
-}
-
-fn carry(
-    mut client: TcpStream,
-    server: SocketAddr,
-    seen: &AtomicBool,
-    released: &AtomicBool,
-) -> io::Result<()> {
-    let request = whole_request(&mut client)?;
-    let text = String::from_utf8_lossy(&request);
-    let first = text.lines().next().unwrap_or_default();
-    if first.starts_with("POST ") && first.contains("/toxics") {
-        seen.store(true, Ordering::SeqCst);
-        while !released.load(Ordering::SeqCst) {
-            thread::sleep(Duration::from_millis(5));
-        }
-    }
-    let mut upstream = TcpStream::connect(server)?;
-    upstream.write_all(&request)?;
-    upstream.set_read_timeout(Some(Duration::from_secs(2)))?;
-    // The client may be dead by now: the request is carried out all the same.
-    io::copy(&mut upstream, &mut client).map(drop)
-}
-
-fn whole_request(client: &mut TcpStream) -> io::Result<Vec<u8>> {
-    let mut request = Vec::new();
-    let mut buffer = [0; 4096];
-    loop {
-        let read = client.read(&mut buffer)?;
-        request.extend_from_slice(&buffer[..read]);
-        let text = String::from_utf8_lossy(&request).to_ascii_lowercase();
-        let Some((head, body)) = text.split_once("\r\n\r\n") else {
-            if read == 0 {
-                return Ok(request);
-            }
-            continue;
-        };
-        let length = head
-            .lines()
-            .find_map(|line| line.strip_prefix("content-length:"))
-            .and_then(|length| length.trim().parse().ok())
-            .unwrap_or(0);
-        if read == 0 || body.len() >= length {
-            return Ok(request);
-        }
+            Fate::Carried
+        })
     }
 }
 
@@ -264,7 +219,8 @@ fn a_request_that_lands_after_recovery_has_looked_is_found_by_its_second_look() 
     let shop = Shop::open();
     let before = shop.proxies.snapshot();
     let listen = SocketAddr::new(shop.host, 7474);
-    let held = Held::open(listen, shop.proxies.0);
+    let held = Arc::<Held>::default();
+    carrier::carry_tcp(listen, shop.proxies.0, held.watch(), None);
     let stack = shop.folder.read("stacks/shop.yaml");
     let stack = stack.replace(":8474\"}", ":7474\"}");
     shop.folder.write("stacks/shop.yaml", &stack);
@@ -504,4 +460,69 @@ fn a_data_folder_that_became_read_only_is_recovered_from_a_copy_and_that_is_said
     firedrill.run(["recover"]).exits(0);
     let asked = firedrill.run(["recover", "--dry-run"]);
     asked.exits(0).results("nothing is open");
+}
+
+#[test]
+fn a_halt_touches_nothing_that_is_not_ours_whether_the_run_lives_or_its_process_died() {
+    let docker = reaches_docker();
+    if let Err(why) = &docker {
+        not_run(&format!("without containers: {why}"));
+    }
+    let lane = Lane::open(docker.is_ok());
+    let before = lane.snapshot();
+    let halt = ["halt", "--reason", "storm"];
+    let kinds = if docker.is_ok() {
+        &["latency", "down", "pause", "kill"][..]
+    } else {
+        &["latency", "down"]
+    };
+    for name in kinds {
+        let file = lane.experiment(&kind(name), "60s");
+        let start = || {
+            let mut run = lane.shop.firedrill.start(["run", &file]);
+            run.wait_for(IS_ON);
+            assert_ne!(lane.snapshot(), before, "{name}: nothing is on");
+            run
+        };
+        let run = start();
+        lane.shop.firedrill.run(halt).exits(0);
+        run.finish().exits(3);
+        assert_eq!(lane.snapshot(), before, "{name}, alive");
+        lane.shop.firedrill.run(["resume"]).exits(0);
+        start().crash();
+        lane.shop.firedrill.run(halt).exits(0);
+        assert_eq!(lane.snapshot(), before, "{name}, dead");
+        lane.shop.firedrill.run(["resume"]).exits(0);
+    }
+}
+
+#[test]
+fn a_wall_clock_that_is_set_an_hour_either_way_while_a_fault_is_on_leaves_nothing() {
+    let lane = Lane::open(false);
+    let before = lane.snapshot();
+    let folder = lane.shop.folder.path();
+    let (short, long) = (
+        lane.experiment(&kind("latency"), "1500ms"),
+        lane.experiment(&kind("latency"), "60s"),
+    );
+    let fault_is_on = Point {
+        call: "apply".to_owned(),
+        after: true,
+        nth: 1,
+    };
+    for hours in [-1, 1] {
+        // It ends when its time is over, by the clock that nobody sets.
+        let life = live(folder, Work::RunStepped(hours), &short, None);
+        assert_eq!(life.verdict.as_deref(), Some("Passed "), "{hours} h");
+        assert_eq!(lane.snapshot(), before, "{hours} h");
+        // It dies; whoever recovers it lives an hour later, or earlier.
+        let dies = Some(fault_is_on.clone());
+        let life = live(folder, Work::RunStepped(hours), &long, dies);
+        assert!(life.died, "{hours} h");
+        assert_ne!(lane.snapshot(), before, "{hours} h: nothing is on");
+        let life = live(folder, Work::Recover, &long, None);
+        let verdict = life.verdict.unwrap_or_default();
+        assert!(verdict.starts_with("Errored"), "{hours} h: {verdict}");
+        assert_eq!(lane.snapshot(), before, "{hours} h, recovered");
+    }
 }
