@@ -17,7 +17,7 @@ test-crash:
 	FIREDRILL_BARS=1 cargo test --test suite residue::an_undo_keeps_its_bar -- --nocapture
 	FIREDRILL_CRASH=all cargo test --test suite residue:: -- --nocapture $(ARGS)
 
-# One table a topic: run, serve, journal, proxy, timing.
+# One table a topic: run, serve, journal, proxy, timing, halt, recover.
 bench:
 	cargo bench --bench measure -- $(ARGS)
 

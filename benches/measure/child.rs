@@ -116,6 +116,20 @@ impl Background {
         bail!("{} ended: {}", name(command), heard.join(" / "))
     }
 
+    /// Ends it at once, as a crash does.
+    pub(crate) fn crash(mut self) -> anyhow::Result<()> {
+        self.0.kill()?;
+        self.0.wait()?;
+        Ok(())
+    }
+
+    /// Waits until it ends by itself.
+    pub(crate) fn end(mut self) -> anyhow::Result<()> {
+        let status = self.0.wait()?;
+        anyhow::ensure!(status.success(), "it ended with {status}");
+        Ok(())
+    }
+
     /// Its resident memory now, in MiB; `None` where the system has no `/proc`.
     pub(crate) fn resident(&self) -> Option<f64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id())).ok()?;
@@ -142,6 +156,10 @@ impl Background {
 
 impl Drop for Background {
     fn drop(&mut self) {
+        // What was waited for has no id any more.
+        if matches!(self.0.try_wait(), Ok(Some(_))) {
+            return;
+        }
         let pid = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw);
         if let Some(pid) = pid {
             // It may have ended by itself; it is not reaped yet, so its id is no other's.

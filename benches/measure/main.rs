@@ -12,8 +12,10 @@
 
 mod child;
 mod fixture;
+mod halt;
 mod journal;
 mod proxy;
+mod recover;
 mod run;
 mod samples;
 mod serve;
@@ -28,12 +30,14 @@ use anyhow::Context as _;
 
 type Topic = (&'static str, fn() -> anyhow::Result<()>);
 
-const TOPICS: [Topic; 5] = [
+const TOPICS: [Topic; 7] = [
     ("run", run::measure),
     ("serve", serve::measure),
     ("journal", journal::measure),
     ("proxy", proxy::measure),
     ("timing", timing::measure),
+    ("halt", halt::measure),
+    ("recover", recover::measure),
 ];
 
 fn main() -> ExitCode {
