@@ -87,6 +87,20 @@ pub fn random() -> u64 {
     u64::from_le_bytes(bytes)
 }
 
+/// A secret of 256 bits from the system's randomness: a session's or an API token, a salt.
+///
+/// # Panics
+/// As [`random`].
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the adapter that draws randomness"
+)]
+pub fn secret() -> [u8; 32] {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).expect("the system's randomness answers once it has booted");
+    bytes
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,23 +12,27 @@ mod actor;
 mod api;
 mod assets;
 mod events;
+mod gate;
 mod guard;
 mod hook;
+mod limit;
 mod page;
+mod password;
 mod problem;
 mod reading;
+mod reference;
 mod router;
+mod routes;
+mod server;
 mod templates;
 #[cfg(test)]
 mod tests;
 mod view;
 
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::model::ids::DrillName;
@@ -39,7 +43,10 @@ use crate::store::database::Database;
 use crate::store::halt::Lever;
 
 pub use catalogue::Catalogue;
+pub use gate::Gate;
+pub use reference::access_reference;
 pub use router::router;
+pub use server::serve;
 
 /// What the edge calls. Cheap to clone.
 #[derive(Clone)]
@@ -54,7 +61,9 @@ pub struct Services {
     pub library: Arc<dyn Catalogue>,
     /// Bearer tokens that hooks accept. Without one, hooks refuse everything.
     pub hook_tokens: Arc<[String]>,
-    /// Who acts where nobody gave a name.
+    /// How the server is reached, and how whoever reaches it is known.
+    pub gate: Gate,
+    /// Who acts where there are no accounts and nobody gave a name.
     pub local_operator: Arc<str>,
     /// Host names the server answers to, beside IP addresses and `localhost`: any other is somebody's rebinding.
     pub hosts: Arc<[String]>,
@@ -121,14 +130,3 @@ pub struct Planned {
 
 /// Asks the schedule, soonest first. It may read files: it is called on a blocking thread.
 pub type Upcoming = Arc<dyn Fn() -> Vec<Planned> + Send + Sync>;
-
-/// Serves until `shutdown`, then ends streams, finishes the requests under way, and returns.
-pub async fn serve(
-    listener: TcpListener,
-    router: axum::Router,
-    shutdown: CancellationToken,
-) -> io::Result<()> {
-    axum::serve(listener, router)
-        .with_graceful_shutdown(shutdown.cancelled_owned())
-        .await
-}

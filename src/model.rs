@@ -4,6 +4,7 @@
 //! without the files it came from. Values are made by `spec`, which has already refused what makes no sense; the
 //! constructors here hold the invariants that the rest relies on.
 
+pub mod access;
 pub mod drill;
 pub mod expect;
 pub mod experiment;

@@ -14,6 +14,7 @@ mod columns;
 mod projection;
 mod writer;
 
+pub mod accounts;
 pub mod copy;
 pub mod database;
 pub mod halt;
@@ -23,6 +24,7 @@ pub mod memory;
 pub mod people;
 pub mod runs;
 pub mod schedule;
+pub mod sessions;
 pub mod signals;
 
 #[cfg(test)]

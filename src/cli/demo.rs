@@ -23,6 +23,7 @@ use super::terminal::Terminal;
 use super::{Common, wallet};
 use crate::app::{App, Settings, default_data};
 use crate::clock::random;
+use crate::http::Gate;
 use crate::http::shelf::Shelf;
 use crate::lifecycle::{Signals, raise_open_files};
 use crate::score::report::text;
@@ -158,6 +159,8 @@ async fn play(
         listener,
         library: Arc::new(Shelf::new(vec![library], options)),
         hook_tokens: vec![token.clone()],
+        gate: Gate::loopback(),
+        hosts: Vec::new(),
         local_operator: "you".to_owned(),
     };
     let (address, ready) = site.serve()?;

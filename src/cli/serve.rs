@@ -1,5 +1,6 @@
 //! `firedrill serve`: web UI, API, hooks and schedule.
 
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,7 +15,9 @@ use super::site::Site;
 use super::terminal::Terminal;
 use super::{Common, Variables};
 use crate::app::App;
+use crate::clock::secret;
 use crate::engine::event::StopCause;
+use crate::http::Gate;
 use crate::http::shelf::Shelf;
 use crate::lifecycle::{Signals, raise_open_files};
 use crate::spec::read_config;
@@ -35,7 +38,7 @@ A configuration:
   runs: 4
   tokens: {alertmanager: \"${env:ALERTMANAGER_TOKEN}\"}")]
 pub(super) struct Args {
-    /// Where to listen; only loopback until there are accounts
+    /// Where to listen. Beyond loopback nothing is served before there is an account
     #[arg(long, default_value = "127.0.0.1:8700", value_name = "ADDRESS")]
     listen: SocketAddr,
     /// A file that says what the server may do: environments, programs, limits, hooks' tokens
@@ -46,14 +49,6 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, common: Common, terminal: Terminal) -> anyhow::Result<Exit> {
-    if !args.listen.ip().is_loopback() {
-        terminal.error(&format!(
-            "{} is not loopback, and there are no accounts yet; hint: listen on 127.0.0.1 and put a proxy that \
-             authenticates in front",
-            args.listen
-        ));
-        return Ok(Exit::Usage);
-    }
     let options = common.options(&args.variables);
     let config = match args
         .config
@@ -78,19 +73,40 @@ pub(super) async fn run(args: Args, common: Common, terminal: Terminal) -> anyho
     })?;
     let app = common.open_with(&config, true).await?;
     let library = Arc::new(Shelf::new(shelves(&common), options));
+    let beyond = !args.listen.ip().is_loopback();
+    let code = beyond.then(setup_code);
     let site = Site {
         app: app.clone(),
         listener,
         library,
         hook_tokens: config.hook_tokens,
+        gate: code.as_deref().map_or_else(Gate::loopback, Gate::beyond),
+        hosts: config.hosts,
         local_operator: "local operator".to_owned(),
     };
     let (address, _) = site.serve()?;
     terminal.note(&format!(
         "firedrill serves http://{address}; Ctrl-C undoes what is on and ends"
     ));
+    if let Some(code) = code
+        && !app.database.has_users().await?
+    {
+        terminal.note(&format!(
+            "there is no account yet, and nothing else is served until there is; this link makes the first \
+             administrator, once: http://{address}/setup/{code}"
+        ));
+    }
     signals.next().await;
     Ok(end(app, signals, terminal).await)
+}
+
+/// What whoever makes the first account must know: only who sees this process's output does.
+fn setup_code() -> String {
+    secret().iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string can't fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 fn shelves(common: &Common) -> Vec<PathBuf> {

@@ -15,7 +15,7 @@ use super::terminal::Terminal;
 use crate::app::App;
 use crate::engine::event::Trigger;
 use crate::http::catalogue::{Catalogue, Kind};
-use crate::http::{self, Planned, Readiness, Services, Upcoming};
+use crate::http::{self, Gate, Planned, Readiness, Services, Upcoming};
 use crate::model::ids::{DrillName, RunId};
 use crate::model::schedule::Schedule;
 use crate::ports::{Answer, Clock as _};
@@ -51,6 +51,10 @@ pub(super) struct Site {
     pub(super) listener: TcpListener,
     pub(super) library: Arc<dyn Catalogue>,
     pub(super) hook_tokens: Vec<String>,
+    /// How it is reached.
+    pub(super) gate: Gate,
+    /// Names it answers to, beside addresses.
+    pub(super) hosts: Vec<String>,
     pub(super) local_operator: String,
 }
 
@@ -75,6 +79,8 @@ impl Site {
             listener,
             library,
             hook_tokens,
+            gate,
+            hosts,
             local_operator,
         } = self;
         let address = listener.local_addr()?;
@@ -85,8 +91,9 @@ impl Site {
             lever: app.lever.clone(),
             library: library.clone(),
             hook_tokens: hook_tokens.into(),
+            gate,
             local_operator: local_operator.into(),
-            hosts: Arc::new([]),
+            hosts: hosts.into(),
             upcoming: upcoming(&app, &library),
             ready: ready.clone(),
             started: app.clock.now(),

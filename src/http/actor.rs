@@ -1,19 +1,25 @@
-//! Who acts: a name given with the request or kept in a cookie, and the pseudonym that stands for it in logs.
+//! Who acts: the account, the token or the local operator that the gate recognised, and the pseudonym that stands for
+//! it in logs.
 //!
-//! There are no accounts yet, so a name is a claim, not a proof.
+//! Where there are no accounts, a name is a claim, given with the request or kept in a cookie.
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::fmt::Write as _;
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::FromRequestParts;
-use axum::http::header;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
 
 use super::Services;
+use super::catalogue::Entry;
+use super::gate::{cookie as kept, of_plan, of_run};
 use super::problem::Problem;
 use crate::engine::event::{ActorKind, Event, Origin, Source};
+use crate::model::access::{Permission, Place, Principal, Subject, may};
+use crate::store::runs::RunRow;
 
 /// The cookie that keeps a name.
 const COOKIE: &str = "name";
@@ -24,28 +30,141 @@ const NAME_PATIENCE: Duration = Duration::from_millis(200);
 /// The longest name, in characters.
 const LONGEST: usize = 80;
 
-/// The name under which this browser acts.
+/// By what somebody is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Means {
+    /// By nothing.
+    Stranger,
+    /// By sitting at this machine.
+    Local,
+    /// By a session.
+    Session {
+        /// Which.
+        id: i64,
+        /// Whether the database could not be asked, so that this is what was known last.
+        unsure: bool,
+    },
+}
+
+/// Who asks.
 #[derive(Debug, Clone)]
-pub(super) struct Actor(pub(super) String);
+pub(super) struct Visitor {
+    /// Under which name they act.
+    pub(super) name: String,
+    /// What they may do.
+    pub(super) principal: Principal,
+    /// By what they are known.
+    pub(super) means: Means,
+    /// What their forms carry.
+    pub(super) form_token: String,
+    /// The visit that a form shall be bound to, where none was begun before.
+    pub(super) fresh_visit: Option<String>,
+    /// From where.
+    pub(super) address: IpAddr,
+}
 
-impl FromRequestParts<Services> for Actor {
-    type Rejection = Infallible;
+impl Visitor {
+    /// Whether they may do it.
+    pub(super) fn may(&self, permission: Permission, subject: &Subject<'_>) -> bool {
+        may(&self.principal, permission, subject)
+    }
 
-    async fn from_request_parts(
-        parts: &mut Parts,
-        services: &Services,
-    ) -> Result<Self, Self::Rejection> {
-        let cookies = parts.headers.get_all(header::COOKIE).iter();
-        let name = cookies
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(';'))
-            .filter_map(|pair| pair.trim().split_once('='))
-            .find(|(key, _)| *key == COOKIE)
-            .and_then(|(_, value)| checked(&decoded(value)).ok());
-        Ok(Self(
-            name.unwrap_or_else(|| services.local_operator.to_string()),
+    /// That they may, else why not.
+    pub(super) fn must(
+        &self,
+        permission: Permission,
+        subject: &Subject<'_>,
+    ) -> Result<(), Problem> {
+        if self.may(permission, subject) {
+            return Ok(());
+        }
+        let role = permission.role().as_str();
+        let held = matches!(&self.principal, Principal::Holder(grants)
+            if grants.iter().any(|grant| grant.role.allows(permission)));
+        let lower = self.may(Permission::See, subject);
+        Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "not-allowed",
+            match (permission, lower, held) {
+                (Permission::SeeAnswers, true, _) => format!(
+                    "what a drill hides is for the role {role} until it is over; hint: look at its room"
+                ),
+                (_, _, true) => format!("your role {role} does not hold here"),
+                _ => format!("this takes the role {role}; hint: ask an administrator for it"),
+            },
         ))
     }
+
+    /// Whether a list shows them this run.
+    pub(super) fn sees(&self, run: &RunRow) -> bool {
+        self.may(Permission::See, &Subject::At(of_run(run)))
+    }
+
+    /// Whether a list shows them this stack.
+    pub(super) fn sees_stack(&self, name: &str) -> bool {
+        let stack = name.parse().ok();
+        let place = Place {
+            stack: stack.as_ref(),
+            ..Place::default()
+        };
+        self.may(Permission::See, &Subject::At(place))
+    }
+
+    /// Whether a list shows them this experiment or drill. Where one that does not read would be, nobody knows.
+    pub(super) fn sees_entry(&self, entry: &Entry) -> bool {
+        let place = match &entry.plan {
+            Ok(plan) => of_plan(plan),
+            Err(_) => Place::default(),
+        };
+        self.may(Permission::See, &Subject::At(place))
+    }
+
+    /// The name under which they act where a request names somebody: only where nobody is known may it be any.
+    pub(super) fn acting_as(&self, claimed: Option<&str>) -> Result<String, Problem> {
+        let Some(claimed) = claimed else {
+            return Ok(self.name.clone());
+        };
+        let claimed = checked(claimed)?;
+        match &self.means {
+            Means::Session { .. } if !claimed.eq_ignore_ascii_case(&self.name) => {
+                Err(Problem::new(
+                    StatusCode::FORBIDDEN,
+                    "not-you",
+                    format!("you act as `{}`, and for nobody else", self.name),
+                ))
+            }
+            Means::Session { .. } => Ok(self.name.clone()),
+            _ => Ok(claimed),
+        }
+    }
+}
+
+/// Who acts, as handlers are given it.
+#[derive(Debug, Clone)]
+pub(super) struct Actor(pub(super) Arc<Visitor>);
+
+impl std::ops::Deref for Actor {
+    type Target = Visitor;
+
+    fn deref(&self) -> &Visitor {
+        &self.0
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Actor {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let visitor = parts.extensions.get::<Arc<Visitor>>();
+        visitor
+            .map(|visitor| Self(visitor.clone()))
+            .ok_or_else(|| Problem::internal(&"a request was not looked at"))
+    }
+}
+
+/// The name that this browser keeps.
+pub(super) fn claimed(headers: &HeaderMap) -> Option<String> {
+    kept(headers, COOKIE).and_then(|value| checked(&decoded(value)).ok())
 }
 
 /// A name as it is kept: trimmed, short, in one line.
@@ -112,7 +231,8 @@ pub(super) async fn names(
     Ok(services.database.names(&pseudonyms).await?)
 }
 
-fn encoded(text: &str) -> String {
+/// A text as it can stand in a query or a cookie.
+pub(super) fn encoded(text: &str) -> String {
     text.bytes().fold(String::new(), |mut out, byte| {
         if byte.is_ascii_alphanumeric() {
             out.push(char::from(byte));

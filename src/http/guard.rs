@@ -1,7 +1,8 @@
-//! The guard around every route: which hosts and origins may ask, how large a body may be, and the headers that keep
-//! a page to itself.
+//! The guard around everything: which hosts and origins may ask, who asks, and the headers that keep a page to itself.
+//! What each address takes is the gate's.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
@@ -9,6 +10,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::Services;
+use super::gate::recognise;
 use super::problem::Problem;
 
 /// The most bytes of a request's body.
@@ -20,12 +22,16 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 /// Refuses strangers, and dresses every answer.
 pub(super) async fn guard(
     State(services): State<Services>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
     let mut response = match refusal(&services, &request) {
         Some(problem) => problem.into_response(),
-        None => next.run(request).await,
+        None => {
+            let visitor = recognise(&services, &request).await;
+            request.extensions_mut().insert(Arc::new(visitor));
+            next.run(request).await
+        }
     };
     dress(response.headers_mut());
     response

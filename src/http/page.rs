@@ -1,12 +1,17 @@
 //! The pages: one file a page or a group of forms. Each works without JavaScript: forms post and lead back.
 
+pub(super) mod account;
 pub(super) mod act;
 pub(super) mod halt;
 pub(super) mod identity;
+pub(super) mod login;
 pub(super) mod overview;
+pub(super) mod people;
 pub(super) mod room;
 pub(super) mod runs;
 pub(super) mod scorecard;
+pub(super) mod sessions;
+pub(super) mod setup;
 pub(super) mod start;
 
 use axum::extract::{Request, State};
@@ -29,7 +34,8 @@ pub(super) async fn explain(
     request: Request,
     next: Next,
 ) -> Response {
-    let plain = accepts(request.headers(), MEDIA_TYPE);
+    let machine = |path: &str| path.starts_with("/api/") || path.starts_with("/hooks/");
+    let plain = accepts(request.headers(), MEDIA_TYPE) || machine(request.uri().path());
     let back = back(request.headers());
     let response = next.run(request).await;
     let Some(problem) = response.extensions().get::<Problem>().cloned() else {
@@ -41,9 +47,9 @@ pub(super) async fn explain(
     let status = problem.status();
     let title = problem.title.clone();
     // Where the database is the trouble, the page is shown without what it would say.
-    let layout = match Layout::new(&services, title.clone(), "", &actor.0).await {
+    let layout = match Layout::new(&services, title.clone(), "", &actor).await {
         Ok(layout) => layout,
-        Err(_) => Layout::bare(&services, title, "", &actor.0),
+        Err(_) => Layout::bare(&services, title, "", &actor),
     };
     match render(&Trouble::new(layout, problem, back)) {
         Ok(page) => (status, page).into_response(),
@@ -60,7 +66,7 @@ pub(super) async fn missing(uri: Uri) -> Problem {
 }
 
 /// The page that the reader came from, where it is one of ours.
-fn back(headers: &HeaderMap) -> String {
+pub(super) fn back(headers: &HeaderMap) -> String {
     let from = headers
         .get(header::REFERER)
         .and_then(|value| value.to_str().ok());
@@ -71,7 +77,7 @@ fn back(headers: &HeaderMap) -> String {
 }
 
 /// A path on this server: a redirect must never lead elsewhere.
-fn own_path(path: &str) -> Option<&str> {
+pub(super) fn own_path(path: &str) -> Option<&str> {
     let own = path.starts_with('/')
         && !path.starts_with("//")
         && path

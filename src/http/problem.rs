@@ -2,6 +2,8 @@
 //!
 //! One type for the API and the pages. A page's middleware turns it into HTML, so a handler says what is wrong once.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -27,6 +29,9 @@ pub(super) struct Problem {
     pub(super) detail: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) findings: Vec<Value>,
+    /// After how many seconds it may be tried again.
+    #[serde(skip)]
+    retry_after: Option<u64>,
 }
 
 impl Problem {
@@ -39,6 +44,7 @@ impl Problem {
             code,
             detail: detail.into(),
             findings: Vec::new(),
+            retry_after: None,
         }
     }
 
@@ -83,6 +89,17 @@ impl Problem {
         self
     }
 
+    /// To be tried again after `wait`.
+    pub(super) fn after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait.as_secs() + 1);
+        self
+    }
+
+    /// After how many seconds it may be tried again; 0 where that is not known.
+    pub(super) fn retry_after(&self) -> u64 {
+        self.retry_after.unwrap_or_default()
+    }
+
     pub(super) fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
@@ -98,6 +115,11 @@ impl IntoResponse for Problem {
             response
                 .headers_mut()
                 .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(seconds) = self.retry_after {
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response.extensions_mut().insert(self);
         response

@@ -1,81 +1,113 @@
-//! The table of contents: every address, and who answers it.
+//! The table of contents: every address, what it takes, and who answers it.
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::Uri;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post};
 
 use super::api::{halt as lever, health, library, log, metrics, runs, scorecard, start};
 use super::guard::{LARGEST_BODY, guard};
 use super::hook::alertmanager;
 use super::page::{
-    act, explain, halt, identity, overview, room, scorecard as card, start as begin,
+    account, act, halt, identity, login, overview, people, room, scorecard as card, sessions,
+    setup, start as begin,
 };
-use super::problem::Problem;
+use super::routes::About::{Anywhere, Drill, Everywhere, Experiment, Named, Run, Stack};
+use super::routes::Needs::{Door, HookToken, Nothing, Somebody, To};
+use super::routes::{Routes, Row};
 use super::{Services, assets, page};
+use crate::model::access::Permission::{Administer, Operate, Respond, See, SeeAnswers};
 
 /// Everything the server answers.
 pub fn router(services: Services) -> Router {
-    Router::new()
-        .merge(operations())
-        .merge(pages(&services))
-        .nest("/api/v1", api())
-        .route("/hooks/alertmanager", post(alertmanager::post))
-        .route("/static/{*path}", get(assets::get))
+    routes()
+        .build(&services)
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .layer(from_fn_with_state(services.clone(), guard))
         .with_state(services)
 }
 
-fn pages(services: &Services) -> Router<Services> {
-    Router::new()
-        .route("/", get(overview::get))
-        .route("/start", post(begin::post))
-        .route("/name", post(identity::post))
-        .route("/halt", post(halt::everything))
-        .route("/halt/lift", post(halt::lift))
-        .route("/runs", get(page::runs::get))
-        .route("/runs/{run}", get(room::get))
-        .route("/runs/{run}/changes", get(room::changes))
-        .route("/runs/{run}/acts", post(act::post))
-        .route("/runs/{run}/halt", post(halt::run))
-        .route("/runs/{run}/real", post(halt::real))
-        .route("/runs/{run}/scorecard", get(card::get))
-        .fallback(page::missing)
-        .layer(from_fn_with_state(services.clone(), explain))
+/// What each address takes.
+pub(crate) fn table() -> Vec<Row> {
+    routes().rows()
 }
 
-fn operations() -> Router<Services> {
-    Router::new()
-        .route("/healthz", get(health::healthz))
-        .route("/readyz", get(health::readyz))
-        .route("/metrics", get(metrics::get))
+fn routes() -> Routes {
+    operations()
+        .and(doors().and(pages()).and(settings()).pages())
+        .and(api().below("/api/v1"))
 }
 
-fn api() -> Router<Services> {
-    Router::new()
-        .route("/stacks", get(library::stacks))
-        .route("/stacks/{name}", get(library::stack))
-        .route("/experiments", get(library::experiments))
-        .route("/experiments/{name}", get(library::experiment))
-        .route("/drills", get(library::drills))
-        .route("/drills/{name}", get(library::drill))
-        .route("/runs", get(runs::list).post(start::post))
-        .route("/runs/{run}", get(runs::get))
-        .route("/runs/{run}/events", get(log::get).post(log::post))
-        .route("/runs/{run}/scorecard", get(scorecard::get))
-        .route("/runs/{run}/halt", post(runs::halt))
-        .route(
-            "/halt",
-            get(lever::get).post(lever::post).delete(lever::delete),
+/// What machines ask, and send.
+fn operations() -> Routes {
+    Routes::new()
+        .get("/healthz", Nothing, health::healthz)
+        .get("/readyz", Nothing, health::readyz)
+        .get("/metrics", To(See, Anywhere), metrics::get)
+        .get("/static/{*path}", Nothing, assets::get)
+        .post("/hooks/alertmanager", HookToken, alertmanager::post)
+}
+
+/// Where one comes in and goes out.
+fn doors() -> Routes {
+    Routes::new()
+        .get("/setup/{code}", Nothing, setup::get)
+        .post("/setup/{code}", Nothing, setup::post)
+        .get("/login", Door, login::get)
+        .post("/login", Door, login::post)
+        .post("/logout", Somebody, login::leave)
+}
+
+fn pages() -> Routes {
+    Routes::new()
+        .get("/", To(See, Anywhere), overview::get)
+        .post("/start", To(Operate, Named), begin::post)
+        .post("/name", Somebody, identity::post)
+        .post("/halt", To(Respond, Anywhere), halt::everything)
+        .post("/halt/lift", To(Operate, Everywhere), halt::lift)
+        .get("/runs", To(See, Anywhere), page::runs::get)
+        .get("/runs/{run}", To(See, Run), room::get)
+        .get("/runs/{run}/changes", To(See, Run), room::changes)
+        .post("/runs/{run}/acts", To(Respond, Run), act::post)
+        .post("/runs/{run}/halt", To(Respond, Run), halt::run)
+        .post("/runs/{run}/real", To(Respond, Run), halt::real)
+        .get("/runs/{run}/scorecard", To(SeeAnswers, Run), card::get)
+}
+
+fn settings() -> Routes {
+    Routes::new()
+        .get("/settings", Somebody, account::get)
+        .post("/settings/password", Somebody, account::password)
+        .post("/settings/first", To(Administer, Everywhere), setup::first)
+        .post("/settings/sessions/end", Somebody, sessions::end)
+        .get("/settings/people", To(Administer, Everywhere), people::get)
+        .post("/settings/people", To(Administer, Everywhere), people::add)
+        .post(
+            "/settings/people/change",
+            To(Administer, Everywhere),
+            people::change,
         )
-        .fallback(missing)
 }
 
-async fn missing(uri: Uri) -> Problem {
-    Problem::missing(
-        "no-such-address",
-        format!("there is nothing at `{}`", uri.path()),
-    )
+fn api() -> Routes {
+    Routes::new()
+        .get("/stacks", To(See, Anywhere), library::stacks)
+        .get("/stacks/{name}", To(See, Stack), library::stack)
+        .get("/experiments", To(See, Anywhere), library::experiments)
+        .get(
+            "/experiments/{name}",
+            To(See, Experiment),
+            library::experiment,
+        )
+        .get("/drills", To(See, Anywhere), library::drills)
+        .get("/drills/{name}", To(SeeAnswers, Drill), library::drill)
+        .get("/runs", To(See, Anywhere), runs::list)
+        .post("/runs", To(Operate, Named), start::post)
+        .get("/runs/{run}", To(SeeAnswers, Run), runs::get)
+        .get("/runs/{run}/events", To(SeeAnswers, Run), log::get)
+        .post("/runs/{run}/events", To(Respond, Run), log::post)
+        .get("/runs/{run}/scorecard", To(SeeAnswers, Run), scorecard::get)
+        .post("/runs/{run}/halt", To(Respond, Run), runs::halt)
+        .get("/halt", To(See, Anywhere), lever::get)
+        .post("/halt", To(Respond, Anywhere), lever::post)
+        .delete("/halt", To(Operate, Everywhere), lever::delete)
 }

@@ -1,6 +1,8 @@
 //! The edge as its clients meet it: a real server on loopback, a real database and library in a temporary folder, the
 //! real runtime; only the stack under test is made up.
 
+mod access;
+mod accounts;
 mod api;
 mod hook;
 mod pages;

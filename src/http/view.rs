@@ -1,9 +1,11 @@
 //! What pages show, as types: each context is all that its template may ask for, worded and formatted here. Nothing
 //! here reads a store or waits.
 
+pub(super) mod account;
 pub(super) mod acts;
 pub(super) mod chart;
 pub(super) mod layout;
+pub(super) mod login;
 pub(super) mod markdown;
 pub(super) mod overview;
 pub(super) mod room;

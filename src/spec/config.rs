@@ -24,6 +24,8 @@ pub struct Config {
     pub runs: Option<usize>,
     /// Bearer tokens that `/hooks/…` accepts.
     pub hook_tokens: Vec<String>,
+    /// Names by which the server is asked for, beside addresses and `localhost`.
+    pub hosts: Vec<String>,
 }
 
 impl Default for Config {
@@ -35,6 +37,7 @@ impl Default for Config {
             protected: BTreeSet::new(),
             runs: None,
             hook_tokens: Vec::new(),
+            hosts: Vec::new(),
         }
     }
 }
@@ -45,6 +48,7 @@ environments: [staging, qa]          # stacks of other environments are refused
 programs: [./rollout, ./check-backup] # exactly as probes, hooks and remedies write them
 protected: [ledger, team=treasury]   # services, and labels of containers, that no fault may touch
 runs: 4                              # at once on all stacks together; on each stack it is always one
+hosts: [drills.example.org]          # names in this server's address, where that is no number
 tokens:
   alertmanager: \"${env:ALERTMANAGER_TOKEN}\"
 ";
@@ -73,6 +77,11 @@ pub(crate) static CONFIG: Object = Object {
             "runs",
             Form::Integer(1, 1_000),
             "Runs at once on all stacks together; on each stack it is always one.",
+        ),
+        optional(
+            "hosts",
+            Form::List(&Form::Text, 0, 100),
+            "Names by which browsers ask for this server; addresses and `localhost` are always answered.",
         ),
         optional(
             "tokens",
@@ -110,6 +119,7 @@ pub fn read_config(path: &Path, options: &Options) -> Result<Config, Findings> {
             .unwrap_or_default()
             .into_iter()
             .collect();
+        config.hosts = view.all::<String>("hosts").unwrap_or_default();
         config.runs = view.integer::<u16>("runs").map(usize::from);
         let tokens = view
             .value("tokens")

@@ -29,6 +29,7 @@ pub(super) struct Created {
     pub(super) name: String,
     pub(super) kind: &'static str,
     pub(super) stack: String,
+    pub(super) team: Option<String>,
     pub(super) started_by: String,
     pub(super) seed: String,
     pub(super) at: Timestamp,
@@ -50,6 +51,10 @@ impl Change {
                     "experiment"
                 },
                 stack: plan.stack.name.to_string(),
+                team: plan
+                    .drill
+                    .as_ref()
+                    .map(|exercise| exercise.team.name.to_string()),
                 started_by: word(trigger),
                 seed: seed.to_string(),
                 at: event.at.wall,

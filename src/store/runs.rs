@@ -10,7 +10,7 @@ use super::database::Database;
 use super::journal::ChainHead;
 use super::{Error, Result};
 use crate::engine::event::{Fact, Origin, Phase, Trigger, Verdict};
-use crate::model::ids::{DrillName, InjectionId, RunId, StackName};
+use crate::model::ids::{DrillName, InjectionId, RunId, StackName, TeamName};
 use crate::model::time::Stamp;
 
 /// What a run is of.
@@ -34,6 +34,8 @@ pub struct RunRow {
     pub kind: RunKind,
     /// On which stack.
     pub stack: StackName,
+    /// Who is drilled, if it is of a drill.
+    pub team: Option<TeamName>,
     /// What started it.
     pub trigger: Trigger,
     /// What its draws are made from.
@@ -129,6 +131,7 @@ struct RawRun {
     name: String,
     kind: String,
     stack: String,
+    team: Option<String>,
     started_by: String,
     seed: String,
     created: String,
@@ -170,6 +173,10 @@ impl RawRun {
             name: self.name,
             kind: read_word("a kind of run", &self.kind)?,
             stack: read_word("a stack's name", &self.stack)?,
+            team: self
+                .team
+                .map(|team| read_word("a team's name", &team))
+                .transpose()?,
             trigger: read_word("a trigger", &self.started_by)?,
             seed: self
                 .seed
@@ -203,7 +210,7 @@ fn read_all(rows: Vec<RawRun>) -> Result<Vec<RunRow>> {
 macro_rules! runs {
     ($rest:literal) => {
         sqlx::query_as::<_, RawRun>(concat!(
-            "SELECT id, name, kind, stack, started_by, seed, created, ended, verdict, phase,
+            "SELECT id, name, kind, stack, team, started_by, seed, created, ended, verdict, phase,
                     (SELECT count(*) FROM stuck WHERE stuck.run = runs.id) AS stuck,
                     head_seq, head_hash, rubric, rating, outcome, observed, pass
              FROM runs ",

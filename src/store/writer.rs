@@ -385,8 +385,8 @@ async fn write_change(
 ) -> Result<()> {
     let query = match change {
         Change::Created(row) => sqlx::query(
-            "INSERT INTO runs (id, name, kind, stack, started_by, seed, created, head_seq, head_hash)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, '')",
+            "INSERT INTO runs (id, name, kind, stack, team, started_by, seed, created, head_seq, head_hash)
+             VALUES (?1, ?2, ?3, ?4, ?8, ?5, ?6, ?7, 0, '')",
         )
         .bind(run)
         .bind(&row.name)
@@ -394,7 +394,8 @@ async fn write_change(
         .bind(&row.stack)
         .bind(&row.started_by)
         .bind(&row.seed)
-        .bind(instant(row.at)),
+        .bind(instant(row.at))
+        .bind(&row.team),
         Change::Phase(phase) => sqlx::query("UPDATE runs SET phase = ?2 WHERE id = ?1")
             .bind(run)
             .bind(word(phase)),

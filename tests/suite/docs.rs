@@ -35,6 +35,11 @@ fn the_reference_of_files_is_what_the_checker_knows() {
 }
 
 #[test]
+fn the_reference_of_access_is_what_the_gate_holds_addresses_to() {
+    keep("docs/access.md", &firedrill::http::access_reference());
+}
+
+#[test]
 fn the_reference_of_commands_is_what_their_help_says() {
     keep("docs/commands.md", &firedrill::cli::reference::reference());
 }

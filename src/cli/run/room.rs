@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 use crate::app::App;
 use crate::cli::site::{Site, listen_nearby};
 use crate::cli::terminal::Terminal;
+use crate::http::Gate;
 use crate::http::shelf::Shelf;
 use crate::model::plan::Plan;
 use crate::runtime::RunHandle;
@@ -48,8 +49,8 @@ impl Wish {
     ) -> anyhow::Result<Arrangement> {
         if let Some(listen) = self.listen.filter(|listen| !listen.ip().is_loopback()) {
             bail!(
-                "{listen} is not loopback, and there are no accounts yet; hint: listen on 127.0.0.1 and put a proxy \
-                 that authenticates in front"
+                "{listen} is not loopback, and a run's room is for this machine; hint: `firedrill serve` has accounts, and \
+                 can be listened for elsewhere"
             );
         }
         let mut wanted = false;
@@ -129,6 +130,8 @@ impl Arrangement {
             listener,
             library: Arc::new(Shelf::new(Vec::new(), Options::default())),
             hook_tokens: self.config.hook_tokens,
+            gate: Gate::loopback(),
+            hosts: Vec::new(),
             local_operator: "local operator".to_owned(),
         };
         let (address, ready) = site.answer()?;

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::start::malformed;
 use crate::engine::event::Source;
 use crate::http::Services;
-use crate::http::actor;
+use crate::http::actor::Actor;
 use crate::http::problem::Problem;
 use crate::ports::Halted;
 use crate::store::halt::{Halt, Pulled};
@@ -34,10 +34,11 @@ pub(in crate::http) async fn get(State(services): State<Services>) -> Result<Jso
 /// Halts everything. Each run is undone and ends as aborted; the answer does not wait for that.
 pub(in crate::http) async fn post(
     State(services): State<Services>,
+    actor: Actor,
     wanted: Result<Json<Wanted>, JsonRejection>,
 ) -> Result<impl IntoResponse, Problem> {
     let Json(wanted) = wanted.map_err(|error| malformed(&error))?;
-    let name = actor::checked(wanted.actor.as_deref().unwrap_or(&services.local_operator))?;
+    let name = actor.acting_as(wanted.actor.as_deref())?;
     let halt = pull(&services, &wanted.reason, Source::Api, &name).await?;
     Ok((StatusCode::ACCEPTED, Json(shown(Some(&halt)))))
 }

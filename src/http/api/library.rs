@@ -7,17 +7,20 @@ use axum::extract::{Path, State};
 use serde_json::{Value, json};
 
 use crate::http::Services;
+use crate::http::actor::Actor;
 use crate::http::catalogue::{Contents, Entry, Kind, StackEntry, listed};
 use crate::http::problem::Problem;
 
 /// All stacks.
 pub(in crate::http) async fn stacks(
     State(services): State<Services>,
+    actor: Actor,
 ) -> Result<Json<Value>, Problem> {
     let contents = contents(&services).await?;
     let stacks: Vec<Value> = contents
         .stacks
         .iter()
+        .filter(|entry| actor.sees_stack(&entry.name))
         .map(|stack| stack_in_short(&contents, stack))
         .collect();
     Ok(Json(json!({"stacks": stacks})))
@@ -40,9 +43,13 @@ pub(in crate::http) async fn stack(
 /// All experiments.
 pub(in crate::http) async fn experiments(
     State(services): State<Services>,
+    actor: Actor,
 ) -> Result<Json<Value>, Problem> {
     let contents = contents(&services).await?;
-    let all: Vec<Value> = contents.of(Kind::Experiment).map(in_short).collect();
+    let all = contents
+        .of(Kind::Experiment)
+        .filter(|entry| actor.sees_entry(entry));
+    let all: Vec<Value> = all.map(in_short).collect();
     Ok(Json(json!({"experiments": all})))
 }
 
@@ -57,9 +64,13 @@ pub(in crate::http) async fn experiment(
 /// All drills.
 pub(in crate::http) async fn drills(
     State(services): State<Services>,
+    actor: Actor,
 ) -> Result<Json<Value>, Problem> {
     let contents = contents(&services).await?;
-    let all: Vec<Value> = contents.of(Kind::Drill).map(in_short).collect();
+    let all = contents
+        .of(Kind::Drill)
+        .filter(|entry| actor.sees_entry(entry));
+    let all: Vec<Value> = all.map(in_short).collect();
     Ok(Json(json!({"drills": all})))
 }
 

@@ -14,7 +14,7 @@ use super::start::malformed;
 use crate::engine::event::{ActorKind, Source};
 use crate::engine::input::TeamAct;
 use crate::http::Services;
-use crate::http::actor;
+use crate::http::actor::{self, Actor};
 use crate::http::events::{Shape, follow, resume_after};
 use crate::http::problem::Problem;
 use crate::http::reading::{driven, run_id};
@@ -107,6 +107,7 @@ impl Submission {
 /// Takes a responder's act; answers once it is on disk.
 pub(in crate::http) async fn post(
     State(services): State<Services>,
+    actor: Actor,
     Path(run): Path<String>,
     body: Result<Json<Map<String, Value>>, JsonRejection>,
 ) -> Result<impl IntoResponse, Problem> {
@@ -114,7 +115,7 @@ pub(in crate::http) async fn post(
     let run = run_id(&run)?;
     let Submission { act, about } = Submission::read(body)?;
     let handle = driven(&services, &run).await?;
-    let name = actor::checked(about.actor.as_deref().unwrap_or(&services.local_operator))?;
+    let name = actor.acting_as(about.actor.as_deref())?;
     let mut origin = if act == TeamAct::Real {
         actor::person_at_once(&services, Source::Api, &name).await
     } else {

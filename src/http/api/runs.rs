@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::start::malformed;
 use crate::engine::event::{Source, StopCause};
 use crate::http::Services;
-use crate::http::actor;
+use crate::http::actor::{self, Actor};
 use crate::http::problem::Problem;
 use crate::http::reading::{Reading, driven, run_id};
 use crate::runtime::RunStatus;
@@ -29,6 +29,7 @@ pub(in crate::http) struct Part {
 /// The latest runs, a part at a time.
 pub(in crate::http) async fn list(
     State(services): State<Services>,
+    actor: Actor,
     part: Result<Query<Part>, QueryRejection>,
 ) -> Result<Json<Value>, Problem> {
     let Query(part) = part.map_err(|error| bad_query(&error))?;
@@ -41,6 +42,7 @@ pub(in crate::http) async fn list(
     let more = rows.len() > limit as usize;
     rows.truncate(limit as usize);
     let next = rows.last().filter(|_| more).map(|row| row.id.clone());
+    rows.retain(|row| actor.sees(row));
     Ok(Json(json!({"runs": rows, "next": next})))
 }
 
@@ -91,11 +93,12 @@ pub(in crate::http) struct Halt {
 /// Halts a run. Everything it did is undone; the answer does not wait for that.
 pub(in crate::http) async fn halt(
     State(services): State<Services>,
+    actor: Actor,
     Path(run): Path<String>,
     halt: Result<Json<Halt>, JsonRejection>,
 ) -> Result<impl IntoResponse, Problem> {
     let Json(halt) = halt.map_err(|error| malformed(&error))?;
-    let name = actor::checked(halt.actor.as_deref().unwrap_or(&services.local_operator))?;
+    let name = actor.acting_as(halt.actor.as_deref())?;
     stop(&services, &run, &halt.reason, Source::Api, &name).await?;
     Ok((StatusCode::ACCEPTED, Json(json!({"status": "halting"}))))
 }

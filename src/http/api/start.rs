@@ -17,8 +17,11 @@ use tokio::time::timeout;
 use super::library::unknown;
 use crate::engine::event::{Event, Trigger};
 use crate::http::Services;
+use crate::http::actor::{Actor, Visitor};
 use crate::http::catalogue::{Kind, Refused, listed};
+use crate::http::gate::of_plan;
 use crate::http::problem::Problem;
+use crate::model::access::{Permission, Subject};
 use crate::model::ids::RunId;
 use crate::runtime::{RunHandle, StartError};
 
@@ -51,10 +54,11 @@ impl Wanted {
 /// Starts a run and says where it is.
 pub(in crate::http) async fn post(
     State(services): State<Services>,
+    actor: Actor,
     wanted: Result<Json<Wanted>, JsonRejection>,
 ) -> Result<impl IntoResponse, Problem> {
     let Json(wanted) = wanted.map_err(|error| malformed(&error))?;
-    let handle = start(&services, wanted).await?;
+    let handle = start(&services, &actor, wanted).await?;
     let run = handle.run();
     let location = format!("/api/v1/runs/{run}");
     let body = json!({"id": run, "name": handle.plan().name(), "url": location, "page": format!("/runs/{run}")});
@@ -68,6 +72,7 @@ pub(in crate::http) async fn post(
 /// Reads the files anew and hands the plan to the supervisor.
 pub(in crate::http) async fn start(
     services: &Services,
+    visitor: &Visitor,
     wanted: Wanted,
 ) -> Result<RunHandle, Problem> {
     let (kind, name) = match (wanted.drill, wanted.experiment) {
@@ -105,6 +110,7 @@ pub(in crate::http) async fn start(
             )
             .with_findings(listed(&found)),
         })?;
+    visitor.must(Permission::Operate, &Subject::At(of_plan(&plan)))?;
     if plan.stops_on_alerts() && services.hook_tokens.is_empty() {
         return Err(Problem::unprocessable(
             "hooks-off",

@@ -31,7 +31,7 @@ pub(in crate::http) async fn post(
     let fields = Fields(pairs);
     let act = fields.act(services.now().wall)?;
     let handle = driven(&services, &run_id(&run)?).await?;
-    let origin = actor::person(&services, Source::Room, &actor.0).await?;
+    let origin = actor::person(&services, Source::Room, &actor.name).await?;
     handle.act(act, origin).await?;
     let staff = if fields.get("staff") == "1" {
         "?staff=1"

@@ -30,7 +30,7 @@ pub(in crate::http) async fn run(
     form: Result<Form<Reason>, FormRejection>,
 ) -> Result<Redirect, Problem> {
     let Form(form) = form.map_err(|error| bad_form(&error))?;
-    stop(&services, &run, &form.reason, Source::Room, &actor.0).await?;
+    stop(&services, &run, &form.reason, Source::Room, &actor.name).await?;
     Ok(Redirect::to(&format!("/runs/{run}")))
 }
 
@@ -41,7 +41,7 @@ pub(in crate::http) async fn real(
     Path(run): Path<String>,
 ) -> Result<Redirect, Problem> {
     let handle = driven(&services, &run_id(&run)?).await?;
-    let origin = actor::person_at_once(&services, Source::Room, &actor.0).await;
+    let origin = actor::person_at_once(&services, Source::Room, &actor.name).await;
     handle.act(TeamAct::Real, origin).await?;
     Ok(Redirect::to(&format!("/runs/{run}")))
 }
@@ -53,7 +53,7 @@ pub(in crate::http) async fn everything(
     form: Result<Form<Reason>, FormRejection>,
 ) -> Result<Redirect, Problem> {
     let Form(form) = form.map_err(|error| bad_form(&error))?;
-    pull(&services, &form.reason, Source::Room, &actor.0).await?;
+    pull(&services, &form.reason, Source::Room, &actor.name).await?;
     Ok(Redirect::to("/"))
 }
 

@@ -27,12 +27,14 @@ pub(in crate::http) async fn get(
 ) -> Result<Html<String>, Problem> {
     let contents = contents(&services).await?;
     let mut live = Vec::new();
-    for row in services.database.live_runs().await? {
+    let rows = services.database.live_runs().await?;
+    for row in rows.into_iter().filter(|row| actor.sees(row)) {
         live.push(LiveRun::new(&Reading::of(&services, &row.id).await?));
     }
     let rows = services.database.recent_runs(LOOKED_AT, None).await?;
     let scored: Vec<RunLine> = rows
         .iter()
+        .filter(|row| actor.sees(row))
         .map(RunLine::from)
         .filter(|run| run.score.is_some())
         .collect();
@@ -43,11 +45,11 @@ pub(in crate::http) async fn get(
         .map_err(|error| Problem::internal(&error))?;
     let unmatched = services.database.unmatched_signals(5).await?;
     render(&Overview {
-        layout: Layout::new(&services, "Overview", "overview", &actor.0).await?,
+        layout: Layout::new(&services, "Overview", "overview", &actor).await?,
         live,
         upcoming: upcoming.iter().take(SHOWN).map(Next::from).collect(),
-        drills: Startable::all(&contents, Kind::Drill, &scored),
-        experiments: Startable::all(&contents, Kind::Experiment, &scored),
+        drills: Startable::all(&contents, Kind::Drill, &scored, &actor),
+        experiments: Startable::all(&contents, Kind::Experiment, &scored, &actor),
         scorecards: scored.into_iter().take(SHOWN).collect(),
         unmatched: unmatched.iter().map(Unmatched::from).collect(),
     })

@@ -9,11 +9,13 @@ use crate::http::Services;
 use crate::http::actor::{self, Actor};
 use crate::http::api::library::contents;
 use crate::http::events::{Shape, follow, resume_after};
+use crate::http::gate::of_run;
 use crate::http::problem::Problem;
 use crate::http::reading::{Reading, run_id};
 use crate::http::templates::render;
 use crate::http::view::layout::Layout;
 use crate::http::view::room::{Around, Room};
+use crate::model::access::{Permission, Subject};
 
 /// What the address asks for.
 #[derive(Debug, Deserialize)]
@@ -30,16 +32,23 @@ pub(in crate::http) async fn get(
     Query(wish): Query<Wish>,
 ) -> Result<Html<String>, Problem> {
     let reading = Reading::of(&services, &run_id(&run)?).await?;
+    let place = Subject::At(of_run(&reading.row));
+    let staff = wish.staff.as_deref() == Some("1");
+    if staff {
+        actor.must(Permission::SeeAnswers, &place)?;
+    }
     let contents = contents(&services).await?;
     let names = actor::names(&services, &reading.events).await?;
-    let layout = Layout::new(&services, &reading.row.name, "runs", &actor.0).await?;
+    let layout = Layout::new(&services, &reading.row.name, "runs", &actor).await?;
     render(&Room::new(
         layout,
         &reading,
         &Around {
             contents: &contents,
             names: &names,
-            staff: wish.staff.as_deref() == Some("1"),
+            staff,
+            may_act: actor.may(Permission::Respond, &place),
+            may_see_all: actor.may(Permission::SeeAnswers, &place),
             now: services.now().wall,
         },
     ))

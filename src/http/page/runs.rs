@@ -38,9 +38,11 @@ pub(in crate::http) async fn get(
         .await?;
     let more = rows.len() > PART as usize;
     rows.truncate(PART as usize);
+    let next = rows.last().filter(|_| more).map(|row| row.id.to_string());
+    rows.retain(|row| actor.sees(row));
     render(&RunList {
-        layout: Layout::new(&services, "Runs", "runs", &actor.0).await?,
-        next: rows.last().filter(|_| more).map(|row| row.id.to_string()),
+        layout: Layout::new(&services, "Runs", "runs", &actor).await?,
+        next,
         runs: rows.iter().map(RunLine::from).collect(),
         further: before.is_some(),
     })

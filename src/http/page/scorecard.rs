@@ -48,7 +48,7 @@ pub(in crate::http) async fn get(
         &services,
         format!("Scorecard of {}", report.name()),
         "runs",
-        &actor.0,
+        &actor,
     )
     .await?;
     let all = Shown {

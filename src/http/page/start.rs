@@ -7,6 +7,7 @@ use axum::response::Redirect;
 use serde::Deserialize;
 
 use crate::http::Services;
+use crate::http::actor::Actor;
 use crate::http::api::start::{Wanted, start};
 use crate::http::catalogue::Kind;
 use crate::http::problem::Problem;
@@ -21,6 +22,7 @@ pub(in crate::http) struct Choice {
 /// Starts it and leads to its room.
 pub(in crate::http) async fn post(
     State(services): State<Services>,
+    actor: Actor,
     choice: Result<Form<Choice>, FormRejection>,
 ) -> Result<Redirect, Problem> {
     let Form(choice) = choice.map_err(|error| bad_form(&error))?;
@@ -34,7 +36,7 @@ pub(in crate::http) async fn post(
             ));
         }
     };
-    let handle = start(&services, Wanted::named(kind, choice.name)).await?;
+    let handle = start(&services, &actor, Wanted::named(kind, choice.name)).await?;
     Ok(Redirect::to(&format!("/runs/{}", handle.run())))
 }
 

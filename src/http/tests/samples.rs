@@ -3,7 +3,9 @@
 use crate::http::problem::Problem;
 use crate::http::templates::sample;
 use crate::http::view::Badge;
-use crate::http::view::layout::{Halted, Layout, StuckLine};
+use crate::http::view::account::{Account, Held, People, PersonLine, SessionLine, Wheres};
+use crate::http::view::layout::{Halted, Layout, StuckLine, Who};
+use crate::http::view::login::{Login, Setup};
 use crate::http::view::overview::{LiveRun, Next, Overview, Startable, Unmatched};
 use crate::http::view::run_line::{RunLine, Score};
 use crate::http::view::run_list::RunList;
@@ -22,7 +24,14 @@ fn layout(full: bool) -> Layout {
     Layout {
         title: "A <title>".into(),
         here: "overview",
-        name: "Ada".into(),
+        who: Who {
+            kind: if full { "account" } else { "local" },
+            name: "Ada".into(),
+            form_token: "t0ken".into(),
+            may_respond: full,
+            may_lift: full,
+            may_administer: full,
+        },
         version: "1.2.3",
         css: "/static/app.css".into(),
         script: "/static/app.js".into(),
@@ -83,6 +92,7 @@ fn startable(full: bool) -> Startable {
         } else {
             vec!["outage.yaml:3: `x` is unknown".into()]
         },
+        may_start: full,
         last: full.then(score),
         last_run: full.then(|| "r1".into()),
     }
@@ -189,5 +199,91 @@ fn a_trouble_says_what_to_do() {
         "stack-busy",
     ] {
         assert!(page.contains(part), "no `{part}` in {page}");
+    }
+}
+
+#[test]
+fn the_doors_say_what_they_are_for() {
+    let page = sample(&Login {
+        layout: layout(false),
+        back: "/runs/r1".into(),
+        name: "Ada".into(),
+        trouble: Some("The name or the password is wrong.".into()),
+    });
+    assert!(page.contains("role=\"alert\"") && page.contains("value=\"&#x2f;runs&#x2f;r1\""));
+    let page = sample(&Setup {
+        layout: layout(false),
+        code: "c0de".into(),
+        shortest: 12,
+    });
+    assert!(page.contains("action=\"/setup/c0de\"") && page.contains("12 characters or more"));
+}
+
+#[test]
+fn settings_show_accounts_roles_and_sessions() {
+    let one = || Held {
+        role: "responder",
+        place: "on stack tiny".into(),
+        team: String::new(),
+        stack: "tiny".into(),
+    };
+    let session = |here| SessionLine {
+        id: 7,
+        user: "Ada".into(),
+        created: moment(),
+        seen: moment(),
+        address: "192.0.2.1".into(),
+        agent: "<browser>".into(),
+        here,
+    };
+    let page = sample(&Account {
+        layout: layout(true),
+        held: vec![one()],
+        sessions: vec![session(true), session(false)],
+        shortest: 12,
+    });
+    for part in [
+        "on stack tiny",
+        "&lt;browser&gt;",
+        "this one",
+        "value=\"t0ken\"",
+    ] {
+        assert!(page.contains(part), "no `{part}` in {page}");
+    }
+    let none = sample(&Account {
+        layout: layout(true),
+        held: vec![],
+        sessions: vec![],
+        shortest: 12,
+    });
+    assert!(none.contains("No role yet") && none.contains("No session."));
+    let people = sample(&People {
+        layout: layout(true),
+        people: vec![
+            PersonLine {
+                name: "Ada".into(),
+                created: moment(),
+                held: vec![one()],
+            },
+            PersonLine {
+                name: "Bob".into(),
+                created: moment(),
+                held: vec![],
+            },
+        ],
+        sessions: vec![session(false)],
+        wheres: Wheres {
+            roles: vec!["viewer"],
+            teams: vec!["crew".into()],
+            stacks: vec!["tiny".into()],
+        },
+        shortest: 12,
+    });
+    for part in [
+        "<option>crew</option>",
+        "No role: may do nothing.",
+        "Remove Bob",
+    ] {
+        assert!(people.contains(part), "no `{part}` in {people}");
     }
 }

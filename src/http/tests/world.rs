@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
-use hyper::header::{CONTENT_TYPE, HOST};
+use hyper::header::{CONTENT_TYPE, COOKIE, HOST};
 use hyper::{HeaderMap, Method, Request, StatusCode};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -21,8 +21,10 @@ use crate::clock::{SystemClock, SystemIds};
 use crate::engine::event::{Token, UndoneBy};
 use crate::engine::undo::Armed;
 use crate::engine::watch::{Sample, SampleResult};
+use crate::http::gate::{digest, hex, recognise};
 use crate::http::shelf::Shelf;
-use crate::http::{Planned, Readiness, Services, router, serve};
+use crate::http::{Gate, Planned, Readiness, Services, router, serve};
+use crate::model::access::Grant;
 use crate::model::fault::Injection;
 use crate::model::ids::RunId;
 use crate::model::plan::Plan;
@@ -36,9 +38,13 @@ use crate::runtime::{Ports, Supervisor};
 use crate::spec::Options;
 use crate::store::database::Database;
 use crate::store::halt::{Lever, Watched};
+use crate::store::sessions::NewSession;
 
 /// The bearer token its hooks accept.
 pub(super) const TOKEN: &str = "correct horse battery staple";
+
+/// The code of the link that makes the first administrator.
+pub(super) const CODE: &str = "c0de";
 
 /// The made-up stack.
 #[derive(Debug)]
@@ -219,6 +225,7 @@ impl Server {
             lever,
             library: Arc::new(Shelf::new(vec![library], options)),
             hook_tokens: Arc::new(["another".to_owned(), TOKEN.to_owned()]),
+            gate: Gate::loopback(),
             local_operator: "Ada <Lovelace>".into(),
             hosts: Arc::new([]),
             upcoming: Arc::new(move || vec![planned.clone()]),
@@ -284,11 +291,92 @@ impl Server {
         self.send(request, body.to_string()).await
     }
 
+    /// Sends a form of the local operator, with its token.
     pub(super) async fn form(&self, path: &str, body: &str) -> Reply {
+        let (token, _) = self.form_token(None).await;
         let request = self
             .request(Method::POST, path)
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded");
-        self.send(request, body.to_owned()).await
+        self.send(request, format!("{body}&csrf={token}")).await
+    }
+
+    /// A server that others reach, without an account yet.
+    pub(super) async fn beyond_loopback() -> Self {
+        Self::start_with(|services| services.gate = Gate::beyond(CODE)).await
+    }
+
+    /// Makes an account whose password nobody knows: hashing takes its time.
+    pub(super) async fn add(&self, name: &str, grants: &[Grant]) {
+        let now = self.services.now().wall;
+        let added = self
+            .services
+            .database
+            .add_user(name, "no hash", grants, now);
+        assert!(added.await.expect("made"), "{name} is there already");
+    }
+
+    /// Begins a session of an account; answers with its token.
+    pub(super) async fn login_as(&self, name: &str) -> String {
+        let database = &self.services.database;
+        let (user, ..) = database
+            .password_of(name)
+            .await
+            .expect("asked")
+            .expect("an account");
+        let token = hex(&crate::clock::secret());
+        let new = NewSession {
+            token_sha256: &digest(&token),
+            user,
+            address: "127.0.0.1",
+            agent: "a test",
+            now: self.services.now().wall,
+        };
+        database.begin_session(&new, None).await.expect("begun");
+        token
+    }
+
+    /// What a form carries, and the visit that it is bound to where nobody is logged in.
+    pub(super) async fn form_token(&self, session: Option<&str>) -> (String, String) {
+        let mut request = Request::new(axum::body::Body::empty());
+        if let Some(session) = session {
+            let cookie = format!("session={session}").parse().expect("a header");
+            request.headers_mut().insert("cookie", cookie);
+        }
+        let visitor = recognise(&self.services, &request).await;
+        (visitor.form_token, visitor.fresh_visit.unwrap_or_default())
+    }
+
+    pub(super) async fn get_as(&self, path: &str, session: &str) -> Reply {
+        let request = self
+            .request(Method::GET, path)
+            .header(COOKIE, format!("session={session}"));
+        self.send(request, "").await
+    }
+
+    pub(super) async fn post_as(&self, path: &str, body: Value, session: &str) -> Reply {
+        let request = self
+            .request(Method::POST, path)
+            .header(COOKIE, format!("session={session}"))
+            .header(CONTENT_TYPE, "application/json");
+        self.send(request, body.to_string()).await
+    }
+
+    /// Sends a form of somebody who is logged in, with its token.
+    pub(super) async fn form_as(&self, path: &str, body: &str, session: &str) -> Reply {
+        let (token, _) = self.form_token(Some(session)).await;
+        let request = self
+            .request(Method::POST, path)
+            .header(COOKIE, format!("session={session}"))
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        self.send(request, format!("{body}&csrf={token}")).await
+    }
+
+    /// Starts the drill as somebody, and waits until its first event is there.
+    pub(super) async fn drill_as(&self, session: &str) -> String {
+        let drill = serde_json::json!({"drill": "outage"});
+        let reply = self.post_as("/api/v1/runs", drill, session).await;
+        assert_eq!(reply.status, 201, "{}", reply.body);
+        reply.json()["id"].as_str().expect("an id").to_owned()
     }
 
     /// Starts the drill and waits until users are hurt. Answers with the run's id.

@@ -4,8 +4,11 @@ use serde::Serialize;
 
 use super::time::Moment;
 use crate::http::Services;
+use crate::http::actor::{Means, Visitor};
 use crate::http::assets;
 use crate::http::problem::Problem;
+use crate::http::gate::of_plan;
+use crate::model::access::{Permission, Subject};
 use crate::model::ids::InjectionId;
 use crate::runtime::{RunHandle, RunStatus};
 use crate::store::halt::Halt;
@@ -17,8 +20,8 @@ pub(in crate::http) struct Layout {
     pub(in crate::http) title: String,
     /// The place in the navigation that is current.
     pub(in crate::http) here: &'static str,
-    /// Under which name one acts.
-    pub(in crate::http) name: String,
+    /// Who looks.
+    pub(in crate::http) who: Who,
     pub(in crate::http) version: &'static str,
     pub(in crate::http) css: String,
     pub(in crate::http) script: String,
@@ -28,6 +31,35 @@ pub(in crate::http) struct Layout {
     pub(in crate::http) ready: bool,
     pub(in crate::http) stuck: Vec<StuckLine>,
     pub(in crate::http) halted: Option<Halted>,
+}
+
+/// Who looks, what their forms carry, and what they are offered.
+#[derive(Debug, Clone, Serialize)]
+pub(in crate::http) struct Who {
+    /// `local`, `account` or `stranger`.
+    pub(in crate::http) kind: &'static str,
+    pub(in crate::http) name: String,
+    pub(in crate::http) form_token: String,
+    pub(in crate::http) may_respond: bool,
+    pub(in crate::http) may_lift: bool,
+    pub(in crate::http) may_administer: bool,
+}
+
+impl From<&Visitor> for Who {
+    fn from(visitor: &Visitor) -> Self {
+        Self {
+            kind: match visitor.means {
+                Means::Stranger => "stranger",
+                Means::Local => "local",
+                Means::Session { .. } => "account",
+            },
+            name: visitor.name.clone(),
+            form_token: visitor.form_token.clone(),
+            may_respond: visitor.may(Permission::Respond, &Subject::Anywhere),
+            may_lift: visitor.may(Permission::Operate, &Subject::Everywhere),
+            may_administer: visitor.may(Permission::Administer, &Subject::Everywhere),
+        }
+    }
 }
 
 /// Something that could not be undone.
@@ -54,11 +86,17 @@ impl Layout {
         services: &Services,
         title: impl Into<String>,
         here: &'static str,
-        name: &str,
+        visitor: &Visitor,
     ) -> Result<Self, Problem> {
-        let known = services.database.stuck_runs().await?;
-        let mut layout = Self::bare(services, title, here, name);
-        for line in known.iter().flat_map(lines) {
+        // A stranger is told nothing of what goes on.
+        let known = if visitor.means == Means::Stranger {
+            Vec::new()
+        } else {
+            services.database.stuck_runs().await?
+        };
+        let seen = known.iter().filter(|stuck| visitor.sees(&stuck.run));
+        let mut layout = Self::bare(services, title, here, visitor);
+        for line in seen.flat_map(lines) {
             let same = |told: &StuckLine| told.run == line.run && told.injection == line.injection;
             if !layout.stuck.iter().any(same) {
                 layout.stuck.push(line);
@@ -72,26 +110,31 @@ impl Layout {
         services: &Services,
         title: impl Into<String>,
         here: &'static str,
-        name: &str,
+        visitor: &Visitor,
     ) -> Self {
+        let stranger = visitor.means == Means::Stranger;
         Self {
             title: title.into(),
             here,
-            name: name.to_owned(),
+            who: visitor.into(),
             version: services.version,
             css: assets::link("app.css"),
             script: assets::link("app.js"),
             icon: assets::link("icon.svg"),
             now: services.now().into(),
-            ready: services.ready.is_set(),
+            ready: stranger || services.ready.is_set(),
             stuck: services
                 .supervisor
                 .live()
                 .iter()
+                .filter(|handle| {
+                    let place = Subject::At(of_plan(handle.plan()));
+                    visitor.may(Permission::See, &place)
+                })
                 .flat_map(stuck_here)
                 .collect(),
             // A file of a few bytes, and never the database: it is shown where that is what fails.
-            halted: services.lever.state().map(halt),
+            halted: services.lever.state().filter(|_| !stranger).map(halt),
         }
     }
 }

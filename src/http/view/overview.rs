@@ -7,9 +7,12 @@ use super::run_line::{RunLine, Score};
 use super::time::Moment;
 use crate::engine::event::Phase;
 use crate::http::Planned;
+use crate::http::actor::Visitor;
 use crate::http::catalogue::{Contents, Entry, Kind};
+use crate::http::gate::of_plan;
 use crate::http::reading::Reading;
 use crate::http::templates::Page;
+use crate::model::access::{Permission, Place, Subject};
 use crate::model::fault::Cause;
 use crate::narrative;
 use crate::store::signals::Signal;
@@ -118,20 +121,35 @@ pub(in crate::http) struct Startable {
     /// For a drill its team and severity, for an experiment its hypothesis.
     pub(in crate::http) summary: String,
     pub(in crate::http) findings: Vec<String>,
+    /// Whether whoever looks may start it.
+    pub(in crate::http) may_start: bool,
     pub(in crate::http) last: Option<Score>,
     pub(in crate::http) last_run: Option<String>,
 }
 
 impl Startable {
     /// All entries of one kind, with the latest of `scored` that is of each.
-    pub(in crate::http) fn all(contents: &Contents, kind: Kind, scored: &[RunLine]) -> Vec<Self> {
+    pub(in crate::http) fn all(
+        contents: &Contents,
+        kind: Kind,
+        scored: &[RunLine],
+        visitor: &Visitor,
+    ) -> Vec<Self> {
         contents
             .of(kind)
+            .filter(|entry| visitor.sees_entry(entry))
             .map(|entry| {
                 let last = scored
                     .iter()
                     .find(|run| run.name == entry.name && run.drill == (kind == Kind::Drill));
-                Self::new(entry, last)
+                let place = entry
+                    .plan
+                    .as_ref()
+                    .map_or_else(|_| Place::default(), |plan| of_plan(plan));
+                Self {
+                    may_start: visitor.may(Permission::Operate, &Subject::At(place)),
+                    ..Self::new(entry, last)
+                }
             })
             .collect()
     }
@@ -167,6 +185,7 @@ impl Startable {
             stack: plan.ok().map(|plan| plan.stack.name.to_string()),
             summary,
             findings: findings.unwrap_or_default(),
+            may_start: false,
             last: last.and_then(|run| run.score.clone()),
             last_run: last.map(|run| run.id.clone()),
         }

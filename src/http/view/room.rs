@@ -37,6 +37,8 @@ pub(in crate::http) struct Room {
     pub(in crate::http) live: bool,
     /// Whether the page shows what responders don't see yet.
     pub(in crate::http) staff: bool,
+    /// Whether whoever looks may see that.
+    pub(in crate::http) may_see_all: bool,
     /// What is kept from this page, in a sentence.
     pub(in crate::http) hidden: Option<&'static str>,
     pub(in crate::http) status: Badge,
@@ -120,6 +122,10 @@ pub(in crate::http) struct Around<'a> {
     /// Pseudonyms and the names behind them.
     pub(in crate::http) names: &'a BTreeMap<String, String>,
     pub(in crate::http) staff: bool,
+    /// Whether whoever looks may act.
+    pub(in crate::http) may_act: bool,
+    /// Whether they may open the staff view.
+    pub(in crate::http) may_see_all: bool,
     pub(in crate::http) now: Timestamp,
 }
 
@@ -165,6 +171,7 @@ impl Room {
                 .map(|plan| plan.experiment.hypothesis.clone()),
             live,
             staff: around.staff,
+            may_see_all: around.may_see_all,
             hidden: sight.hidden(),
             status: if reading.row.stuck > 0 {
                 Badge::new("stuck", '!', "bad")
@@ -200,7 +207,7 @@ impl Room {
             },
             roles: exercise.map(|_| roles(reading, &name)).unwrap_or_default(),
             messages,
-            acts: live.then(|| Acts::new(reading, around.contents, sight.all)),
+            acts: (live && around.may_act).then(|| Acts::new(reading, around.contents, sight.all)),
             runbook: exercise.map(|exercise| markdown::html(&exercise.runbook.body)),
         }
     }

@@ -1,0 +1,91 @@
+//! One's own account: password and sessions; for administrators, the way to everybody's.
+
+use axum::Form;
+use axum::extract::State;
+use axum::extract::rejection::FormRejection;
+use axum::response::{Html, Redirect};
+use serde::Deserialize;
+
+use super::setup::differ;
+use super::start::bad_form;
+use crate::http::Services;
+use crate::http::actor::{Actor, Means};
+use crate::http::password::{self, SHORTEST};
+use crate::http::problem::Problem;
+use crate::http::templates::render;
+use crate::http::view::account::{Account, SessionLine, held};
+use crate::http::view::layout::Layout;
+use crate::model::access::Principal;
+
+/// Another password.
+#[derive(Debug, Deserialize)]
+pub(in crate::http) struct Password {
+    current: String,
+    password: String,
+    again: String,
+}
+
+/// Who one is here.
+pub(in crate::http) async fn get(
+    State(services): State<Services>,
+    actor: Actor,
+) -> Result<Html<String>, Problem> {
+    let sessions = match actor.means {
+        Means::Session { id, .. } => {
+            let now = services.now().wall;
+            let sessions = services.database.sessions(Some(&actor.name), now).await?;
+            sessions
+                .iter()
+                .map(|one| SessionLine::new(one, one.id == id))
+                .collect()
+        }
+        _ => Vec::new(),
+    };
+    render(&Account {
+        layout: Layout::new(&services, "Settings", "settings", &actor).await?,
+        held: match &actor.principal {
+            Principal::Holder(grants) => grants.iter().map(held).collect(),
+            _ => Vec::new(),
+        },
+        sessions,
+        shortest: SHORTEST,
+    })
+}
+
+/// Sets another password, and ends every other session of the account.
+pub(in crate::http) async fn password(
+    State(services): State<Services>,
+    actor: Actor,
+    form: Result<Form<Password>, FormRejection>,
+) -> Result<Redirect, Problem> {
+    let Form(form) = form.map_err(|error| bad_form(&error))?;
+    let Means::Session { id, .. } = actor.means else {
+        return Err(Problem::conflict(
+            "no-account",
+            "there is no account to give a password",
+        ));
+    };
+    if form.password != form.again {
+        return Err(differ());
+    }
+    services
+        .gate
+        .may_try(&services, actor.address, &actor.name)?;
+    let account = services.database.password_of(&actor.name).await?;
+    let known = account.map(|(_, _, hash)| hash);
+    if !password::verify(form.current, known).await? {
+        services
+            .gate
+            .count_failure(&services, actor.address, &actor.name);
+        return Err(Problem::unprocessable(
+            "wrong-password",
+            "the current password is wrong",
+        ));
+    }
+    let hash = password::hash(form.password).await?;
+    services
+        .database
+        .set_password(&actor.name, &hash, Some(id))
+        .await?;
+    Ok(Redirect::to("/settings"))
+}
