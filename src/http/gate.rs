@@ -216,9 +216,9 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 }
 
 /// Finds out who asks.
-pub(super) async fn recognise(services: &Services, request: &Request) -> Visitor {
-    let headers = request.headers();
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+pub(super) async fn recognise(services: &Services, parts: &Parts) -> Visitor {
+    let headers = &parts.headers;
+    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
     let address = peer.map_or(IpAddr::from([0, 0, 0, 0]), |peer| {
         peer.0.ip().to_canonical()
     });
@@ -266,12 +266,11 @@ pub(super) async fn recognise(services: &Services, request: &Request) -> Visitor
             address,
         };
     }
-    let (visit, fresh_visit) = match cookie(headers, VISIT) {
-        Some(visit) => (visit.to_owned(), None),
-        None => {
-            let visit = hex(&clock::secret());
-            (visit.clone(), Some(visit))
-        }
+    let (visit, fresh_visit) = if let Some(visit) = cookie(headers, VISIT) {
+        (visit.to_owned(), None)
+    } else {
+        let visit = hex(&clock::secret());
+        (visit.clone(), Some(visit))
     };
     Visitor {
         name: String::new(),
@@ -315,9 +314,8 @@ impl Gatekeeper {
     /// Whether `visitor` has what the row takes.
     async fn admits(&self, visitor: &Visitor, parts: &mut Parts) -> Result<(), Problem> {
         match self.row.needs {
-            Needs::Nothing => Ok(()),
             Needs::Door | Needs::HookToken if self.services.gate.0.beyond => self.is_set_up().await,
-            Needs::Door | Needs::HookToken => Ok(()),
+            Needs::Nothing | Needs::Door | Needs::HookToken => Ok(()),
             _ if visitor.principal == Principal::Nobody => {
                 self.is_set_up().await?;
                 Err(unknown_visitor())

@@ -22,16 +22,16 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 /// Refuses strangers, and dresses every answer.
 pub(super) async fn guard(
     State(services): State<Services>,
-    mut request: Request,
+    request: Request,
     next: Next,
 ) -> Response {
-    let mut response = match refusal(&services, &request) {
-        Some(problem) => problem.into_response(),
-        None => {
-            let visitor = recognise(&services, &request).await;
-            request.extensions_mut().insert(Arc::new(visitor));
-            next.run(request).await
-        }
+    let mut response = if let Some(problem) = refusal(&services, &request) {
+        problem.into_response()
+    } else {
+        let (mut parts, body) = request.into_parts();
+        let visitor = recognise(&services, &parts).await;
+        parts.extensions.insert(Arc::new(visitor));
+        next.run(Request::from_parts(parts, body)).await
     };
     dress(response.headers_mut());
     response

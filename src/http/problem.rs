@@ -2,6 +2,7 @@
 //!
 //! One type for the API and the pages. A page's middleware turns it into HTML, so a handler says what is wrong once.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use axum::Json;
@@ -31,7 +32,7 @@ pub(super) struct Problem {
     pub(super) findings: Vec<Value>,
     /// After how many seconds it may be tried again.
     #[serde(skip)]
-    retry_after: Option<u64>,
+    retry_after: Option<NonZeroU32>,
 }
 
 impl Problem {
@@ -91,13 +92,14 @@ impl Problem {
 
     /// To be tried again after `wait`.
     pub(super) fn after(mut self, wait: Duration) -> Self {
-        self.retry_after = Some(wait.as_secs() + 1);
+        let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX);
+        self.retry_after = NonZeroU32::new(seconds.saturating_add(1));
         self
     }
 
     /// After how many seconds it may be tried again; 0 where that is not known.
-    pub(super) fn retry_after(&self) -> u64 {
-        self.retry_after.unwrap_or_default()
+    pub(super) fn retry_after(&self) -> u32 {
+        self.retry_after.map_or(0, NonZeroU32::get)
     }
 
     pub(super) fn status(&self) -> StatusCode {
@@ -119,7 +121,7 @@ impl IntoResponse for Problem {
         if let Some(seconds) = self.retry_after {
             response
                 .headers_mut()
-                .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+                .insert(header::RETRY_AFTER, HeaderValue::from(seconds.get()));
         }
         response.extensions_mut().insert(self);
         response

@@ -8,6 +8,7 @@ use super::columns::{instant, read_instant, read_word, word};
 use super::database::Database;
 use super::{Error, Result};
 use crate::model::access::{Grant, Role, Scope};
+use crate::model::ids::{StackName, TeamName};
 
 /// An account as lists show it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -266,8 +267,8 @@ async fn write_grants(
         sqlx::query("INSERT INTO grants (user, role, team, stack) VALUES (?1, ?2, ?3, ?4)")
             .bind(user)
             .bind(word(&grant.role))
-            .bind(grant.scope.team.as_ref().map(|team| team.as_str()))
-            .bind(grant.scope.stack.as_ref().map(|stack| stack.as_str()))
+            .bind(grant.scope.team.as_ref().map(TeamName::as_str))
+            .bind(grant.scope.stack.as_ref().map(StackName::as_str))
             .execute(&mut *connection)
             .await?;
     }

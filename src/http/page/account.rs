@@ -19,7 +19,7 @@ use crate::model::access::Principal;
 
 /// Another password.
 #[derive(Debug, Deserialize)]
-pub(in crate::http) struct Password {
+pub(in crate::http) struct Change {
     current: String,
     password: String,
     again: String,
@@ -56,7 +56,7 @@ pub(in crate::http) async fn get(
 pub(in crate::http) async fn password(
     State(services): State<Services>,
     actor: Actor,
-    form: Result<Form<Password>, FormRejection>,
+    form: Result<Form<Change>, FormRejection>,
 ) -> Result<Redirect, Problem> {
     let Form(form) = form.map_err(|error| bad_form(&error))?;
     let Means::Session { id, .. } = actor.means else {

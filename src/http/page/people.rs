@@ -62,7 +62,7 @@ pub(in crate::http) async fn get(
     };
     render(&People {
         layout: Layout::new(&services, "People", "settings", &actor).await?,
-        people: users.iter().map(PersonLine::from).collect(),
+        accounts: users.iter().map(PersonLine::from).collect(),
         sessions: sessions
             .iter()
             .map(|one| SessionLine::new(one, Some(one.id) == here))
@@ -132,9 +132,10 @@ pub(in crate::http) async fn change(
         }
         "password" => {
             let hash = password::hash(form.password).await?;
-            match database.set_password(&form.name, &hash, None).await? {
-                true => Change::Done,
-                false => Change::Unknown,
+            if database.set_password(&form.name, &hash, None).await? {
+                Change::Done
+            } else {
+                Change::Unknown
             }
         }
         "remove" => database.remove_user(&form.name).await?,

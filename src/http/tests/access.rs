@@ -191,14 +191,9 @@ async fn a_role_with_bounds_reaches_what_is_within_them() {
             drills["drills"].as_array().expect("drills").len(),
             usize::from(reaches)
         );
-        let started = server
-            .post_as(
-                "/api/v1/runs",
-                serde_json::json!({"drill": "outage"}),
-                &session,
-            )
-            .await;
         if !reaches {
+            let drill = serde_json::json!({"drill": "outage"});
+            let started = server.post_as("/api/v1/runs", drill, &session).await;
             assert_eq!(started.problem(403), "not-allowed");
         }
     }

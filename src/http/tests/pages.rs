@@ -129,12 +129,16 @@ async fn responders_act_and_see_no_fault_until_the_end() {
             .contains("the stack has no service <code>moon</code>")
             && refused.body.contains("<strong>What to do:</strong>")
     );
+    let (token, _) = server.form_token(None).await;
     let script = server
         .request(Method::POST, &format!("{room}/acts"))
         .header("content-type", "application/x-www-form-urlencoded")
         .header("accept", "application/problem+json");
     assert_eq!(
-        server.send(script, "act=dance").await.problem(422),
+        server
+            .send(script, format!("act=dance&csrf={token}"))
+            .await
+            .problem(422),
         "unfit-act"
     );
 
@@ -197,7 +201,9 @@ async fn a_name_is_kept_and_acts_are_under_it() {
         .request(Method::POST, &format!("/runs/{run}/acts"))
         .header("content-type", "application/x-www-form-urlencoded")
         .header("cookie", &cookie);
-    location(&server.send(request, "act=acknowledged").await);
+    let (token, _) = server.form_token(None).await;
+    let act = format!("act=acknowledged&csrf={token}");
+    location(&server.send(request, act).await);
     assert!(
         server
             .get(&format!("/runs/{run}"))

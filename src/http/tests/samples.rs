@@ -259,7 +259,7 @@ fn settings_show_accounts_roles_and_sessions() {
     assert!(none.contains("No role yet") && none.contains("No session."));
     let people = sample(&People {
         layout: layout(true),
-        people: vec![
+        accounts: vec![
             PersonLine {
                 name: "Ada".into(),
                 created: moment(),

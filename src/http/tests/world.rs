@@ -337,12 +337,13 @@ impl Server {
 
     /// What a form carries, and the visit that it is bound to where nobody is logged in.
     pub(super) async fn form_token(&self, session: Option<&str>) -> (String, String) {
-        let mut request = Request::new(axum::body::Body::empty());
+        let mut request = Request::new(());
         if let Some(session) = session {
             let cookie = format!("session={session}").parse().expect("a header");
             request.headers_mut().insert("cookie", cookie);
         }
-        let visitor = recognise(&self.services, &request).await;
+        let (parts, ()) = request.into_parts();
+        let visitor = recognise(&self.services, &parts).await;
         (visitor.form_token, visitor.fresh_visit.unwrap_or_default())
     }
 

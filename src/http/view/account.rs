@@ -84,7 +84,7 @@ impl SessionLine {
 #[derive(Debug, Serialize)]
 pub(in crate::http) struct People {
     pub(in crate::http) layout: Layout,
-    pub(in crate::http) people: Vec<PersonLine>,
+    pub(in crate::http) accounts: Vec<PersonLine>,
     pub(in crate::http) sessions: Vec<SessionLine>,
     pub(in crate::http) wheres: Wheres,
     pub(in crate::http) shortest: usize,

@@ -23,6 +23,10 @@ use crate::narrative;
 use crate::score::expectations::{Line, Verdict};
 
 /// The page of one run.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a question of its own that the template asks"
+)]
 #[derive(Debug, Serialize)]
 pub(in crate::http) struct Room {
     pub(in crate::http) layout: Layout,
