@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::{SystemClock, SystemIds};
-use crate::engine::event::{Token, UndoneBy};
+use crate::engine::event::{Phase, Token, UndoneBy};
 use crate::engine::undo::Armed;
 use crate::engine::watch::{Sample, SampleResult};
 use crate::http::gate::{digest, hex, recognise};
@@ -372,12 +372,21 @@ impl Server {
         self.send(request, format!("{body}&csrf={token}")).await
     }
 
-    /// Starts the drill as somebody, and waits until its first event is there.
+    /// Starts the drill as somebody, and waits until it runs.
     pub(super) async fn drill_as(&self, session: &str) -> String {
         let drill = serde_json::json!({"drill": "outage"});
         let reply = self.post_as("/api/v1/runs", drill, session).await;
         assert_eq!(reply.status, 201, "{}", reply.body);
-        reply.json()["id"].as_str().expect("an id").to_owned()
+        let run = reply.json()["id"].as_str().expect("an id").to_owned();
+        let id = run.parse().expect("an id");
+        for _ in 0..400 {
+            let row = self.services.database.run(&id).await.expect("a run");
+            if row.phase == Some(Phase::Running) {
+                return run;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("it never ran");
     }
 
     /// Starts the drill and waits until users are hurt. Answers with the run's id.
