@@ -15,6 +15,7 @@ mod run;
 mod schema;
 mod serve;
 mod site;
+mod teller;
 mod terminal;
 mod toxiproxy;
 mod validate;

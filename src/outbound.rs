@@ -6,6 +6,8 @@
 //! Proxies named in the environment are never used: a request for loopback must stay there. The TLS side is built when
 //! the first `https` address is met.
 
+mod stream;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -13,8 +15,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
-use hyper::{HeaderMap, Method, Request, StatusCode, Uri};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{Client, ResponseFuture};
@@ -23,6 +26,8 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use crate::address;
 use crate::model::probe::HttpRequest;
 use crate::secret::{self, Environment};
+
+pub use stream::Streamed;
 
 /// The most bytes of an answer that are read.
 pub const LARGEST_ANSWER: usize = 4 << 20;
@@ -210,16 +215,19 @@ impl Outbound {
         request: Request<Full<Bytes>>,
         deadline: Duration,
     ) -> Result<Reply, SendError> {
-        let answered = async {
-            if request.uri().scheme_str() == Some("https") {
-                exchange(self.secure()?.request(request)).await
-            } else {
-                exchange(self.plain.request(request)).await
-            }
-        };
+        let answered = async { exchange(self.begin(request)?).await };
         tokio::time::timeout(deadline, answered)
             .await
             .unwrap_or(Err(SendError::Late(deadline)))
+    }
+
+    /// Sends a request over a connection of its own.
+    fn begin(&self, request: Request<Full<Bytes>>) -> Result<ResponseFuture, SendError> {
+        Ok(if request.uri().scheme_str() == Some("https") {
+            self.secure()?.request(request)
+        } else {
+            self.plain.request(request)
+        })
     }
 
     fn secure(&self) -> Result<&SecureClient, SendError> {
@@ -251,17 +259,21 @@ fn plain(kept: usize) -> PlainClient {
         .build(connector)
 }
 
-/// The whole answer to a request.
-async fn exchange(answer: ResponseFuture) -> Result<Reply, SendError> {
-    let answer = answer.await.map_err(|error| {
+/// The head of the answer to a request, whose body is still to come.
+async fn head(answer: ResponseFuture) -> Result<Response<Incoming>, SendError> {
+    answer.await.map_err(|error| {
         let why = innermost(&error);
         if error.is_connect() {
             SendError::Connect(why)
         } else {
             SendError::Broken(why)
         }
-    })?;
-    let (parts, body) = answer.into_parts();
+    })
+}
+
+/// The whole answer to a request.
+async fn exchange(answer: ResponseFuture) -> Result<Reply, SendError> {
+    let (parts, body) = head(answer).await?.into_parts();
     let body = Limited::new(body, LARGEST_ANSWER)
         .collect()
         .await

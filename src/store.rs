@@ -2,7 +2,7 @@
 //! runs and the halt, which must work without it. The only place with SQL.
 //!
 //! The log is the truth: a row of `runs` is a projection, kept in the transaction that appends the events it was made
-//! from. What else is kept here (signals, scheduled starts, who is behind a pseudonym) is stored for its own
+//! from. What else is kept here (signals, scheduled and keyed starts, who is behind a pseudonym) is stored for its own
 //! sake. Nothing here decides anything, reads a clock or draws a random number: instants and random bytes come in as
 //! arguments.
 
@@ -19,6 +19,7 @@ pub mod copy;
 pub mod database;
 pub mod halt;
 pub mod journal;
+pub mod keyed;
 pub mod lock;
 pub mod memory;
 pub mod people;

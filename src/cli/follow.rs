@@ -1,6 +1,5 @@
 //! Following a run: its events as lines, until it is over, stuck, or a signal stops it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +8,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::enter::Enter;
 use super::exit::Exit;
-use super::live::Board;
+use super::teller::Teller;
 use super::terminal::Terminal;
 use crate::app::App;
 use crate::engine::event::{ActorKind, Event, Fact, Origin, Source, StopCause};
@@ -17,8 +16,6 @@ use crate::engine::input::TeamAct;
 use crate::lifecycle::Signals;
 use crate::model::fault::{Fault, Unconfirmed};
 use crate::model::ids::{RunId, StepId};
-use crate::model::time::{Stamp, since_began};
-use crate::narrative;
 use crate::ports::Clock as _;
 use crate::runtime::{ActError, RunHandle, RunStatus};
 use crate::score::Report;
@@ -29,9 +26,7 @@ const REDRAWN: Duration = Duration::from_millis(250);
 /// Tells a run's events as they come.
 pub(super) struct Follower {
     feed: broadcast::Receiver<(RunId, Arc<Event>)>,
-    began: Option<Stamp>,
-    names: BTreeMap<String, String>,
-    board: Board,
+    teller: Teller,
     signalled: bool,
     greeting: Option<String>,
     /// Whether people find a room in which they can let the method go on.
@@ -46,9 +41,7 @@ impl Follower {
     pub(super) fn new(app: &App) -> Self {
         Self {
             feed: app.supervisor.feed().follow(),
-            began: None,
-            names: BTreeMap::new(),
-            board: Board::default(),
+            teller: Teller::default(),
             signalled: false,
             greeting: None,
             has_room: false,
@@ -97,15 +90,14 @@ impl Follower {
                 received = self.feed.recv() => match received {
                     Ok((run, event)) if run == *status.run() => self.tell(app, &status, &event, terminal).await,
                     Ok(_) => {}
-                    Err(broadcast::error::RecvError::Lagged(_)) => self.board.missed(),
+                    Err(broadcast::error::RecvError::Lagged(_)) => self.teller.missed(),
                     Err(broadcast::error::RecvError::Closed) => break status.ended().await,
                 },
                 // Read all the time, so that what was pressed before somebody was asked counts for nothing.
                 () = self.enter.pressed() => self.go_on(&status, terminal).await,
                 settled = &mut settled => break settled,
                 _ = beat.tick(), if terminal.is_live() => {
-                    let room = terminal.width().saturating_sub(1);
-                    terminal.draw(&self.board.line(&app.clock.now(), room, terminal.has_colour()));
+                    self.teller.draw(&app.clock.now(), terminal);
                 }
             }
         };
@@ -122,26 +114,14 @@ impl Follower {
         if let Some(greeting) = self.greeting.take() {
             terminal.note(&greeting);
         }
-        let began = *self.began.get_or_insert(event.at);
-        self.board.take(event, handle.plan());
         if let Some(actor) = &event.origin.actor
-            && !self.names.contains_key(actor)
+            && !self.teller.knows(actor)
         {
             let known = app.database.names(&[actor]).await.unwrap_or_default();
-            self.names.insert(
-                actor.clone(),
-                known.get(actor).cloned().unwrap_or_else(|| actor.clone()),
-            );
+            let name = known.get(actor).unwrap_or(actor).clone();
+            self.teller.learn(actor.clone(), name);
         }
-        let name = |pseudonym: &str| {
-            self.names
-                .get(pseudonym)
-                .cloned()
-                .unwrap_or_else(|| pseudonym.to_owned())
-        };
-        if let Some((tone, sentence)) = narrative::sentence(event, handle.plan(), name) {
-            terminal.event(&since_began(&began, &event.at), tone, &sentence);
-        }
+        self.teller.tell(event, handle.plan(), terminal);
         match &event.fact {
             Fact::PauseBegan { step, .. } => self.ask(handle, step, terminal).await,
             Fact::PauseEnded { step, .. } => self.waiting.retain(|waiting| waiting != step),

@@ -5,6 +5,7 @@
 
 mod list;
 mod outputs;
+mod remote;
 mod room;
 
 use std::path::PathBuf;
@@ -27,6 +28,7 @@ Examples:
   firedrill run experiments/*.yaml --junit results.xml --markdown summary.md
   firedrill run drills/signer-outage.yaml      be drilled; the room is named
   firedrill run drills/bad-token.yaml --dry-run --var host=127.0.0.2
+  FIREDRILL_TOKEN=… firedrill run experiments/*.yaml --server https://drills.example.org
 
 Every file is checked before anything is touched. SIGINT, SIGTERM, SIGQUIT and
 SIGHUP undo everything, then end with exit status 3. Of several files the worst
@@ -41,6 +43,15 @@ appended to that file too.
 While a drill is run, or an experiment that stops on an alert, its room is
 served on loopback, with the API that people act through and the hook that takes
 alerts, and nobody can start anything there. It goes when the last file is over.
+
+With `--server` the runs are that server's, of its library: a FILE is looked for
+there by its kind and name, and must be the same there, byte for byte, with all
+that belongs to it; what is no file here is a name of a drill or an experiment
+there. Nothing of a file is sent, since programs come only from the server's own
+disk. Reports and exit statuses are the same as here. A dropped connection is
+taken up where it broke; a signal asks the server to undo everything, and is
+waited for. Where the server stays away, the run goes on there, and the exit
+status is 4.
 
 A step that waits for a person is continued with Enter where standard input is a
 terminal, and in the room where there is one. Where there is neither, what its
@@ -60,10 +71,15 @@ pub(super) struct Args {
     #[command(flatten)]
     room: room::Wish,
     #[command(flatten)]
+    remote: remote::Wish,
+    #[command(flatten)]
     variables: Variables,
 }
 
 pub(super) async fn run(args: Args, common: Common, terminal: Terminal) -> anyhow::Result<Exit> {
+    if args.remote.is_wanted() {
+        return Ok(Box::pin(remote::run(args, common, terminal)).await);
+    }
     let read = read(&args, &common, terminal);
     let options = common.options(&args.variables);
     let plans = read.iter().filter_map(|(_, plan)| plan.as_ref().ok());

@@ -2,9 +2,11 @@
 
 pub(super) mod halt;
 pub(super) mod health;
+mod keyed;
 pub(super) mod library;
 pub(super) mod log;
 pub(super) mod metrics;
+pub(super) mod names;
 pub(super) mod runs;
 pub(super) mod scorecard;
 pub(super) mod start;

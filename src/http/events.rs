@@ -108,11 +108,12 @@ impl Follower {
                 self.over = event.kind == "run_ended";
                 return Some(event);
             }
-            if self.over || self.services.shutdown.is_cancelled() {
+            if self.over {
                 return None;
             }
-            // Whether it is over is asked first: what was appended until then is in what is read next.
-            let ended = self.has_ended().await?;
+            // Whether it is over is asked first: what was appended until then is in what is read next. A server that
+            // goes has ended its runs before, and a follower is owed their ends.
+            let ended = self.services.shutdown.is_cancelled() || self.has_ended().await?;
             match self
                 .services
                 .database
@@ -144,7 +145,7 @@ impl Follower {
         tokio::pin!(poll);
         loop {
             tokio::select! {
-                () = self.services.shutdown.cancelled() => return None,
+                () = self.services.shutdown.cancelled() => return Some(()),
                 () = &mut poll => return Some(()),
                 news = self.feed.recv() => match news {
                     Ok((run, event)) if run == self.run && event.seq > self.last => return Some(()),

@@ -4,7 +4,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 
-use super::api::{halt as lever, health, library, log, metrics, runs, scorecard, start};
+use super::api::{halt as lever, health, library, log, metrics, names, runs, scorecard, start};
 use super::guard::{LARGEST_BODY, guard};
 use super::hook::alertmanager;
 use super::page::{
@@ -105,6 +105,7 @@ fn api() -> Routes {
         .get("/runs/{run}", To(SeeAnswers, Run), runs::get)
         .get("/runs/{run}/events", To(SeeAnswers, Run), log::get)
         .post("/runs/{run}/events", To(Respond, Run), log::post)
+        .get("/runs/{run}/people", To(See, Run), names::get)
         .get("/runs/{run}/scorecard", To(SeeAnswers, Run), scorecard::get)
         .post("/runs/{run}/halt", To(Respond, Run), runs::halt)
         .get("/halt", To(See, Anywhere), lever::get)

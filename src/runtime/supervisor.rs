@@ -154,11 +154,23 @@ impl Supervisor {
         seed: Option<u64>,
         trigger: Trigger,
     ) -> Result<RunHandle, StartError> {
+        let run = self.shared.ports.ids.run();
+        self.start_as(run, plan, seed, trigger).await
+    }
+
+    /// Starts a run under an id that was drawn before, so that whoever asks again for the same start can be told of it.
+    /// Of several starts under one id at most one begins: the id is held like any run's.
+    pub async fn start_as(
+        &self,
+        run: RunId,
+        plan: Plan,
+        seed: Option<u64>,
+        trigger: Trigger,
+    ) -> Result<RunHandle, StartError> {
         let ports = &self.shared.ports;
         if let Some(halted) = ports.lever.halted().await {
             return Err(StartError::Halted(halted));
         }
-        let run = ports.ids.run();
         let seed = seed.unwrap_or_else(|| ports.ids.seed());
         self.refuse_live(&plan.stack.name)?;
         // Held from before the look at the journal until the run is over: of two processes' looks, one is the first.

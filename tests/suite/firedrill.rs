@@ -137,6 +137,7 @@ impl Firedrill {
             "GITHUB_STEP_SUMMARY",
             "NO_COLOR",
             "FIREDRILL_DATA",
+            "FIREDRILL_TOKEN",
             "RUST_LOG",
         ] {
             command.env_remove(name);

@@ -7,13 +7,13 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
 use tokio::time::timeout;
 
+use super::keyed::{self, Key};
 use super::library::unknown;
 use crate::engine::event::{Event, Trigger};
 use crate::http::Services;
@@ -23,20 +23,53 @@ use crate::http::gate::of_plan;
 use crate::http::problem::Problem;
 use crate::model::access::{Permission, Subject};
 use crate::model::ids::RunId;
+use crate::model::plan::{Plan, SourceFile};
 use crate::runtime::{RunHandle, StartError};
 
 /// How long an answer waits for a run's first event to be on disk.
 const RECORDING: Duration = Duration::from_secs(5);
 
 /// What shall be started.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct Wanted {
+    /// The name of a drill in the server's library. Either this or `experiment`.
     drill: Option<String>,
+    /// The name of an experiment in the server's library.
     experiment: Option<String>,
+    /// What random draws are made from.
     seed: Option<u64>,
+    /// Values of variables that the files declare.
     #[serde(default)]
     vars: BTreeMap<String, String>,
+    /// Start only if the server's plan is made from files with exactly these contents. Where paths differ, contents
+    /// count.
+    files: Option<Vec<SourceFile>>,
+}
+
+/// A run that was started.
+#[derive(Debug, Serialize)]
+pub(in crate::http) struct Started {
+    /// The run's id.
+    id: RunId,
+    /// The drill's name, else the experiment's.
+    name: String,
+    /// Where the API has it.
+    url: String,
+    /// Where people find it.
+    page: String,
+}
+
+impl Started {
+    /// The same for the same run, whenever it is asked for.
+    pub(super) fn of(run: RunId, name: String) -> Self {
+        Self {
+            name,
+            url: format!("/api/v1/runs/{run}"),
+            page: format!("/runs/{run}"),
+            id: run,
+        }
+    }
 }
 
 impl Wanted {
@@ -51,29 +84,44 @@ impl Wanted {
     }
 }
 
-/// Starts a run and says where it is.
+/// Starts a run and says where it is. With an `Idempotency-Key`, once however often it is asked for.
 pub(in crate::http) async fn post(
     State(services): State<Services>,
     actor: Actor,
+    headers: HeaderMap,
     wanted: Result<Json<Wanted>, JsonRejection>,
 ) -> Result<impl IntoResponse, Problem> {
     let Json(wanted) = wanted.map_err(|error| malformed(&error))?;
-    let handle = start(&services, &actor, wanted).await?;
-    let run = handle.run();
-    let location = format!("/api/v1/runs/{run}");
-    let body = json!({"id": run, "name": handle.plan().name(), "url": location, "page": format!("/runs/{run}")});
+    let started = if let Some(key) = Key::of(&headers)? {
+        keyed::start(&services, &actor, &key, wanted).await?
+    } else {
+        let handle = start(&services, &actor, wanted).await?;
+        Started::of(handle.run().clone(), handle.plan().name().to_owned())
+    };
+    let location = started.url.clone();
     Ok((
         StatusCode::CREATED,
         [(header::LOCATION, location)],
-        Json(body),
+        Json(started),
     ))
 }
 
-/// Reads the files anew and hands the plan to the supervisor.
+/// Starts a run under an id of its own.
 pub(in crate::http) async fn start(
     services: &Services,
     visitor: &Visitor,
     wanted: Wanted,
+) -> Result<RunHandle, Problem> {
+    let run = services.ids().run();
+    start_as(services, visitor, wanted, run).await
+}
+
+/// Reads the files anew and hands the plan to the supervisor.
+pub(super) async fn start_as(
+    services: &Services,
+    visitor: &Visitor,
+    wanted: Wanted,
+    run: RunId,
 ) -> Result<RunHandle, Problem> {
     let (kind, name) = match (wanted.drill, wanted.experiment) {
         (Some(name), None) => (Kind::Drill, name),
@@ -111,6 +159,9 @@ pub(in crate::http) async fn start(
             .with_findings(listed(&found)),
         })?;
     visitor.must(Permission::Operate, &Subject::At(of_plan(&plan)))?;
+    if let Some(expected) = &wanted.files {
+        refuse_other_files(&plan, expected)?;
+    }
     if plan.stops_on_alerts() && services.hook_tokens.is_empty() {
         return Err(Problem::unprocessable(
             "hooks-off",
@@ -125,11 +176,32 @@ pub(in crate::http) async fn start(
     let feed = services.supervisor.feed().follow();
     let handle = services
         .supervisor
-        .start(plan, wanted.seed, Trigger::Api)
+        .start_as(run, plan, wanted.seed, Trigger::Api)
         .await?;
     // A journal that fails stops the run by itself, and its answer need not wait for that.
     let _ = timeout(RECORDING, recorded(feed, handle.run())).await;
     Ok(handle)
+}
+
+/// A caller who has files of the same name means those: what is started from others would be something else.
+fn refuse_other_files(plan: &Plan, expected: &[SourceFile]) -> Result<(), Problem> {
+    let lacks =
+        |all: &[SourceFile], one: &SourceFile| !all.iter().any(|other| other.sha256 == one.sha256);
+    let here = plan.files.iter().filter(|file| lacks(expected, file));
+    let there = expected.iter().filter(|file| lacks(&plan.files, file));
+    let differ: Vec<&str> = here.chain(there).map(|file| file.path.as_str()).collect();
+    if differ.is_empty() {
+        return Ok(());
+    }
+    Err(Problem::conflict(
+        "files-differ",
+        format!(
+            "`{}` is made from other files here than were expected: {}; hint: bring the server's library up to date: \
+             files never come with a request",
+            plan.name(),
+            differ.join(", ")
+        ),
+    ))
 }
 
 /// Waits until a run is on disk, so that whoever is led to it finds it there.

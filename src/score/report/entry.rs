@@ -138,13 +138,19 @@ impl Entry {
 
     /// How it came out, why, and how to see more, on one line: for who reads only the end of a log.
     pub fn conclusion(&self) -> String {
+        self.conclusion_with(|run| format!("`firedrill report {run}`"))
+    }
+
+    /// The same for a run whose log is elsewhere: `more` says how to see more of it.
+    pub fn conclusion_with(&self, more: impl Fn(&RunId) -> String) -> String {
         let name = self.name();
         match self {
             Self::Judged(report) => {
                 let (verdict, exit, reason) = report.conclusion();
-                let more = report.run.as_ref().map_or(String::new(), |run| {
-                    format!("; more: `firedrill report {run}`")
-                });
+                let more = report
+                    .run
+                    .as_ref()
+                    .map_or(String::new(), |run| format!("; more: {}", more(run)));
                 format!("{name}: {verdict} (exit {exit}): {reason}{more}")
             }
             Self::Unjudged(unjudged) => format!(

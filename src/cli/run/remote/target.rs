@@ -1,0 +1,268 @@
+//! What shall run on a server: a file of this machine that the server has too, or a name in the server's library.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use super::client::{Client, Finding, Trouble};
+use crate::cli::exit::Exit;
+use crate::cli::terminal::Terminal;
+use crate::lifecycle::Signals;
+use crate::model::plan::{Plan, SourceFile};
+use crate::score::report::entry::{Cause, Entry, Unjudged};
+use crate::secret;
+use crate::spec::{self, Options};
+
+/// What shall run.
+#[derive(Debug)]
+pub(super) struct Target {
+    /// As it was given.
+    pub(super) file: PathBuf,
+    /// `drill` or `experiment`.
+    pub(super) kind: &'static str,
+    pub(super) name: String,
+    /// The file's plan as it is here, else as the server has it.
+    pub(super) plan: Plan,
+}
+
+/// A drill or an experiment as the server lists it.
+#[derive(Debug, Deserialize)]
+struct Listed {
+    plan: Option<Plan>,
+    #[serde(default)]
+    findings: Vec<Finding>,
+}
+
+/// Why a target can't be run.
+struct Wrong {
+    plan: Option<Plan>,
+    exit: Exit,
+    reason: String,
+}
+
+impl Wrong {
+    fn usage(plan: Option<Plan>, reason: impl Into<String>) -> Self {
+        Self {
+            plan,
+            exit: Exit::Usage,
+            reason: reason.into(),
+        }
+    }
+}
+
+/// All targets; or, where one is wrong, what that comes to for each: one wrong file stops them all.
+pub(super) async fn read_all(
+    client: &Arc<Client>,
+    files: &[PathBuf],
+    options: &Options,
+    signals: &mut Signals,
+    terminal: Terminal,
+) -> Result<Vec<Target>, (Exit, Vec<Entry>)> {
+    let mut read = Vec::new();
+    for file in files {
+        // Cancel safe: nothing was asked for that would have to be taken back.
+        let one = tokio::select! {
+            one = target(client, file, options, terminal) => one,
+            () = signals.next() => Err(Wrong {
+                plan: None,
+                exit: Exit::Aborted,
+                reason: "a signal ended the command before anything was started".to_owned(),
+            }),
+        };
+        let over = one.as_ref().is_err_and(|wrong| wrong.exit != Exit::Usage);
+        read.push((file.clone(), one));
+        if over {
+            break;
+        }
+    }
+    let exit = read
+        .iter()
+        .filter_map(|(_, one)| one.as_ref().err())
+        .map(|wrong| wrong.exit)
+        .reduce(Exit::worst);
+    let Some(exit) = exit else {
+        return Ok(read.into_iter().filter_map(|(_, one)| one.ok()).collect());
+    };
+    let mut entries: Vec<Entry> = Vec::new();
+    for (file, one) in read {
+        let file = file.display().to_string();
+        entries.push(match one {
+            Ok(target) => skipped(&file, Some(&target.plan), exit),
+            Err(wrong) => {
+                let cause = match wrong.exit {
+                    Exit::Usage => Cause::WrongFile,
+                    Exit::Aborted => Cause::Skipped,
+                    _ => Cause::NotBegun,
+                };
+                let (plan, code) = (wrong.plan.as_ref(), wrong.exit.code());
+                Unjudged::new(file, plan, cause, code, wrong.reason).into()
+            }
+        });
+    }
+    for file in &files[entries.len()..] {
+        entries.push(skipped(&file.display().to_string(), None, exit));
+    }
+    Err((exit, entries))
+}
+
+fn skipped(file: &str, plan: Option<&Plan>, exit: Exit) -> Entry {
+    let reason = "not begun: something is wrong with another file of the list, or with the server";
+    Unjudged::new(file, plan, Cause::Skipped, exit.code(), reason).into()
+}
+
+async fn target(
+    client: &Client,
+    file: &Path,
+    options: &Options,
+    terminal: Terminal,
+) -> Result<Target, Wrong> {
+    let told = if file.exists() || !is_name(file) {
+        known(client, file, options, terminal).await
+    } else {
+        named(client, file).await
+    };
+    if let Err(wrong) = &told {
+        terminal.error(&format!("{}: {}", file.display(), wrong.reason));
+    }
+    told
+}
+
+/// Whether this can be a name in the server's library rather than a file that is missing here.
+fn is_name(file: &Path) -> bool {
+    let text = file.to_str().unwrap_or_default();
+    let is_file = [".yaml", ".yml", ".json", ".md"]
+        .iter()
+        .any(|end| text.ends_with(end));
+    !is_file && text.parse::<crate::model::ids::DrillName>().is_ok()
+}
+
+/// A file of this machine, which must be the same on the server.
+async fn known(
+    client: &Client,
+    file: &Path,
+    options: &Options,
+    terminal: Terminal,
+) -> Result<Target, Wrong> {
+    // The server's secrets are the server's: here they need not be set.
+    let options = Options {
+        env: Arc::new(|name| Some(secret::reference(name))),
+        ..options.clone()
+    };
+    let plan = spec::load_plan(file, &options).map_err(|findings| {
+        terminal.block(&findings.render_within(terminal.has_colour(), terminal.findings_width()));
+        Wrong::usage(None, findings.render(false).trim_end())
+    })?;
+    let (kind, name) = (kind(&plan), plan.name().to_owned());
+    let listed = look(client, kind, &name, Some(&plan)).await?;
+    let Some(listed) = listed else {
+        let reason = format!(
+            "the server's library has no {kind} `{name}`; hint: bring its library up to date: files never come with a \
+             request, since they may name programs to run"
+        );
+        return Err(Wrong::usage(Some(plan), reason));
+    };
+    if let Some(there) = &listed.plan {
+        let differ = differences(&plan.files, &there.files);
+        if !differ.is_empty() {
+            let reason = format!(
+                "the server has {kind} `{name}` with other files: {}; hint: bring its library, or this one, up to date",
+                differ.join(", ")
+            );
+            return Err(Wrong::usage(Some(plan), reason));
+        }
+    }
+    Ok(Target {
+        file: file.to_owned(),
+        kind,
+        name,
+        plan,
+    })
+}
+
+/// A name in the server's library.
+async fn named(client: &Client, file: &Path) -> Result<Target, Wrong> {
+    let name = file.display().to_string();
+    let drill = look(client, "drill", &name, None).await?;
+    let experiment = look(client, "experiment", &name, None).await?;
+    let (kind, listed) = match (drill, experiment) {
+        (Some(drill), None) => ("drill", drill),
+        (None, Some(experiment)) => ("experiment", experiment),
+        (Some(_), Some(_)) => {
+            let reason = format!(
+                "the server has a drill and an experiment `{name}`; hint: give the file of the one that is meant"
+            );
+            return Err(Wrong::usage(None, reason));
+        }
+        (None, None) => {
+            let reason = format!(
+                "there is no file `{name}` here, and the server's library has neither a drill nor an experiment of that name"
+            );
+            return Err(Wrong::usage(None, reason));
+        }
+    };
+    let Some(plan) = listed.plan else {
+        return Err(Wrong::usage(None, "the server shows no plan of it"));
+    };
+    Ok(Target {
+        file: file.to_owned(),
+        kind,
+        name,
+        plan,
+    })
+}
+
+/// What the server has by this name, where it has anything that can be started.
+async fn look(
+    client: &Client,
+    kind: &str,
+    name: &str,
+    plan: Option<&Plan>,
+) -> Result<Option<Listed>, Wrong> {
+    let path = format!("/{kind}s/{}", name.replace('#', "%23"));
+    match client
+        .patiently(async || client.get::<Listed>(&path).await)
+        .await
+    {
+        Ok(listed) if listed.plan.is_none() && !listed.findings.is_empty() => {
+            let found: Vec<String> = listed.findings.iter().map(ToString::to_string).collect();
+            let reason = format!(
+                "the server's {kind} `{name}` can't be started: {}",
+                found.join("\n  ")
+            );
+            Err(Wrong::usage(plan.cloned(), reason))
+        }
+        Ok(listed) => Ok(Some(listed)),
+        Err(Trouble::Refused(refusal)) if refusal.code.starts_with("no-such-") => Ok(None),
+        Err(trouble) => Err(Wrong {
+            plan: plan.cloned(),
+            exit: match &trouble {
+                Trouble::Refused(refusal) if matches!(refusal.status, 401 | 403) => Exit::Usage,
+                _ => Exit::Errored,
+            },
+            reason: match &trouble {
+                Trouble::Away(why) => format!("{} can't be used: {why}", client.base()),
+                Trouble::Refused(_) => trouble.to_string(),
+            },
+        }),
+    }
+}
+
+fn kind(plan: &Plan) -> &'static str {
+    if plan.drill.is_some() {
+        "drill"
+    } else {
+        "experiment"
+    }
+}
+
+/// The files that are on one side only, or with another content on the other.
+fn differences(here: &[SourceFile], there: &[SourceFile]) -> Vec<String> {
+    let lacks =
+        |all: &[SourceFile], one: &SourceFile| !all.iter().any(|other| other.sha256 == one.sha256);
+    let ours = here.iter().filter(|file| lacks(there, file));
+    let ours = ours.map(|file| format!("{} here", file.path));
+    let theirs = there.iter().filter(|file| lacks(here, file));
+    ours.chain(theirs.map(|file| format!("{} there", file.path)))
+        .collect()
+}
