@@ -71,7 +71,7 @@ pub(super) struct Args {
     #[command(flatten)]
     room: room::Wish,
     #[command(flatten)]
-    remote: remote::Wish,
+    remote: remote::Elsewhere,
     #[command(flatten)]
     variables: Variables,
 }

@@ -36,7 +36,7 @@ const TOKEN: &str = "FIREDRILL_TOKEN";
 const GRACE: Duration = Duration::from_secs(20);
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Wish {
+pub(super) struct Elsewhere {
     #[arg(long, value_name = "URL", help = "Run on this server instead, with the token in FIREDRILL_TOKEN", conflicts_with_all = ["dry_run", "listen", "no_room", "config"])]
     server: Option<String>,
     /// Read the server's token from this file
@@ -52,7 +52,7 @@ pub(super) struct Wish {
     give_up_after: Millis,
 }
 
-impl Wish {
+impl Elsewhere {
     /// Whether a server is named.
     pub(super) fn is_wanted(&self) -> bool {
         self.server.is_some()
