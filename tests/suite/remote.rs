@@ -77,6 +77,8 @@ fn reports_of_a_servers_run_are_those_of_its_log_byte_for_byte() {
         ..Experiment::cut("2s")
     };
     served.experiment(&fails);
+    // A listing is two seconds old at most.
+    thread::sleep(Duration::from_millis(2500));
     run("fails").exits(1).tells("fails: failed (exit 1)");
     assert_eq!(read("r.json"), report(&served, "json"));
     assert!(!served.shop.folder.has("data"), "a journal was made here");

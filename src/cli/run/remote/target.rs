@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -13,6 +14,9 @@ use crate::model::plan::{Plan, SourceFile};
 use crate::score::report::entry::{Cause, Entry, Unjudged};
 use crate::secret;
 use crate::spec::{self, Options};
+
+/// A server lists its library from memory for two seconds.
+const LISTED_ANEW: Duration = Duration::from_millis(2500);
 
 /// What shall run.
 #[derive(Debug)]
@@ -154,30 +158,40 @@ async fn known(
         Wrong::usage(None, findings.render(false).trim_end())
     })?;
     let (kind, name) = (kind(&plan), plan.name().to_owned());
-    let listed = look(client, kind, &name, Some(&plan)).await?;
-    let Some(listed) = listed else {
-        let reason = format!(
-            "the server's library has no {kind} `{name}`; hint: bring its library up to date: files never come with a \
-             request, since they may name programs to run"
-        );
-        return Err(Wrong::usage(Some(plan), reason));
-    };
-    if let Some(there) = &listed.plan {
-        let differ = differences(&plan.files, &there.files);
-        if !differ.is_empty() {
-            let reason = format!(
-                "the server has {kind} `{name}` with other files: {}; hint: bring its library, or this one, up to date",
-                differ.join(", ")
-            );
-            return Err(Wrong::usage(Some(plan), reason));
-        }
+    let mut told = compare(client, kind, &name, &plan).await;
+    if told.as_ref().is_err_and(|wrong| wrong.exit == Exit::Usage) {
+        // The listing may be from before its library was brought up to date.
+        tokio::time::sleep(LISTED_ANEW).await;
+        told = compare(client, kind, &name, &plan).await;
     }
+    told?;
     Ok(Target {
         file: file.to_owned(),
         kind,
         name,
         plan,
     })
+}
+
+/// Holds what the server has by this name to the plan of the file here.
+async fn compare(client: &Client, kind: &str, name: &str, plan: &Plan) -> Result<(), Wrong> {
+    let Some(listed) = look(client, kind, name, Some(plan)).await? else {
+        let reason = format!(
+            "the server's library has no {kind} `{name}`; hint: bring its library up to date: files never come with a \
+             request, since they may name programs to run"
+        );
+        return Err(Wrong::usage(Some(plan.clone()), reason));
+    };
+    let there = listed.plan.map(|plan| plan.files).unwrap_or_default();
+    let differ = differences(&plan.files, &there);
+    if differ.is_empty() {
+        return Ok(());
+    }
+    let reason = format!(
+        "the server has {kind} `{name}` with other files: {}; hint: bring its library, or this one, up to date",
+        differ.join(", ")
+    );
+    Err(Wrong::usage(Some(plan.clone()), reason))
 }
 
 /// A name in the server's library.
