@@ -28,7 +28,7 @@ Examples:
   firedrill run experiments/*.yaml --junit results.xml --markdown summary.md
   firedrill run drills/signer-outage.yaml      be drilled; the room is named
   firedrill run drills/bad-token.yaml --dry-run --var host=127.0.0.2
-  FIREDRILL_TOKEN=… firedrill run experiments/*.yaml --server https://drills.example.org
+  firedrill run experiments/*.yaml --server https://drills.example.org
 
 Every file is checked before anything is touched. SIGINT, SIGTERM, SIGQUIT and
 SIGHUP undo everything, then end with exit status 3. Of several files the worst
