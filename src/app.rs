@@ -18,7 +18,7 @@ use crate::engine::event::{Fact, Origin, StopCause};
 use crate::faults::docker;
 use crate::faults::drivers::Drivers;
 use crate::model::drill::Remedy;
-use crate::model::fault::{Act, Call, Hook, Injection};
+use crate::model::fault::{Act, Call, ContainerAction, Hook, Injection};
 use crate::model::ids::RunId;
 use crate::model::plan::Plan;
 use crate::model::probe::{Ask, HttpRequest, Program};
@@ -392,6 +392,7 @@ impl Preflight {
         let mut findings = self.refused_programs(plan);
         findings.extend(self.drivers.refused_by_protection(plan).await);
         findings.extend(self.drivers.held(plan).await);
+        findings.extend(self.drivers.unfit(plan).await);
         match self.inspection.inspect(plan).await {
             Ok(proof) if findings.is_empty() => Ok(proof),
             Ok(_) => Err(findings),
@@ -407,8 +408,10 @@ impl Preflight {
         let Some(allowed) = &self.programs else {
             return Vec::new();
         };
-        let named: BTreeSet<&str> = programs(plan)
-            .filter_map(|p| p.command.first())
+        let commands = programs(plan).map(|program| &program.command);
+        let named: BTreeSet<&str> = commands
+            .chain(plan.injections.iter().flat_map(inside))
+            .filter_map(|command| command.first())
             .map(String::as_str)
             .collect();
         named
@@ -446,6 +449,18 @@ fn programs(plan: &Plan) -> impl Iterator<Item = &Program> {
         Call::Run(program) => Some(program),
         Call::Http(_) => None,
     }))
+}
+
+/// Every command that an injection runs inside a container.
+fn inside(injection: &Injection) -> impl Iterator<Item = &Vec<String>> {
+    let exec = match &injection.act {
+        Act::Container {
+            action: ContainerAction::Exec(exec),
+            ..
+        } => Some(exec),
+        _ => None,
+    };
+    exec.into_iter().flat_map(|exec| exec.commands())
 }
 
 /// The platform's data folder of firedrill, else one beside the working folder.

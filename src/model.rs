@@ -5,6 +5,7 @@
 //! constructors here hold the invariants that the rest relies on.
 
 pub mod access;
+pub mod container;
 pub mod drill;
 pub mod expect;
 pub mod experiment;

@@ -8,7 +8,7 @@ use super::input::{AppliedProof, Input, Outcome, Rejection, RemovedProof, TeamAc
 use super::state::State;
 use super::undo::{Entry, Obligation};
 use super::{Draft, LOOK_AGAIN_AFTER, STUCK_AFTER, backoff};
-use crate::model::fault::{Act, Cause};
+use crate::model::fault::Cause;
 use crate::model::ids::{InjectionId, RemedyId, StepId};
 use crate::model::time::Stamp;
 
@@ -305,7 +305,7 @@ fn removed(obligation: &Obligation, proof: RemovedProof, now: Stamp) -> Vec<Draf
         looked: false,
         ..
     } = undo_view(&obligation.entry)
-        && (proof.by == UndoneBy::Other || matches!(obligation.injection.act, Act::Hook(_)))
+        && (proof.by == UndoneBy::Other || obligation.injection.act.is_blind())
     {
         let at = now.after(LOOK_AGAIN_AFTER);
         return vec![Draft::engine(now, Fact::LookAgain { injection, at })];

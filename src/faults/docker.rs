@@ -1,12 +1,15 @@
-//! Faults on containers: killed, stopped, paused, restarted through the Docker API.
+//! Faults on containers: killed, stopped, paused, restarted, crashed, squeezed, commands run inside.
 //!
 //! A container is known by its id and its start time, never by its name alone: one that was recreated, or that somebody
 //! else restarted, is not ours to touch, and what became of it is said. Containers can't be labelled once they exist, so
 //! the owner is in the token.
 
+mod crash;
 mod daemon;
+mod exec;
 pub(super) mod labels;
 pub(super) mod lock;
+mod squeeze;
 #[cfg(test)]
 mod tests;
 
@@ -15,8 +18,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use self::crash::Way;
 use self::daemon::{Daemon, Listed, Seen};
 pub use self::labels::Labels;
+use self::squeeze::Pinch;
 use super::attempts::Attempts;
 use super::{deadline, misdirected, opened, owner, sealed};
 use crate::engine::event::{Token, UndoneBy};
@@ -28,6 +33,9 @@ use crate::ports::{Answer, Applied, Clock, FaultDriver, FaultError, Presence, Re
 
 /// How long a state that was asked for may take to show, beyond the answer.
 const SETTLING: Duration = Duration::from_secs(2);
+
+/// The same where a process ends by itself, in its own time.
+const DYING: Duration = Duration::from_secs(5);
 
 /// From one look at a settling container to the next.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
@@ -54,6 +62,15 @@ struct Mark {
     restart_policy: String,
     /// The owner tag.
     owner: String,
+    /// How often its restart policy had started it then.
+    #[serde(default)]
+    restarts: i64,
+    /// How a crash reaches its process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    way: Option<Way>,
+    /// Its limits then, and squeezed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pinch: Option<Pinch>,
     /// What is done.
     action: ContainerAction,
 }
@@ -65,6 +82,32 @@ impl Mark {
             ContainerAction::Kill | ContainerAction::Stop => !seen.running && !seen.restarting,
             ContainerAction::Pause => seen.paused && self.same_start(seen),
             ContainerAction::Restart => seen.running && !self.same_start(seen),
+            ContainerAction::Crash(_) => !seen.running || seen.restarting || !self.same_start(seen),
+            ContainerAction::Squeeze(_) => self
+                .pinch
+                .as_ref()
+                .is_some_and(|pinch| pinch.shows_in(&seen.limits)),
+            // Only its own check tells.
+            ContainerAction::Exec(_) => true,
+        }
+    }
+
+    /// How long what was asked for may take to show.
+    fn settling(&self) -> Duration {
+        match self.action {
+            ContainerAction::Crash(_) => DYING,
+            _ => SETTLING,
+        }
+    }
+
+    fn pinch(&self) -> Result<&Pinch, FaultError> {
+        self.pinch.as_ref().ok_or_else(|| self.incomplete("limits"))
+    }
+
+    fn incomplete(&self, what: &str) -> FaultError {
+        FaultError::ReadBack {
+            what: format!("the recorded token of {}", self.owner),
+            why: format!("its {what} are missing"),
         }
     }
 
@@ -119,9 +162,26 @@ impl DockerDriver {
                 what: format!("container {}", listed.name),
                 hint: Some("it was removed just now".to_owned()),
             })?;
-        judge(&seen, *action)?;
+        judge(&seen, action)?;
+        let refused = |why: String| unfit(&seen, action, why);
+        let way = match action {
+            ContainerAction::Crash(signal) => {
+                Some(crash::way(host, &seen, *signal).map_err(refused)?)
+            }
+            _ => None,
+        };
+        let pinch = match action {
+            ContainerAction::Squeeze(squeeze) => {
+                let cpus = daemon.cpus().await?;
+                Some(Pinch::of(*squeeze, &seen.limits, cpus).map_err(refused)?)
+            }
+            _ => None,
+        };
         sealed(&Mark {
             host: host.clone(),
+            restarts: seen.restarts,
+            way,
+            pinch,
             id: seen.id,
             name: seen.name,
             started_at: seen.started_at,
@@ -129,7 +189,7 @@ impl DockerDriver {
             paused: seen.paused,
             restart_policy: seen.restart_policy,
             owner: owner::tag(run, &injection.id),
-            action: *action,
+            action: action.clone(),
         })
     }
 
@@ -150,11 +210,14 @@ impl DockerDriver {
                 why: format!("it has changed since it was looked at: {}", before.state()),
             });
         }
+        if let ContainerAction::Exec(exec) = &mark.action {
+            return self.exec(&daemon, mark, exec, &before).await;
+        }
         let sent = self.attempts.applying(&mark.owner, self.clock.now());
         let asked = if already_done {
             Ok(())
         } else {
-            daemon.act(&mark.id, mark.action).await
+            ask(&daemon, mark).await
         };
         // Whatever was answered, what the container shows decides.
         let seen = self
@@ -170,8 +233,8 @@ impl DockerDriver {
             evidence: format!(
                 "{} reads back {}{}",
                 mark.what(),
-                seen.state(),
-                policy(mark)
+                state(mark, &seen),
+                policy(mark, &seen)
             ),
         })
     }
@@ -181,6 +244,17 @@ impl DockerDriver {
         let Some(seen) = daemon.inspect(&mark.id).await? else {
             let evidence = self.succession(&daemon, mark).await?;
             return Ok(self.removed(mark, UndoneBy::Other, evidence));
+        };
+        match &mark.action {
+            ContainerAction::Squeeze(_) => return self.release(&daemon, mark, &seen).await,
+            ContainerAction::Exec(exec) => return self.unexec(&daemon, mark, exec, &seen).await,
+            _ => {}
+        }
+        let seen = if seen.restarting {
+            let runs = |seen: &Seen| !seen.restarting;
+            self.settled(&daemon, mark, runs).await?
+        } else {
+            seen
         };
         if seen.restarting {
             return Err(wrong(mark, &seen));
@@ -192,16 +266,25 @@ impl DockerDriver {
             ContainerAction::Kill | ContainerAction::Stop if seen.running => {
                 Ok(self.removed(mark, who(ours), state))
             }
+            ContainerAction::Crash(_) if seen.running => {
+                let evidence = format!("{state}{}", revival(mark, &seen));
+                Ok(self.removed(mark, who(ours), evidence))
+            }
             ContainerAction::Restart if seen.running => {
                 let restarted = !mark.same_start(&seen);
                 Ok(self.removed(mark, who(restarted), state))
             }
             // Somebody has started it and stopped it again since: what it is now is theirs.
-            ContainerAction::Kill | ContainerAction::Stop if !mark.same_start(&seen) => {
+            ContainerAction::Kill | ContainerAction::Stop | ContainerAction::Crash(_)
+                if !mark.same_start(&seen) =>
+            {
                 let evidence = format!("{state}; it was started again since, this end is not ours");
                 Ok(self.removed(mark, UndoneBy::Other, evidence))
             }
-            ContainerAction::Kill | ContainerAction::Stop | ContainerAction::Restart => {
+            ContainerAction::Kill
+            | ContainerAction::Stop
+            | ContainerAction::Crash(_)
+            | ContainerAction::Restart => {
                 let started = daemon.start(&mark.id).await;
                 self.finish(&daemon, mark, started, |seen| {
                     seen.running && !seen.restarting
@@ -218,7 +301,31 @@ impl DockerDriver {
                 self.finish(&daemon, mark, unpaused, |seen| seen.running && !seen.paused)
                     .await
             }
+            // Handled above.
+            ContainerAction::Squeeze(_) | ContainerAction::Exec(_) => Err(wrong(mark, &seen)),
         }
+    }
+
+    /// Brings former limits back. They outlive restarts, so it does not matter whether it runs, nor since when.
+    async fn release(
+        &self,
+        daemon: &Daemon,
+        mark: &Mark,
+        seen: &Seen,
+    ) -> Result<Removed, FaultError> {
+        let pinch = mark.pinch()?;
+        if pinch.is_gone_from(&seen.limits) {
+            let ours = self.attempts.undo_sent(&mark.owner);
+            let by = if ours { UndoneBy::Us } else { UndoneBy::Other };
+            let mut evidence = format!("{} has {}", mark.what(), seen.limits);
+            if !pinch.is_undone_in(&seen.limits) {
+                evidence.push_str("; somebody else has set that since, and it stays");
+            }
+            return Ok(self.removed(mark, by, evidence));
+        }
+        let asked = daemon.update(&mark.id, pinch.releasing(&seen.limits)).await;
+        self.finish(daemon, mark, asked, |seen| pinch.is_gone_from(&seen.limits))
+            .await
     }
 
     /// Reads back what an undo has come to.
@@ -243,7 +350,7 @@ impl DockerDriver {
         } else {
             UndoneBy::Other
         };
-        let evidence = format!("{} reads back {}", mark.what(), seen.state());
+        let evidence = format!("{} reads back {}", mark.what(), state(mark, &seen));
         Ok(self.removed(mark, by, evidence))
     }
 
@@ -252,10 +359,13 @@ impl DockerDriver {
         let Some(seen) = daemon.inspect(&mark.id).await? else {
             return Ok(Presence::Gone(self.succession(&daemon, mark).await?));
         };
+        if let ContainerAction::Exec(exec) = &mark.action {
+            return self.exec_shows(&daemon, mark, exec).await;
+        }
         Ok(if mark.shows_in(&seen) {
             Presence::Present
         } else {
-            Presence::Gone(format!("{} is {}", mark.what(), seen.state()))
+            Presence::Gone(format!("{} is {}", mark.what(), state(mark, &seen)))
         })
     }
 
@@ -288,7 +398,7 @@ impl DockerDriver {
         mark: &Mark,
         wanted: impl Fn(&Seen) -> bool,
     ) -> Result<Seen, FaultError> {
-        let until = tokio::time::Instant::now() + SETTLING;
+        let until = tokio::time::Instant::now() + mark.settling();
         loop {
             let seen = self.captured(daemon, mark).await?;
             if wanted(&seen) || tokio::time::Instant::now() >= until {
@@ -341,15 +451,38 @@ impl FaultDriver for DockerDriver {
 
     fn by_hand(&self, armed: &Armed) -> Option<String> {
         let mark: Mark = opened(armed).ok()?;
-        let verb = match mark.action {
-            ContainerAction::Kill | ContainerAction::Stop | ContainerAction::Restart => "start",
-            ContainerAction::Pause => "unpause",
-        };
-        Some(format!(
-            "docker -H {} {verb} {}",
-            mark.host,
-            short(&mark.id)
-        ))
+        let (host, id) = (&mark.host, short(&mark.id));
+        Some(match &mark.action {
+            ContainerAction::Kill
+            | ContainerAction::Stop
+            | ContainerAction::Restart
+            | ContainerAction::Crash(_) => format!("docker -H {host} start {id}"),
+            ContainerAction::Pause => format!("docker -H {host} unpause {id}"),
+            ContainerAction::Squeeze(_) => {
+                let limits = mark.pinch.as_ref()?.by_hand();
+                format!("docker -H {host} update {limits} {id}")
+            }
+            ContainerAction::Exec(exec) => {
+                format!("docker -H {host} exec {id} {}", exec::by_hand(exec))
+            }
+        })
+    }
+}
+
+/// Asks a daemon for what is to be done.
+async fn ask(daemon: &Daemon, mark: &Mark) -> Result<(), FaultError> {
+    let id = &mark.id;
+    match &mark.action {
+        ContainerAction::Kill => daemon.kill(id).await,
+        ContainerAction::Stop => daemon.stop(id).await,
+        ContainerAction::Pause => daemon.pause(id).await,
+        ContainerAction::Restart => daemon.restart(id).await,
+        ContainerAction::Crash(signal) => {
+            let way = mark.way.ok_or_else(|| mark.incomplete("ways"))?;
+            crash::send(daemon, id, way, *signal).await
+        }
+        ContainerAction::Squeeze(_) => daemon.update(id, mark.pinch()?.squeezing()).await,
+        ContainerAction::Exec(_) => Ok(()),
     }
 }
 
@@ -391,26 +524,31 @@ fn chosen<'a>(
 }
 
 /// Whether what is to be done can be done and undone.
-fn judge(seen: &Seen, action: ContainerAction) -> Result<(), FaultError> {
-    let what = format!("container {} ({})", seen.name, short(&seen.id));
-    let refused = |why: String| {
-        Err(FaultError::Refused {
-            what: format!("{} of {what}", action.as_str()),
-            why,
-        })
-    };
+fn judge(seen: &Seen, action: &ContainerAction) -> Result<(), FaultError> {
     if !seen.running || seen.paused || seen.restarting {
-        return refused(format!(
+        let why = format!(
             "it is {}, and only a running one can be disturbed",
             seen.state()
-        ));
-    }
-    if seen.auto_remove && matches!(action, ContainerAction::Kill | ContainerAction::Stop) {
-        return refused(
-            "it is removed when it ends (`--rm`), so that it could not be started again".to_owned(),
         );
+        return Err(unfit(seen, action, why));
+    }
+    if seen.auto_remove && action.ends_it() {
+        let why = "it is removed when it ends (`--rm`), so that it could not be started again";
+        return Err(unfit(seen, action, why.to_owned()));
     }
     Ok(())
+}
+
+fn unfit(seen: &Seen, action: &ContainerAction, why: String) -> FaultError {
+    FaultError::Refused {
+        what: format!(
+            "{} of container {} ({})",
+            action.as_str(),
+            seen.name,
+            short(&seen.id)
+        ),
+        why,
+    }
 }
 
 fn carries(one: &Listed, label: &str) -> bool {
@@ -429,23 +567,71 @@ fn named<'a>(all: impl Iterator<Item = &'a Listed>) -> String {
     }
 }
 
-fn policy(mark: &Mark) -> String {
-    let suppressed = matches!(mark.action, ContainerAction::Kill | ContainerAction::Stop)
-        && !matches!(mark.restart_policy.as_str(), "" | "no");
-    if suppressed {
+/// What a container is like, of what the action is about.
+fn state(mark: &Mark, seen: &Seen) -> String {
+    match mark.action {
+        ContainerAction::Squeeze(_) => seen.limits.to_string(),
+        _ => seen.state(),
+    }
+}
+
+/// What becomes of a container that was made to end, where nobody starts it.
+fn policy(mark: &Mark, seen: &Seen) -> String {
+    let policy = match mark.restart_policy.as_str() {
+        "" | "no" => None,
+        policy => Some(policy),
+    };
+    match (&mark.action, policy) {
+        (ContainerAction::Kill | ContainerAction::Stop, Some(policy)) => {
+            format!("; its restart policy `{policy}` is suppressed until it is started")
+        }
+        (ContainerAction::Crash(_), None) => {
+            "; it has no restart policy, and stays as it is until it is started".to_owned()
+        }
+        (ContainerAction::Crash(_), Some(policy)) => {
+            let so_far = revival(mark, seen);
+            if so_far.is_empty() {
+                format!("; its restart policy `{policy}` may start it again")
+            } else {
+                so_far
+            }
+        }
+        _ => String::new(),
+    }
+}
+
+/// Who has started a crashed container again, where it was.
+fn revival(mark: &Mark, seen: &Seen) -> String {
+    if mark.same_start(seen) {
+        String::new()
+    } else if seen.restarts > mark.restarts {
         format!(
-            "; its restart policy `{}` is suppressed until it is started",
+            "; its restart policy `{}` has started it again",
             mark.restart_policy
         )
     } else {
-        String::new()
+        "; it was started again, and not by its restart policy".to_owned()
     }
 }
 
 fn wrong(mark: &Mark, seen: &Seen) -> FaultError {
     FaultError::ReadBack {
         what: mark.what(),
-        why: format!("{}: it is {}", mark.action.as_str(), seen.state()),
+        why: format!(
+            "{}: it is {}{}",
+            mark.action.as_str(),
+            state(mark, seen),
+            match &mark.action {
+                // The kernel keeps from a first process what it does not handle.
+                ContainerAction::Crash(signal) if mark.same_start(seen) && seen.running => {
+                    format!(
+                        "; {signal} did not end its first process, which ignores it or handles it otherwise; hint: name \
+                         another `signal`"
+                    )
+                }
+                _ => String::new(),
+            }
+        ),
     }
 }
 

@@ -11,6 +11,7 @@ use crate::engine::event::Token;
 use crate::engine::undo::Armed;
 use crate::model::fault::{Act, Injection};
 use crate::model::ids::{InjectionId, RunId};
+use crate::model::plan::Plan;
 use crate::model::stack::Stack;
 use crate::outbound::Outbound;
 use crate::ports::{Answer, Applied, Clock, FaultDriver, FaultError, Presence, Removed};
@@ -40,6 +41,29 @@ impl Drivers {
     /// What must be there before anything is measured or disturbed: proxies that a stack leaves to be created.
     pub async fn prepare(&self, stack: &Stack) -> Result<(), FaultError> {
         self.toxiproxy.create_missing(stack).await
+    }
+
+    /// Everything about the containers of a plan that would be refused once its time has come: what could not be undone is
+    /// told before anything is disturbed. Whether they are there at all is told by those who look at targets.
+    pub async fn unfit(&self, plan: &Plan) -> Vec<String> {
+        // No run has this name; nothing is kept of what is captured.
+        let Ok(nobody) = "preflight".parse::<RunId>() else {
+            return Vec::new();
+        };
+        let mut looked: Vec<&Act> = Vec::new();
+        let mut unfit = Vec::new();
+        for injection in &plan.injections {
+            let act = &injection.act;
+            if !matches!(act, Act::Container { .. }) || looked.contains(&act) {
+                continue;
+            }
+            looked.push(act);
+            let captured = self.docker.capture(&nobody, &plan.stack, injection).await;
+            if let Err(error @ FaultError::Refused { .. }) = captured {
+                unfit.push(error.to_string());
+            }
+        }
+        unfit
     }
 
     /// A panic elsewhere can't leave this map half-changed.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use super::container::ContainerAction;
 use super::ground::Socket;
 use super::ids::{InjectionId, ProxyName, RemedyId, ServiceName, StepId};
 use super::probe::{Expect, HttpRequest, Program};
@@ -367,32 +368,6 @@ pub enum PartitionMode {
     Reset,
 }
 
-/// What is done to a container.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ContainerAction {
-    /// SIGKILL through the API, which suppresses the restart policy; undone by start.
-    Kill,
-    /// Stopped in good order; undone by start.
-    Stop,
-    /// Frozen; undone by unpause.
-    Pause,
-    /// Restarted once; nothing to undo but to see that it runs.
-    Restart,
-}
-
-impl ContainerAction {
-    /// The step key.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Kill => "kill",
-            Self::Stop => "stop",
-            Self::Pause => "pause",
-            Self::Restart => "restart",
-        }
-    }
-}
-
 /// A disturbance of the user's own making.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Hook {
@@ -581,6 +556,15 @@ impl Act {
             toxicity: *toxicity,
         };
         Some(ramp.map_or(full, |ramp| ramp.from.towards(full, level, ramp.steps)))
+    }
+
+    /// Whether only its own calls tell what it did: whether it is there can't be read from its target.
+    pub fn is_blind(&self) -> bool {
+        match self {
+            Self::Hook(_) => true,
+            Self::Container { action, .. } => matches!(action, ContainerAction::Exec(_)),
+            _ => false,
+        }
     }
 
     /// The services hit: a link counts the one it leads to.

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::timeline::{Close, FaultSpan, Moment, Timeline, Turn};
 use crate::engine::event::{ActorKind, Event, Fact, Standing, UndoCause, UndoneBy};
-use crate::model::fault::{Act, ContainerAction};
+use crate::model::fault::Act;
 use crate::model::ids::{InjectionId, ProbeName};
 use crate::model::probe::Probe;
 
@@ -281,10 +281,8 @@ fn returned(timeline: &Timeline<'_>, fault: &FaultSpan<'_>, noticed: &Moment) ->
     let id = &fault.injection.id;
     match &fault.injection.act {
         Act::Container {
-            service,
-            action: ContainerAction::Kill | ContainerAction::Stop,
-            ..
-        } if !acted => (
+            service, action, ..
+        } if !acted && action.ends_it() => (
             Ender::Stack,
             format!("fault {id} no longer held down {service}, and nobody had acted"),
         ),

@@ -5,6 +5,7 @@
 
 pub(crate) mod alert;
 pub(crate) mod call;
+pub(crate) mod container;
 pub(crate) mod drill;
 pub(crate) mod during;
 pub(crate) mod expectation;

@@ -70,6 +70,8 @@ pub(crate) enum Form {
     Duration(u64, u64),
     /// A length of time that may be as short as a microsecond.
     FineDuration,
+    /// A number of bytes with its unit.
+    Size,
     /// A whole number in this range.
     Integer(i64, i64),
     /// A number in this range.

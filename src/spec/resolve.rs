@@ -184,7 +184,7 @@ fn acts(fault: &Fault, stack: &Stack) -> Vec<Act> {
             .map(|selector| Act::Container {
                 service: service.clone(),
                 selector,
-                action: *action,
+                action: action.clone(),
             })
             .into_iter()
             .collect(),

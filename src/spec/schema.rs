@@ -105,6 +105,7 @@ fn form(of: &Form) -> Value {
         Form::Name => text(NAME, "wallet-api"),
         Form::Duration(..) => text(r"^\s*([0-9]+(ms|s|m|h|d)\s*)+$", "30s"),
         Form::FineDuration => text(r"^\s*([0-9]+(us|µs)|([0-9]+(ms|s|m|h|d)\s*)+)\s*$", "50us"),
+        Form::Size => text(r"^\s*[0-9]+\s*([KMG]i?)?B\s*$", "64MiB"),
         Form::Integer(low, high) => {
             let mut schema = json!({"type": "integer", "minimum": low});
             if *high < i64::MAX {

@@ -5,15 +5,18 @@
 use std::collections::HashMap;
 use std::fmt;
 
+use bollard::container::LogOutput;
 use bollard::errors::Error;
-use bollard::models::VolumeCreateRequest;
+use bollard::exec::{CreateExecOptions, StartExecOptions, StartExecResults};
+use bollard::models::{ContainerUpdateBody, VolumeCreateRequest};
 use bollard::query_parameters::{
     InspectContainerOptions, KillContainerOptions, ListContainersOptions, RemoveVolumeOptions,
     RestartContainerOptions, StartContainerOptions, StopContainerOptions,
 };
 use bollard::{API_DEFAULT_VERSION, Docker};
+use futures_util::StreamExt as _;
 
-use crate::model::fault::ContainerAction;
+use super::LOOK_AGAIN;
 use crate::ports::FaultError;
 
 /// The longest one request takes, in seconds.
@@ -21,6 +24,9 @@ const LONGEST_REQUEST_S: u64 = 10;
 
 /// How long a container may take to stop in good order, in seconds: what a driver call has, less the time to read back.
 const STOP_GRACE_S: i32 = 8;
+
+/// The most that is kept of what a command prints, in bytes.
+const MOST_SAID: usize = 300;
 
 /// A daemon that has answered.
 pub(super) struct Daemon {
@@ -68,6 +74,50 @@ pub(super) struct Seen {
     pub(super) exit_code: Option<i64>,
     pub(super) auto_remove: bool,
     pub(super) restart_policy: String,
+    /// Its first process, as the daemon's machine numbers it.
+    pub(super) pid: i64,
+    /// How often its restart policy has started it since it was last started by hand.
+    pub(super) restarts: i64,
+    pub(super) limits: Limits,
+}
+
+/// What a container may use, as the daemon holds it; zero where nothing was ever said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Limits {
+    /// In bytes.
+    pub(super) memory: i64,
+    /// Memory with swap, in bytes.
+    pub(super) memory_swap: i64,
+    /// In billionths of a processor.
+    pub(super) nano_cpus: i64,
+    /// In microseconds of each period; negative for none.
+    pub(super) cpu_quota: i64,
+    /// In microseconds.
+    pub(super) cpu_period: i64,
+}
+
+/// How a command inside a container ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Ran {
+    /// Its exit status, where the daemon still knows it.
+    pub(super) code: Option<i64>,
+    /// The end of what it printed.
+    tail: String,
+}
+
+impl Ran {
+    /// What it printed, after what else is told of it; nothing where it was silent.
+    pub(super) fn said(&self) -> String {
+        match self.tail.trim() {
+            "" => String::new(),
+            said => {
+                let from = said.len().saturating_sub(MOST_SAID);
+                let from = (from..said.len()).find(|at| said.is_char_boundary(*at));
+                let end = &said[from.unwrap_or_default()..];
+                format!("; it said: {}", end.replace('\n', " | "))
+            }
+        }
+    }
 }
 
 impl Seen {
@@ -164,6 +214,15 @@ impl Daemon {
             paused: state.paused.unwrap_or_default(),
             restarting: state.restarting.unwrap_or_default(),
             exit_code: state.exit_code,
+            pid: state.pid.unwrap_or_default(),
+            restarts: answer.restart_count.unwrap_or_default(),
+            limits: Limits {
+                memory: host_config.memory.unwrap_or_default(),
+                memory_swap: host_config.memory_swap.unwrap_or_default(),
+                nano_cpus: host_config.nano_cpus.unwrap_or_default(),
+                cpu_quota: host_config.cpu_quota.unwrap_or_default(),
+                cpu_period: host_config.cpu_period.unwrap_or_default(),
+            },
             auto_remove: host_config.auto_remove.unwrap_or_default(),
             restart_policy: host_config
                 .restart_policy
@@ -173,30 +232,94 @@ impl Daemon {
         }))
     }
 
-    /// Does to a container what a fault does.
-    pub(super) async fn act(&self, id: &str, action: ContainerAction) -> Result<(), FaultError> {
-        let done = match action {
-            ContainerAction::Kill => {
-                let options = KillContainerOptions::default();
-                self.docker.kill_container(id, Some(options)).await
+    /// Kills a container's first process, and keeps its restart policy from acting.
+    pub(super) async fn kill(&self, id: &str) -> Result<(), FaultError> {
+        let options = KillContainerOptions::default();
+        let done = self.docker.kill_container(id, Some(options)).await;
+        done.map_err(|error| failure(&self.host, error))
+    }
+
+    /// Stops a container in good order.
+    pub(super) async fn stop(&self, id: &str) -> Result<(), FaultError> {
+        let options = StopContainerOptions {
+            t: Some(STOP_GRACE_S),
+            ..StopContainerOptions::default()
+        };
+        let done = self.docker.stop_container(id, Some(options)).await;
+        done.map_err(|error| failure(&self.host, error))
+    }
+
+    /// Freezes a container.
+    pub(super) async fn pause(&self, id: &str) -> Result<(), FaultError> {
+        let done = self.docker.pause_container(id).await;
+        done.map_err(|error| failure(&self.host, error))
+    }
+
+    /// Restarts a container in good order.
+    pub(super) async fn restart(&self, id: &str) -> Result<(), FaultError> {
+        let options = RestartContainerOptions {
+            t: Some(STOP_GRACE_S),
+            ..RestartContainerOptions::default()
+        };
+        let done = self.docker.restart_container(id, Some(options)).await;
+        done.map_err(|error| failure(&self.host, error))
+    }
+
+    /// Changes a container's limits. What is absent stays as it is.
+    pub(super) async fn update(
+        &self,
+        id: &str,
+        limits: ContainerUpdateBody,
+    ) -> Result<(), FaultError> {
+        let done = self.docker.update_container(id, limits).await;
+        done.map_err(|error| failure(&self.host, error))
+    }
+
+    /// How many processors the daemon's machine has.
+    pub(super) async fn cpus(&self) -> Result<i64, FaultError> {
+        let told = self.docker.info().await;
+        let told = told.map_err(|error| failure(&self.host, error))?;
+        told.ncpu
+            .filter(|cpus| *cpus > 0)
+            .ok_or_else(|| FaultError::ReadBack {
+                what: format!("the processors of {}", self.host),
+                why: "their number is missing from the answer".to_owned(),
+            })
+    }
+
+    /// Runs a command inside a container, and waits for its end.
+    pub(super) async fn run_inside(&self, id: &str, command: &[String]) -> Result<Ran, FaultError> {
+        let options = CreateExecOptions {
+            cmd: Some(command.to_vec()),
+            attach_stdout: Some(true),
+            attach_stderr: Some(true),
+            ..CreateExecOptions::default()
+        };
+        let failed = |error| failure(&self.host, error);
+        let exec = self
+            .docker
+            .create_exec(id, options)
+            .await
+            .map_err(failed)?
+            .id;
+        let start = self.docker.start_exec(&exec, None::<StartExecOptions>);
+        let mut tail = String::new();
+        if let StartExecResults::Attached { mut output, .. } = start.await.map_err(failed)? {
+            while let Some(Ok(line)) = output.next().await {
+                if let LogOutput::StdOut { message } | LogOutput::StdErr { message } = line {
+                    tail.push_str(&String::from_utf8_lossy(&message));
+                }
+                keep_end(&mut tail);
             }
-            ContainerAction::Stop => {
-                let options = StopContainerOptions {
-                    t: Some(STOP_GRACE_S),
-                    ..StopContainerOptions::default()
-                };
-                self.docker.stop_container(id, Some(options)).await
-            }
-            ContainerAction::Pause => self.docker.pause_container(id).await,
-            ContainerAction::Restart => {
-                let options = RestartContainerOptions {
-                    t: Some(STOP_GRACE_S),
-                    ..RestartContainerOptions::default()
-                };
-                self.docker.restart_container(id, Some(options)).await
+        }
+        // What it printed may end before it does. The daemon forgets commands with the container that they ran in.
+        let code = loop {
+            match self.docker.inspect_exec(&exec).await {
+                Ok(told) if told.running == Some(true) => tokio::time::sleep(LOOK_AGAIN).await,
+                told => break told.ok().and_then(|told| told.exit_code),
             }
         };
-        done.map_err(|error| failure(&self.host, error))
+        Ok(Ran { code, tail })
     }
 
     /// Starts a container.
@@ -257,6 +380,15 @@ impl Daemon {
             .remove_volume(name, None::<RemoveVolumeOptions>)
             .await
             .map_err(|error| failure(&self.host, error))
+    }
+}
+
+/// Cuts a text down to its end, where it has grown too long.
+fn keep_end(text: &mut String) {
+    if text.len() > 2 * MOST_SAID {
+        let from = text.len() - MOST_SAID;
+        let from = (from..text.len()).find(|at| text.is_char_boundary(*at));
+        *text = text.split_off(from.unwrap_or_default());
     }
 }
 

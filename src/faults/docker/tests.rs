@@ -24,6 +24,10 @@ const IMAGE: &str = "firedrill-test";
 /// Every container of the tests carries this.
 const LABEL: &str = "firedrill.test";
 
+mod crashing;
+mod inside;
+mod squeezing;
+
 static NEXT: AtomicU64 = AtomicU64::new(0);
 static IMPORTED: tokio::sync::OnceCell<()> = tokio::sync::OnceCell::const_new();
 
@@ -127,19 +131,17 @@ impl Site {
 
     /// A container that does this when asked to stop.
     async fn create_with(&self, suffix: &str, host_config: HostConfig, on_stop: &str) -> String {
+        let script = format!("trap '{on_stop}' TERM; while :; do busybox sleep 0.1; done");
+        self.create_of(suffix, host_config, &script).await
+    }
+
+    /// A container of a shell's own.
+    async fn create_of(&self, suffix: &str, host_config: HostConfig, script: &str) -> String {
         let name = format!("{}{suffix}", self.name);
+        let command = ["/bin/busybox", "sh", "-c", script];
         let body = ContainerCreateBody {
             image: Some(IMAGE.to_owned()),
-            cmd: Some(
-                [
-                    "/bin/busybox",
-                    "sh",
-                    "-c",
-                    &format!("trap '{on_stop}' TERM; while :; do busybox sleep 0.1; done"),
-                ]
-                .map(ToOwned::to_owned)
-                .to_vec(),
-            ),
+            cmd: Some(command.map(ToOwned::to_owned).to_vec()),
             env: Some(vec!["PATH=/bin".to_owned()]),
             labels: Some(HashMap::from([
                 (LABEL.to_owned(), "1".to_owned()),
@@ -228,9 +230,31 @@ impl Site {
     }
 
     async fn capture(&self, run: &RunId, injection: &Injection) -> Result<Token, FaultError> {
+        self.capture_at(HOST, run, injection).await
+    }
+
+    async fn capture_at(
+        &self,
+        host: &str,
+        run: &RunId,
+        injection: &Injection,
+    ) -> Result<Token, FaultError> {
         let mut stack = stack("http://127.0.0.1:1", Vec::new());
-        stack.docker = Some(HOST.to_owned());
+        stack.docker = Some(host.to_owned());
         self.driver.capture(run, &stack, injection).await
+    }
+
+    /// Why it is refused before anything is touched.
+    async fn refused(&self, action: ContainerAction) -> String {
+        match self.capture(&run(), &self.by_name(action)).await {
+            Ok(token) => panic!("it was captured: {token:?}"),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    /// What a process that starts after this one died finds, and undoes.
+    fn recovering(&self) -> DockerDriver {
+        DockerDriver::new(Arc::<Ticking>::clone(&self.clock))
     }
 
     async fn armed(&self, action: ContainerAction) -> Armed {
@@ -240,6 +264,16 @@ impl Site {
             .await
             .expect("it is captured");
         arm(&run, &injection, token, &self.clock)
+    }
+}
+
+fn restarted(policy: RestartPolicyNameEnum) -> HostConfig {
+    HostConfig {
+        restart_policy: Some(RestartPolicy {
+            name: Some(policy),
+            maximum_retry_count: None,
+        }),
+        ..HostConfig::default()
     }
 }
 
@@ -258,7 +292,7 @@ fn container(selector: ContainerSelector, action: ContainerAction) -> Injection 
 async fn there_and_back(site: &Site, action: ContainerAction) {
     let id = site.running("").await;
     let before = site.seen(&id).await;
-    let armed = site.armed(action).await;
+    let armed = site.armed(action.clone()).await;
     let applied = site.driver.apply(&armed).await.expect("it is applied");
     assert!(applied.sent.is_before(&applied.effective));
     assert_eq!(site.driver.look(&armed).await, Ok(Presence::Present));
@@ -277,6 +311,7 @@ async fn there_and_back(site: &Site, action: ContainerAction) {
         ContainerAction::Restart => {
             assert!(during.running && during.started_at != before.started_at);
         }
+        _ => unreachable!("they have tests of their own"),
     }
 
     let recovering = DockerDriver::new(Arc::<Ticking>::clone(&site.clock));
@@ -385,13 +420,7 @@ async fn an_undo_of_what_was_never_applied_touches_nothing() {
 #[tokio::test]
 async fn a_kill_suppresses_the_restart_policy_and_says_so() {
     on_site(|site| async move {
-        let always = HostConfig {
-            restart_policy: Some(RestartPolicy {
-                name: Some(RestartPolicyNameEnum::ALWAYS),
-                maximum_retry_count: None,
-            }),
-            ..HostConfig::default()
-        };
+        let always = restarted(RestartPolicyNameEnum::ALWAYS);
         let id = site.create("", always).await;
         site.start(&id).await;
         let armed = site.armed(ContainerAction::Kill).await;
@@ -483,14 +512,8 @@ async fn a_pause_by_somebody_else_after_a_restart_is_not_ours() {
         site.driver.apply(&armed).await.expect("it is paused");
         let daemon = Daemon::reach(HOST).await.expect("the daemon");
         daemon.unpause(&id).await.expect("it is unpaused");
-        daemon
-            .act(&id, ContainerAction::Restart)
-            .await
-            .expect("it is restarted");
-        daemon
-            .act(&id, ContainerAction::Pause)
-            .await
-            .expect("it is paused");
+        daemon.restart(&id).await.expect("it is restarted");
+        daemon.pause(&id).await.expect("it is paused");
         let removed = site.driver.undo(&armed).await.expect("ours is gone");
         assert_eq!(removed.by, UndoneBy::Other);
         assert!(site.seen(&id).await.paused);
@@ -504,10 +527,7 @@ async fn a_container_that_died_before_it_was_hit_is_not_ours() {
         let id = site.running("").await;
         let armed = site.armed(ContainerAction::Stop).await;
         let daemon = Daemon::reach(HOST).await.expect("the daemon");
-        daemon
-            .act(&id, ContainerAction::Kill)
-            .await
-            .expect("it dies");
+        daemon.kill(&id).await.expect("it dies");
         let refused = site
             .driver
             .apply(&armed)
@@ -522,27 +542,27 @@ async fn a_container_that_died_before_it_was_hit_is_not_ours() {
 async fn a_selector_must_mean_one_running_container() {
     on_site(|site| async move {
         let run = run();
-        let kill = ContainerAction::Kill;
+        let kill = || ContainerAction::Kill;
         let refused = async |injection: Injection| match site.capture(&run, &injection).await {
             Ok(token) => panic!("it was captured: {token:?}"),
             Err(error) => error.to_string(),
         };
-        assert!(refused(site.by_name(kill)).await.starts_with(&format!(
+        assert!(refused(site.by_name(kill())).await.starts_with(&format!(
             "container {} of signer is not there; hint: ",
             site.name
         )));
         let one = site.running("-a").await;
         let captured = site
-            .capture(&run, &site.by_label(kill))
+            .capture(&run, &site.by_label(kill()))
             .await
             .expect("there is one");
         assert_eq!(captured.0["id"], one);
         let _stopped = site.create("-b", HostConfig::default()).await;
-        site.capture(&run, &site.by_label(kill))
+        site.capture(&run, &site.by_label(kill()))
             .await
             .expect("one runs");
         site.running("-c").await;
-        let several = refused(site.by_label(kill)).await;
+        let several = refused(site.by_label(kill())).await;
         assert!(
             several.contains("it must be one, and matches ")
                 && several.contains(&format!("{}-a (running)", site.name))
@@ -553,7 +573,7 @@ async fn a_selector_must_mean_one_running_container() {
         let by_name = |suffix: &str| {
             container(
                 ContainerSelector::Name(format!("{}{suffix}", site.name)),
-                kill,
+                kill(),
             )
         };
         let stopped = refused(by_name("-b")).await;
@@ -562,10 +582,7 @@ async fn a_selector_must_mean_one_running_container() {
             "{stopped}"
         );
         let daemon = Daemon::reach(HOST).await.expect("the daemon");
-        daemon
-            .act(&one, ContainerAction::Pause)
-            .await
-            .expect("it is paused");
+        daemon.pause(&one).await.expect("it is paused");
         let paused = refused(by_name("-a")).await;
         assert!(paused.contains("it is paused since"), "{paused}");
     })

@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 
 use crate::model::fault::{
-    Confirm, ContainerAction, Direction, Fault, Hook, Lasts, PartitionMode, Repeat, Start, Step,
-    Strength, Toxic, Unconfirmed,
+    Confirm, Direction, Fault, Hook, Lasts, PartitionMode, Repeat, Start, Step, Strength, Toxic,
+    Unconfirmed,
 };
 use crate::model::ids::{ProxyName, ServiceName, StepId};
 use crate::model::stack::Stack;
 use crate::model::time::Millis;
 use crate::spec::check::call;
+use crate::spec::check::container;
 use crate::spec::check::ramp;
 use crate::spec::check::refer;
 use crate::spec::check::scalar::microseconds;
@@ -112,10 +113,9 @@ fn step<'a>(
     let fault = match name {
         "down" => down(view, stack, sink),
         "partition" => partition(view, stack, sink),
-        "kill" => container(view, ContainerAction::Kill, entry.span, stack, sink),
-        "stop" => container(view, ContainerAction::Stop, entry.span, stack, sink),
-        "pause" => container(view, ContainerAction::Pause, entry.span, stack, sink),
-        "restart" => container(view, ContainerAction::Restart, entry.span, stack, sink),
+        "kill" | "stop" | "pause" | "restart" | "crash" | "squeeze" | "exec" => {
+            container(view, name, entry.span, stack, sink)
+        }
         "hook" => hook(view, sink),
         "confirm" => confirm(view),
         _ => toxic(name, view, lasts, stack, sink),
@@ -406,11 +406,12 @@ fn cuts(view: View<'_>, stack: &Stack, from: &[ServiceName], to: &[ServiceName],
 
 fn container(
     view: View<'_>,
-    action: ContainerAction,
+    name: &str,
     key: Span,
     stack: Option<&Stack>,
     sink: &mut Sink,
 ) -> Option<Fault> {
+    let action = container::action(name, view, sink);
     let node = view.value("service")?;
     let service: ServiceName = node.text()?.parse().ok()?;
     if let Some(stack) = stack {
@@ -419,8 +420,7 @@ fn container(
                 Code::NoDocker,
                 key,
                 format!(
-                    "`{}` acts on a container, and the stack `{}` has no `docker`",
-                    action.as_str(),
+                    "`{name}` acts on a container, and the stack `{}` has no `docker`",
                     stack.name
                 ),
             )
@@ -439,7 +439,10 @@ fn container(
                 ));
         }
     }
-    Some(Fault::Container { service, action })
+    Some(Fault::Container {
+        service,
+        action: action?,
+    })
 }
 
 fn hook(view: View<'_>, sink: &mut Sink) -> Option<Fault> {

@@ -2,6 +2,7 @@
 
 use croner::parser::{CronParser, Seconds, Year};
 
+use crate::model::container::Size;
 use crate::model::ids::ServiceName;
 use crate::model::time::Millis;
 use crate::spec::address;
@@ -141,6 +142,11 @@ fn check_text(text: &str, shown: &str, at: Span, form: &'static Form, sink: &mut
                 format!("`{shown}` is not a duration"),
             )
             .with_hint("write it like `50us`, `1ms` or `2s`");
+        }
+        Form::Size => {
+            let whole = text.parse::<Size>().is_ok_and(|size| size.get() > 0);
+            let why = (!whole).then_some("write it like `64MiB`, `1GiB` or `500KB`");
+            refuse(why, Code::OutOfRange, "size", shown, at, sink);
         }
         Form::Word(words) if !words.iter().any(|(word, _)| *word == text) => {
             let all = listed(words.iter().map(|(word, _)| *word), "or");

@@ -153,6 +153,7 @@ pub(crate) fn describe(form: &Form) -> String {
         Form::Name => "a name".to_owned(),
         Form::Duration(..) => "a duration such as `30s`".to_owned(),
         Form::FineDuration => "a duration such as `50us` or `1ms`".to_owned(),
+        Form::Size => "a size such as `64MiB`".to_owned(),
         Form::Integer(..) => "a whole number".to_owned(),
         Form::Number(_) => "a number".to_owned(),
         Form::Flag => "`true` or `false`".to_owned(),
@@ -189,6 +190,9 @@ fn wrong_type(node: &Node, anchor: Span, form: &'static Form, sink: &mut Sink) {
     match form {
         Form::Duration(..) | Form::FineDuration if scalar => {
             finding.with_hint(format!("give it a unit: `{written}s` or `{written}ms`"));
+        }
+        Form::Size if scalar => {
+            finding.with_hint(format!("give it a unit: `{written}MiB` or `{written}B`"));
         }
         Form::Text | Form::Free | Form::Sent | Form::Name if scalar => {
             finding.with_hint(format!("quote it to make it a text: \"{written}\""));

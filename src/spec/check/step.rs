@@ -1,6 +1,7 @@
 //! The forms of a method's steps: one key each, the fault's name.
 
 use crate::spec::check::call::{CALL, CAPTURE, VERIFY};
+use crate::spec::check::container::{CRASH, EXEC, OF_SERVICE, SQUEEZE};
 use crate::spec::form::{
     DURATION, Field, Form, Object, Rule, SHARE, SOME_DURATION, SOME_SHARE, defaulted,
     later_variant, optional, required, variant,
@@ -73,6 +74,21 @@ pub(crate) const STEP: Form = Form::Choice(
             "A container restarts once.",
         ),
         variant(
+            "crash",
+            Form::Object(&CRASH),
+            "A container's process dies as by itself, so that its restart policy acts.",
+        ),
+        variant(
+            "squeeze",
+            Form::Object(&SQUEEZE),
+            "A container gets less memory or processor time.",
+        ),
+        variant(
+            "exec",
+            Form::Object(&EXEC),
+            "A command of your own inside a container.",
+        ),
+        variant(
             "confirm",
             Form::Object(&CONFIRM),
             "The method waits for a person; nothing is disturbed.",
@@ -82,10 +98,7 @@ pub(crate) const STEP: Form = Form::Choice(
             Form::Object(&HOOK),
             "Calls or programs of your own.",
         ),
-        later_variant("crash", "A container's process dies as by itself."),
         later_variant("disconnect", "A container leaves its networks."),
-        later_variant("squeeze", "A container gets less memory or processor time."),
-        later_variant("exec", "A program runs in a container."),
     ],
 );
 
@@ -498,28 +511,14 @@ static PARTITION: Object = Object {
 static CONTAINER: Object = Object {
     what: "a container step",
     about: "Something done to a service's container, undone when the step ends.",
-    groups: &[
-        TIMING,
-        &[required(
-            "service",
-            Form::Name,
-            "The service whose container it is.",
-        )],
-    ],
+    groups: &[TIMING, OF_SERVICE],
     rules: LASTING,
 };
 
 static RESTART: Object = Object {
     what: "a restart step",
     about: "A service's container restarted once; nothing to undo but to see that it runs.",
-    groups: &[
-        TIMING,
-        &[required(
-            "service",
-            Form::Name,
-            "The service whose container it is.",
-        )],
-    ],
+    groups: &[TIMING, OF_SERVICE],
     rules: MOMENTARY,
 };
 

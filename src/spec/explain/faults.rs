@@ -1,9 +1,9 @@
 //! Faults in words: when each begins, what it does to which target, and how it is undone.
 
 use super::{Page, call, captured, expected};
+use crate::model::container::{Check, ContainerAction};
 use crate::model::fault::{
-    Act, Cause, ContainerAction, Fault, Injection, Lasts, Repeat, Start, Step, Stream, Toxic,
-    Unconfirmed,
+    Act, Cause, Fault, Injection, Lasts, Repeat, Start, Step, Stream, Toxic, Unconfirmed,
 };
 use crate::model::plan::Plan;
 use crate::model::stack::{ContainerSelector, Link};
@@ -129,21 +129,7 @@ fn target(page: &mut Page, injection: &Injection) {
             selector,
             action,
         } => {
-            let (does, undo) = match action {
-                ContainerAction::Kill => (
-                    "kills its container; no restart policy acts until the step ends",
-                    "the container is started",
-                ),
-                ContainerAction::Stop => (
-                    "stops its container in good order",
-                    "the container is started",
-                ),
-                ContainerAction::Pause => ("freezes its container", "the container is unpaused"),
-                ContainerAction::Restart => (
-                    "restarts its container once",
-                    "nothing, once the container is seen to run",
-                ),
-            };
+            let (does, undo) = contained(action, &mut rows);
             rows.push(("does", format!("{service}: {does}")));
             rows.push((
                 "target",
@@ -154,7 +140,7 @@ fn target(page: &mut Page, injection: &Injection) {
                     }
                 },
             ));
-            undo.to_owned()
+            undo
         }
         Act::Hook(hook) => {
             if let Some(capture) = &hook.capture {
@@ -185,6 +171,58 @@ fn target(page: &mut Page, injection: &Injection) {
     for (name, text) in rows {
         page.entry(4, 8, name, &text);
     }
+}
+
+/// What is done to a container, and what undoes it; what is checked in between is among the rows.
+fn contained(action: &ContainerAction, rows: &mut Vec<(&str, String)>) -> (String, String) {
+    let started = "the container is started".to_owned();
+    match action {
+        ContainerAction::Kill => (
+            "kills its container; no restart policy acts until the step ends".to_owned(),
+            started,
+        ),
+        ContainerAction::Stop => ("stops its container in good order".to_owned(), started),
+        ContainerAction::Pause => (
+            "freezes its container".to_owned(),
+            "the container is unpaused".to_owned(),
+        ),
+        ContainerAction::Restart => (
+            "restarts its container once".to_owned(),
+            "nothing, once the container is seen to run".to_owned(),
+        ),
+        ContainerAction::Crash(signal) => (
+            format!(
+                "its container's first process dies by {signal}, as by itself: its restart policy acts"
+            ),
+            "the container is started, where its policy has not done that".to_owned(),
+        ),
+        ContainerAction::Squeeze(squeeze) => (
+            format!("its container gets only {squeeze}"),
+            "the container's former limits come back".to_owned(),
+        ),
+        ContainerAction::Exec(exec) => {
+            if let Some(check) = &exec.verify {
+                rows.push(("verify", checked(check)));
+            }
+            let undo = match &exec.verify_undone {
+                Some(check) => format!("{} in it, then {}", exec.undo.join(" "), checked(check)),
+                None => format!("{} in it", exec.undo.join(" ")),
+            };
+            (
+                format!("runs {} in its container", exec.act.join(" ")),
+                undo,
+            )
+        }
+    }
+}
+
+fn checked(check: &Check) -> String {
+    format!(
+        "{} in it: exit {} within {}",
+        check.run.join(" "),
+        check.exit,
+        check.within
+    )
 }
 
 fn wire(link: &Link) -> String {

@@ -71,7 +71,6 @@ method:
   - partition: {from: [signer], to: [wallet-api], for: 1m}
   - kill: {service: node-a, for: 0s}
   - kill: {service: nodea}
-  - crash: {service: signer}
 during: [{probe: nonce-gp}]
 stop_when: [{probe: nonce-gap, fails_for: 30}]
 limits: {services: none}

@@ -49,7 +49,7 @@ const fn kind(
 
 /// All of them.
 #[rustfmt::skip]
-pub(crate) const KINDS: [Kind; 18] = [
+pub(crate) const KINDS: [Kind; 22] = [
     kind("latency", Target::Link, TOXIC, "latency: {id: fault, link: shop -> stock, latency: 20ms, for: LASTS}"),
     kind("bandwidth", Target::Link, TOXIC, "bandwidth: {id: fault, link: shop -> stock, rate: 1000, for: LASTS}"),
     kind("slow_close", Target::Link, TOXIC, "slow_close: {id: fault, link: shop -> stock, delay: 20ms, for: LASTS}"),
@@ -66,6 +66,13 @@ pub(crate) const KINDS: [Kind; 18] = [
     kind("stop", Target::Container, START, "stop: {id: fault, service: stock, for: LASTS}"),
     kind("pause", Target::Container, UNPAUSE, "pause: {id: fault, service: stock, for: LASTS}"),
     Kind { shows: false, ..kind("restart", Target::Container, START, "restart: {id: fault, service: stock}") },
+    kind("crash", Target::Container, START, "crash: {id: fault, service: stock, for: LASTS}"),
+    kind("crash, handled", Target::Container, None, "crash: {id: fault, service: stock, signal: TERM, for: LASTS}"),
+    kind("squeeze", Target::Container, None, "squeeze: {id: fault, service: stock, memory: 32MiB, cpus: 0.05, for: LASTS}"),
+    kind("exec", Target::Container, None, r#"exec: {id: fault, service: stock, for: LASTS,
+      do: {run: ["/bin/busybox", "touch", "/shop/mark"]}, verify: {run: ["/bin/busybox", "test", "-e", "/shop/mark"]},
+      undo: {run: ["/bin/busybox", "rm", "-f", "/shop/mark"]},
+      verify_undone: {run: ["/bin/busybox", "test", "-e", "/shop/mark"], expect: {exit: 1}}}"#),
     kind("hook over HTTP", Target::Hook, None, r#"hook: {id: fault, for: LASTS,
       do: {http: {method: POST, url: "http://HOST:7001/version", body: '{"version": 42}'}},
       verify: {http: {url: "http://HOST:7001/version"}, expect: {json: {"$.version": 42}}},

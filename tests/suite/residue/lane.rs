@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::net::{SocketAddr, ToSocketAddrs as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bollard::Docker;
 use bollard::models::{
@@ -173,6 +173,7 @@ struct Yard {
     runtime: Runtime,
     docker: Docker,
     tag: String,
+    folder: PathBuf,
 }
 
 /// Whether there is a daemon; if not, why.
@@ -196,6 +197,7 @@ impl Yard {
             runtime,
             docker,
             tag,
+            folder: shop.folder.path().to_owned(),
         };
         yard.runtime
             .block_on(yard.fill())
@@ -274,8 +276,14 @@ impl Yard {
             labels: Some(self.labels()),
             host_config: Some(HostConfig {
                 network_mode: Some(self.name("network")),
-                binds: Some(vec![format!("{}:/data", self.name("volume"))]),
+                // What commands in it do shows in the folder of the lane.
+                binds: Some(vec![
+                    format!("{}:/data", self.name("volume")),
+                    format!("{}:/shop", self.folder.display()),
+                ]),
                 restart_policy: Some(restart_policy),
+                memory: Some(64 << 20),
+                cpu_quota: Some(80_000),
                 ..HostConfig::default()
             }),
             ..ContainerCreateBody::default()
