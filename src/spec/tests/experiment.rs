@@ -112,7 +112,7 @@ recovery: {stable_for: 2m}
     10 |   - latncy: {link: api-signer, latency: 2s, for: 3m}
        |     ^^^^^^
        |
-       = help: did you mean `latency`? a step is one of `latency`, `bandwidth`, `slow_close`, `timeout`, `reset_peer`, `slicer`, `limit_data`, `packet_loss`, `down`, `partition`, `kill`, `stop`, `pause`, `restart`, `confirm` or `hook`
+       = help: did you mean `latency`? a step is one of `latency`, `bandwidth`, `slow_close`, `timeout`, `reset_peer`, `slicer`, `limit_data`, `packet_loss`, `down`, `partition`, `kill`, `stop`, `pause`, `restart`, `crash`, `squeeze`, `exec`, `confirm` or `hook`
 
     error[unknown-link]: there is no link `api-singer`
       --> experiment.yaml:11:23
@@ -180,40 +180,32 @@ recovery: {stable_for: 2m}
        |
        = help: did you mean `node-a`? there is `node-a`, `signer` and `wallet-api`
 
-    error[unsupported]: `crash` is not supported yet
-      --> experiment.yaml:16:5
-       |
-    16 |   - crash: {service: signer}
-       |     ^^^^^
-       |
-       = help: it is planned: leave it out until then
-
     error[unknown-probe]: there is no probe `nonce-gp`
-      --> experiment.yaml:17:18
+      --> experiment.yaml:16:18
        |
-    17 | during: [{probe: nonce-gp}]
+    16 | during: [{probe: nonce-gp}]
        |                  ^^^^^^^^
        |
        = help: did you mean `nonce-gap`? there is `backup-fresh`, `error-rate`, `node-lag`, `nonce-gap`, `send-transaction` and `signer-port`
 
     error[wrong-type]: expected a duration such as `30s`, found a number
-      --> experiment.yaml:18:43
+      --> experiment.yaml:17:43
        |
-    18 | stop_when: [{probe: nonce-gap, fails_for: 30}]
+    17 | stop_when: [{probe: nonce-gap, fails_for: 30}]
        |                                           ^^
        |
        = help: give it a unit: `30s` or `30ms`
 
     error[wrong-type]: expected a whole number, found a text
-      --> experiment.yaml:19:20
+      --> experiment.yaml:18:20
        |
-    19 | limits: {services: none}
+    18 | limits: {services: none}
        |                    ^^^^
 
     error[out-of-range]: a stack can't hold for 2m `within` 1m
-      --> experiment.yaml:20:24
+      --> experiment.yaml:19:24
        |
-    20 | recovery: {stable_for: 2m}
+    19 | recovery: {stable_for: 2m}
        |                        ^^
        |
        = help: `stable_for` is at most `within`
@@ -302,7 +294,7 @@ method:
        |
        = help: they set the ids of its targets and of remedies apart
 
-    error[missing-key]: a step needs one of `latency`, `bandwidth`, `slow_close`, `timeout`, `reset_peer`, `slicer`, `limit_data`, `packet_loss`, `down`, `partition`, `kill`, `stop`, `pause`, `restart`, `confirm` or `hook`
+    error[missing-key]: a step needs one of `latency`, `bandwidth`, `slow_close`, `timeout`, `reset_peer`, `slicer`, `limit_data`, `packet_loss`, `down`, `partition`, `kill`, `stop`, `pause`, `restart`, `crash`, `squeeze`, `exec`, `confirm` or `hook`
       --> experiment.yaml:14:5
        |
     14 |   - {}
