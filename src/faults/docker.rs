@@ -250,12 +250,13 @@ impl DockerDriver {
             ContainerAction::Exec(exec) => return self.unexec(&daemon, mark, exec, &seen).await,
             _ => {}
         }
-        let seen = if seen.restarting {
-            let runs = |seen: &Seen| !seen.restarting;
-            self.settled(&daemon, mark, runs).await?
-        } else {
-            seen
-        };
+        if seen.restarting && matches!(mark.action, ContainerAction::Crash(_)) {
+            // After each end its policy waits twice as long, up to a minute. To ask for a start changes nothing then; a
+            // restart begins at once, and its policy's patience anew.
+            let asked = daemon.restart(&mark.id).await;
+            let runs = |seen: &Seen| seen.running && !seen.restarting;
+            return self.finish(&daemon, mark, asked, runs).await;
+        }
         if seen.restarting {
             return Err(wrong(mark, &seen));
         }
@@ -453,10 +454,11 @@ impl FaultDriver for DockerDriver {
         let mark: Mark = opened(armed).ok()?;
         let (host, id) = (&mark.host, short(&mark.id));
         Some(match &mark.action {
-            ContainerAction::Kill
-            | ContainerAction::Stop
-            | ContainerAction::Restart
-            | ContainerAction::Crash(_) => format!("docker -H {host} start {id}"),
+            ContainerAction::Kill | ContainerAction::Stop | ContainerAction::Restart => {
+                format!("docker -H {host} start {id}")
+            }
+            // What its policy is about to start again can't be started.
+            ContainerAction::Crash(_) => format!("docker -H {host} restart {id}"),
             ContainerAction::Pause => format!("docker -H {host} unpause {id}"),
             ContainerAction::Squeeze(_) => {
                 let limits = mark.pinch.as_ref()?.by_hand();

@@ -122,6 +122,35 @@ async fn a_crash_lets_the_restart_policy_act_which_a_kill_does_not_and_tells_so(
 }
 
 #[tokio::test]
+async fn a_container_whose_policy_waits_ever_longer_is_started_at_once_when_the_crash_is_undone() {
+    on_site(|site| async move {
+        let id = site
+            .create("", restarted(RestartPolicyNameEnum::ALWAYS))
+            .await;
+        site.start(&id).await;
+        for nth in 1..=5 {
+            let armed = site.armed(CRASH).await;
+            site.driver.apply(&armed).await.expect("it dies");
+            let revived = |seen: &Seen| seen.running && !seen.restarting && seen.restarts == nth;
+            until(&site, &id, "its policy starts it", revived).await;
+        }
+        // The policy would wait for more than three seconds now.
+        let armed = site.armed(CRASH).await;
+        site.driver.apply(&armed).await.expect("it dies");
+        assert!(site.seen(&id).await.restarting);
+        let late = after_a_crash(&armed);
+        let removed = site.recovering().undo(&late).await.expect("it is started");
+        assert_eq!(removed.by, UndoneBy::Us, "{}", removed.evidence);
+        let after = site.seen(&id).await;
+        assert!(after.running && !after.restarting && after.restarts == 0);
+        let repeated = site.recovering().undo(&late).await.expect("it runs");
+        assert_eq!(repeated.by, UndoneBy::Other);
+        assert_eq!(site.seen(&id).await, after);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_ends_again_after_its_policy_has_started_it_is_not_ours() {
     on_site(|site| async move {
         let id = site
