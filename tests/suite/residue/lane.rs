@@ -322,6 +322,10 @@ impl Yard {
             locks.extend(lock.map(|volume| volume.name));
             let seen = self.docker.inspect_container(&id, None).await?;
             let mut seen = json!(seen);
+            // Docker lists mounts in any order.
+            if let Some(mounts) = seen["Mounts"].as_array_mut() {
+                mounts.sort_by_key(|mount| mount["Destination"].to_string());
+            }
             let name = seen["Name"].as_str().unwrap_or_default().to_owned();
             if name.ends_with("ours") {
                 without_what_a_start_makes(&mut seen);
