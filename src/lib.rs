@@ -4,6 +4,7 @@ pub(crate) mod address;
 pub mod app;
 pub mod cli;
 pub mod clock;
+pub mod compose;
 pub mod engine;
 pub mod faults;
 pub mod http;

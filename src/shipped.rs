@@ -12,11 +12,13 @@ macro_rules! files {
 
 files!(
     "drills/bad-token.yaml",
+    "drills/lost-signer.yaml",
     "drills/signer-outage.yaml",
     "experiments/creeping-signer.yaml",
     "experiments/cut-off-node.yaml",
     "experiments/flapping-node.yaml",
     "experiments/killed-signer.yaml",
+    "experiments/lost-signer.yaml",
     "experiments/signer-outage.yaml",
     "experiments/slow-signer.yaml",
     "experiments/token-rollout.yaml",

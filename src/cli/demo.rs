@@ -2,10 +2,11 @@
 
 mod desk;
 mod monitor;
+mod stage;
 mod team;
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,21 +16,22 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::Common;
 use super::exit::Exit;
 use super::follow::{Follower, conclude};
 use super::serve::end;
 use super::site::{Site, listen_nearby};
 use super::terminal::Terminal;
-use super::{Common, wallet};
-use crate::app::{App, Settings, default_data};
+use crate::app::{App, Settings};
 use crate::clock::random;
-use crate::http::Gate;
+use crate::http::{Gate, Readiness};
 use crate::http::shelf::Shelf;
 use crate::lifecycle::{Signals, raise_open_files};
 use crate::score::report::text;
 use crate::shipped;
 use crate::spec::Options;
 use desk::Desk;
+use stage::{Set, Stage};
 
 /// How long the wallet may take until it knows a price.
 const WALLET_PATIENCE: Duration = Duration::from_secs(15);
@@ -39,11 +41,20 @@ const WALLET_PATIENCE: Duration = Duration::from_secs(15);
 Examples:
   firedrill demo             watch a scripted team, then look around
   firedrill demo --manual    you are on call: everything is in the browser
-  firedrill demo --exit      end with the drill's exit status")]
+  firedrill demo --exit      end with the drill's exit status
+  firedrill demo --docker    the wallet as containers; the signer's is killed
+
+With --docker an image is made from this program and the libraries it is linked
+to: nothing is pulled or built. Everything is labelled firedrill.demo and goes
+at the end. What a demo that was killed has left there is removed by the next
+one, or by `firedrill recover`. DOCKER_HOST may name another local socket.")]
 pub(super) struct Args {
     /// Which shipped drill
-    #[arg(long, default_value = "signer-outage", value_parser = ["signer-outage", "bad-token"])]
+    #[arg(long, default_value = "signer-outage", value_parser = ["signer-outage", "bad-token"], conflicts_with = "docker")]
     drill: String,
+    /// Play lost-signer instead, on a wallet of Docker containers
+    #[arg(long)]
+    docker: bool,
     /// End when the drill ends, with its exit status
     #[arg(long)]
     exit: bool,
@@ -61,95 +72,85 @@ pub(super) struct Args {
     script: Option<PathBuf>,
 }
 
+impl Args {
+    fn drill(&self) -> &str {
+        if self.docker {
+            "lost-signer"
+        } else {
+            &self.drill
+        }
+    }
+}
+
 pub(super) async fn run(args: Args, common: Common, terminal: Terminal) -> anyhow::Result<Exit> {
     let mut signals = Signals::catch()?;
     raise_open_files();
-    let (stack_tasks, stack_end) = (TaskTracker::new(), CancellationToken::new());
-    let host = start_wallet(&args, &stack_tasks, &stack_end, terminal).await?;
-    let data = common
-        .data
-        .clone()
-        .unwrap_or_else(|| default_data().join("demo").join(host.to_string()));
-    let app = App::open(Settings {
-        data: data.clone(),
+    let stage = match Box::pin(stage::set(&args, &common, &mut signals, terminal)).await? {
+        Set::Stands(stage) => stage,
+        Set::Ended(exit) => return Ok(exit),
+    };
+    let exit = Box::pin(perform(&args, &stage, signals, terminal)).await;
+    let struck = stage.strike(terminal).await;
+    Ok(exit?.worst(struck))
+}
+
+/// Everything between a stack that stands and one that is taken down.
+async fn perform(
+    args: &Args,
+    stage: &Stage,
+    mut signals: Signals,
+    terminal: Terminal,
+) -> anyhow::Result<Exit> {
+    let app = App::open(settings(stage.data.clone())).await?;
+    let exit = play(args, &app, stage, &mut signals, terminal).await;
+    match exit {
+        Ok(exit) => {
+            let ended = end(app, signals, terminal).await;
+            Ok(exit.worst(if ended == Exit::Stuck {
+                Exit::Stuck
+            } else {
+                Exit::Passed
+            }))
+        }
+        Err(error) => {
+            let error = match stage.fallen().await {
+                Some(why) => error.context(why),
+                None => error,
+            };
+            if end(app, signals, terminal).await == Exit::Stuck {
+                terminal.error(&format!("{error:#}"));
+                Ok(Exit::Stuck)
+            } else {
+                Err(error)
+            }
+        }
+    }
+}
+
+/// What a demo may do with its data folder.
+pub(super) fn settings(data: PathBuf) -> Settings {
+    Settings {
+        data,
         environments: vec!["staging".to_owned()],
         programs: None,
         protected: BTreeSet::new(),
         runs: None,
-    })
-    .await?;
-    let exit = play(&args, &app, host, data, &mut signals, terminal).await;
-    let exit = match exit {
-        Ok(exit) => {
-            let ended = end(app, signals, terminal).await;
-            exit.worst(if ended == Exit::Stuck {
-                Exit::Stuck
-            } else {
-                Exit::Passed
-            })
-        }
-        Err(error) => {
-            if end(app, signals, terminal).await == Exit::Stuck {
-                terminal.error(&format!("{error:#}"));
-                Exit::Stuck
-            } else {
-                return Err(error);
-            }
-        }
-    };
-    stack_end.cancel();
-    stack_tasks.close();
-    stack_tasks.wait().await;
-    Ok(exit)
-}
-
-/// The wallet and the server that carries its links, on the first loopback address where every port is free.
-async fn start_wallet(
-    args: &Args,
-    tasks: &TaskTracker,
-    end: &CancellationToken,
-    terminal: Terminal,
-) -> anyhow::Result<IpAddr> {
-    let fixed = args.host.map(|host| vec![host]);
-    let hosts = fixed.unwrap_or_else(|| {
-        (1..=9)
-            .map(|last| IpAddr::V4(Ipv4Addr::new(127, 0, 0, last)))
-            .collect()
-    });
-    let mut refused = None;
-    for host in &hosts {
-        match wallet::start(*host, args.seed, tasks, end).await {
-            Ok(()) => {
-                terminal.note(&format!(
-                    "wallet stack on {host}: API on port 7000, Toxiproxy's API on port 8474"
-                ));
-                return Ok(*host);
-            }
-            Err(error) => {
-                terminal.note(&format!("{host} can't hold the wallet stack: {error:#}"));
-                refused = Some(error);
-            }
-        }
     }
-    Err(refused
-        .unwrap_or_else(|| anyhow::anyhow!("there is no address to try"))
-        .context("the wallet stack did not start"))
 }
 
 async fn play(
     args: &Args,
     app: &App,
-    host: IpAddr,
-    data: PathBuf,
+    stage: &Stage,
     signals: &mut Signals,
     terminal: Terminal,
 ) -> anyhow::Result<Exit> {
-    let library = data.join("library");
+    let library = stage.data.join("library");
     shipped::write(&library).with_context(|| format!("{} can't be written", library.display()))?;
     let options = Options {
         stacks_dir: Some(library.join("stacks")),
         library_dir: Some(library.clone()),
-        vars: [("host".to_owned(), host.to_string())].into(),
+        vars: stage.variables().into_iter().collect(),
         ..Options::default()
     };
     let listener = listen_nearby(terminal).await?;
@@ -165,16 +166,12 @@ async fn play(
     };
     let (address, ready) = site.serve()?;
     terminal.note(&format!("firedrill on http://{address}"));
-    let desk = Desk::new(app.outbound.clone(), address, host, token);
-    wait_for_wallet(&desk).await?;
-    let recovered = async {
-        while !ready.is_set() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(WALLET_PATIENCE, recovered)
-        .await
-        .context("what earlier demos left could not be read; hint: give another folder with `--data DIR`")?;
+    let desk = Desk::new(app.outbound.clone(), address, stage.host, token);
+    // Cancel safe: nothing has begun yet that would have to be ended.
+    tokio::select! {
+        ready = wait_until_ready(&desk, &ready) => ready?,
+        () = signals.next() => return Ok(Exit::Aborted),
+    }
     let exit = drill(args, app, &desk, address, signals, terminal).await?;
     if !args.exit && exit != Exit::Stuck {
         terminal.note(&format!(
@@ -198,7 +195,7 @@ async fn drill(
 ) -> anyhow::Result<Exit> {
     let mut follower = Follower::new(app);
     let run = desk
-        .start(&json!({"drill": args.drill, "seed": args.seed}))
+        .start(&json!({"drill": args.drill(), "seed": args.seed}))
         .await?;
     let Some(handle) = app.supervisor.get(&run) else {
         bail!("run {run} ended before it could be followed")
@@ -214,7 +211,7 @@ async fn drill(
     if !args.manual {
         people.spawn(team::respond(
             desk.clone(),
-            args.drill.clone(),
+            args.drill().to_owned(),
             args.seed,
             log.clone(),
             over.clone(),
@@ -235,6 +232,18 @@ async fn drill(
         terminal.result(&text::render_within(&report, terminal.report_width()));
     }
     Ok(exit)
+}
+
+async fn wait_until_ready(desk: &Desk, ready: &Readiness) -> anyhow::Result<()> {
+    wait_for_wallet(desk).await?;
+    let recovered = async {
+        while !ready.is_set() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(WALLET_PATIENCE, recovered).await.context(
+        "what earlier demos left could not be read; hint: give another folder with `--data DIR`",
+    )
 }
 
 async fn wait_for_wallet(desk: &Desk) -> anyhow::Result<()> {

@@ -2,11 +2,12 @@
 //!
 //! A data folder that can't be written keeps nobody from undoing: what is owed is then read from a copy.
 
-use super::Common;
 use super::exit::Exit;
 use super::follow::{say_stuck, say_what_is_left};
 use super::terminal::Terminal;
+use super::{Common, abandoned};
 use crate::app::{App, default_data};
+use crate::compose::Engine;
 use crate::engine::event::StopCause;
 use crate::lifecycle::Signals;
 use crate::model::ids::RunId;
@@ -21,6 +22,9 @@ Examples:
   firedrill recover              undo everything that is still open
   firedrill recover --dry-run    only say what that is
   firedrill recover --give-up 20261123-101500-4f2a91
+
+What a `firedrill demo --docker` that was killed has left at the local Docker
+daemon is removed as well; that of a demo that lives is not.
 
 A run whose log can't be read can't be undone from it, and holds up its stack.
 What it may have left is named firedrill-RUN-…: remove that by hand, then give
@@ -45,6 +49,48 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args, common: Common, terminal: Terminal) -> anyhow::Result<Exit> {
     let mut signals = Signals::catch()?;
+    let gives_up = args.give_up.is_some();
+    let dry_run = args.dry_run;
+    let exit = Box::pin(journal(args, &common, &mut signals, terminal)).await?;
+    if gives_up {
+        return Ok(exit);
+    }
+    let docker = std::env::var("DOCKER_HOST").ok();
+    // Where no daemon answers, no demo can have left anything there that is still on.
+    let Ok(engine) = Engine::reach(docker.as_deref()).await else {
+        return Ok(exit);
+    };
+    let contained = if dry_run {
+        abandoned::owed(&engine, terminal).await.map(|owed| {
+            for line in &owed {
+                terminal.result(line);
+            }
+            if owed.is_empty() {
+                Exit::Passed
+            } else {
+                Exit::Stuck
+            }
+        })
+    } else {
+        abandoned::settle(&engine, Some(&common.data()), &mut signals, terminal).await
+    };
+    let contained = contained.unwrap_or_else(|error| {
+        terminal.error(&format!(
+            "what demos left at {} can't be told: {error:#}",
+            engine.host()
+        ));
+        Exit::Stuck
+    });
+    Ok(exit.worst(contained))
+}
+
+/// What the data folder says is open.
+async fn journal(
+    args: Args,
+    common: &Common,
+    signals: &mut Signals,
+    terminal: Terminal,
+) -> anyhow::Result<Exit> {
     let data = common.data();
     if !data.is_file() && !Database::is_in(&data) {
         terminal.note(&format!(
@@ -55,7 +101,7 @@ pub(super) async fn run(args: Args, common: Common, terminal: Terminal) -> anyho
         terminal.result(&format!("nothing is open in {}", data.display()));
         return Ok(Exit::Passed);
     }
-    let (app, copy) = open(&common, terminal).await?;
+    let (app, copy) = open(common, terminal).await?;
     if args.dry_run {
         return say_what_is_owed(app, &data.display().to_string(), terminal).await;
     }
@@ -81,7 +127,7 @@ pub(super) async fn run(args: Args, common: Common, terminal: Terminal) -> anyho
     }
     let undid = !recovered.taken.is_empty();
     for handle in recovered.taken {
-        exit = exit.worst(settle(handle, &mut signals, terminal).await?);
+        exit = exit.worst(settle(handle, signals, terminal).await?);
     }
     if exit == Exit::Passed && copy.is_some() && undid {
         terminal.error(&format!(
@@ -171,7 +217,7 @@ async fn say_what_is_owed(app: App, data: &str, terminal: Terminal) -> anyhow::R
 }
 
 /// Waits until one run is over or stuck. Signals end nothing early: they tell what is left.
-async fn settle(
+pub(super) async fn settle(
     mut handle: RunHandle,
     signals: &mut Signals,
     terminal: Terminal,

@@ -1,6 +1,6 @@
 //! `firedrill wallet`: the demo wallet stack with its proxies, or one of its services.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use anyhow::Context as _;
 use tokio_util::sync::CancellationToken;
@@ -10,7 +10,7 @@ use super::exit::Exit;
 use super::terminal::Terminal;
 use crate::lifecycle::{Signals, raise_open_files};
 use crate::toxiproxy::{Options, ProxyConfig, Server};
-use crate::wallet::{self, Addresses, Service};
+use crate::wallet::{self, Addresses, LinkName, Service};
 
 /// Where Toxiproxy's API listens on the stack's host.
 const TOXIPROXY_PORT: u16 = 8474;
@@ -30,6 +30,17 @@ pub(super) struct Args {
     /// Dial the services themselves, not the proxies before them (with a service)
     #[arg(long, requires = "service")]
     direct: bool,
+    /// The host of the proxies, where it is another one (with a service)
+    #[arg(
+        long,
+        value_name = "HOST",
+        requires = "service",
+        conflicts_with = "direct"
+    )]
+    proxies: Option<IpAddr>,
+    /// Where a starting node-a asks node-b for the chain it may have lost, as ADDRESS:PORT (with a service)
+    #[arg(long, value_name = "ADDRESS", requires = "service")]
+    peer: Option<SocketAddr>,
     /// What keys and prices are made from
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -40,11 +51,7 @@ pub(super) async fn run(args: Args, terminal: Terminal) -> anyhow::Result<Exit> 
     raise_open_files();
     let (tracker, shutdown) = (TaskTracker::new(), CancellationToken::new());
     if let Some(service) = args.service {
-        let addresses = if args.direct {
-            Addresses::direct(args.host)
-        } else {
-            Addresses::on(args.host)
-        };
+        let addresses = addresses(&args);
         wallet::start_one(service, &addresses, args.seed, &tracker, shutdown.clone()).await?;
         terminal.note(&format!("{service} on {}", addresses.listen(service)));
     } else {
@@ -59,6 +66,25 @@ pub(super) async fn run(args: Args, terminal: Terminal) -> anyhow::Result<Exit> 
     tracker.close();
     tracker.wait().await;
     Ok(Exit::Passed)
+}
+
+/// Where one service listens, and what it dials.
+fn addresses(args: &Args) -> Addresses {
+    let mut addresses = if args.direct {
+        Addresses::direct(args.host)
+    } else {
+        Addresses::on(args.host)
+    };
+    if let Some(proxies) = args.proxies {
+        for link in LinkName::ALL {
+            let proxy = SocketAddr::new(proxies, link.port());
+            addresses = addresses.with_dial(link, proxy.to_string());
+        }
+    }
+    match args.peer {
+        Some(peer) => addresses.with_bootstrap(peer.to_string()),
+        None => addresses,
+    }
 }
 
 /// Starts every service, and the server that carries the links between them.

@@ -26,7 +26,7 @@ const PURE: [&str; 7] = [
 const ADAPTERS: [&str; 5] = ["faults", "probes", "signals", "notify", "store"];
 
 /// Of the crate, what each part may name besides itself. A part that is not here may name anything.
-const MAY_NAME: [(&str, &[&str]); 23] = [
+const MAY_NAME: [(&str, &[&str]); 24] = [
     ("model", &[]),
     ("address", &[]),
     ("layout", &[]),
@@ -58,6 +58,7 @@ const MAY_NAME: [(&str, &[&str]); 23] = [
     ("store", &["model", "engine", "ports"]),
     ("toxiproxy", &[]),
     ("wallet", &[]),
+    ("compose", &["wallet"]),
     ("lifecycle", &[]),
     ("telemetry", &[]),
 ];
@@ -66,7 +67,15 @@ const MAY_NAME: [(&str, &[&str]); 23] = [
 const HIDDEN_FROM_EDGES: [(&str, &[&str]); 3] = [
     (
         "http",
-        &["faults", "probes", "notify", "toxiproxy", "wallet", "cli"],
+        &[
+            "faults",
+            "probes",
+            "notify",
+            "toxiproxy",
+            "wallet",
+            "compose",
+            "cli",
+        ],
     ),
     ("cli", &["faults", "probes", "notify", "signals"]),
     ("app", &["cli", "http"]),
@@ -103,7 +112,7 @@ const READERS: [&str; 3] = ["spec/source.rs", "spec/library.rs", "spec/load.rs"]
 /// Crates that only some parts may name.
 const CONFINED: [(&str, &[&str]); 4] = [
     ("sqlx", &["store"]),
-    ("bollard", &["faults"]),
+    ("bollard", &["faults", "compose"]),
     ("axum", &["http", "toxiproxy", "wallet", "cli"]),
     (
         "hyper",

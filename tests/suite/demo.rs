@@ -20,16 +20,16 @@ const SLACK_MS: i64 = 50;
 
 /// When the stack was really broken, and when it was really repaired.
 #[derive(Debug)]
-struct Truth {
-    broken: Timestamp,
-    repaired: Timestamp,
+pub(crate) struct Truth {
+    pub(crate) broken: Timestamp,
+    pub(crate) repaired: Timestamp,
 }
 
 #[expect(
     clippy::disallowed_methods,
     reason = "the onlooker has a clock of its own, to be compared with firedrill's"
 )]
-fn looks_until(what: &str, mut seen: impl FnMut() -> bool) -> Timestamp {
+pub(crate) fn looks_until(what: &str, mut seen: impl FnMut() -> bool) -> Timestamp {
     for _ in 0..15_000 {
         if seen() {
             return Timestamp::now();
@@ -44,12 +44,17 @@ fn look_on(host: IpAddr) -> Truth {
     let proxies = Proxies::on(host);
     looks_until("the proxies", || proxies.answers());
     let broken = looks_until("the fault", || !proxies.toxics().is_empty());
+    let repaired = looks_until_failed_over(host);
+    Truth { broken, repaired }
+}
+
+/// When the wallet signs with the other signer.
+pub(crate) fn looks_until_failed_over(host: IpAddr) -> Timestamp {
     let api = SocketAddr::new(host, 7000);
-    let repaired = looks_until("the failover", || {
+    looks_until("the failover", || {
         http::send(api, "GET", "/admin/state", "")
             .is_ok_and(|answer| answer.json()["signer"] == "signer-b")
-    });
-    Truth { broken, repaired }
+    })
 }
 
 fn at(script: &Value, what: &str) -> Timestamp {
@@ -79,29 +84,8 @@ fn agrees(report: &Value, measure: &str, truth: SignedDuration) {
     );
 }
 
-fn play(seed: &str) {
-    let folder = Folder::new();
-    let host = own_address();
-    let firedrill = Firedrill::within(folder.path());
-    let host_text = host.to_string();
-    let demo = firedrill.start([
-        "demo",
-        "--exit",
-        "--seed",
-        seed,
-        "--host",
-        &host_text,
-        "--script",
-        "script.json",
-    ]);
-    let truth = look_on(host);
-    let finished = demo.finish().exits(0);
-    assert!(
-        finished.stdout.contains("drill signer-outage: passed"),
-        "{}",
-        finished.stdout
-    );
-
+/// Holds the last run's report to what really happened, as the script and an onlooker of the stack saw it.
+pub(crate) fn measured_truly(folder: &Folder, firedrill: &Firedrill, truth: &Truth) {
     let script: Value =
         serde_json::from_str(&folder.read("script.json")).expect("the script's own times");
     let report = firedrill.run(["report", "--format", "json"]).exits(0);
@@ -138,6 +122,32 @@ fn play(seed: &str) {
     );
     agrees(&report, "time_to_mitigate", after_impact(truth.repaired));
     agrees(&report, "time_to_recover", after_impact(truth.repaired));
+}
+
+fn play(seed: &str) {
+    let folder = Folder::new();
+    let host = own_address();
+    let firedrill = Firedrill::within(folder.path());
+    let host_text = host.to_string();
+    let demo = firedrill.start([
+        "demo",
+        "--exit",
+        "--seed",
+        seed,
+        "--host",
+        &host_text,
+        "--script",
+        "script.json",
+    ]);
+    let truth = look_on(host);
+    let finished = demo.finish().exits(0);
+    assert!(
+        finished.stdout.contains("drill signer-outage: passed"),
+        "{}",
+        finished.stdout
+    );
+
+    measured_truly(&folder, &firedrill, &truth);
 
     assert!(
         !Proxies::on(host).answers(),

@@ -142,6 +142,8 @@ impl Firedrill {
         ] {
             command.env_remove(name);
         }
+        // What one test's killed demo left is not for any other test's `recover` to remove.
+        command.env("DOCKER_HOST", "unix:///nowhere/docker.sock");
         command.envs(self.environment.iter().cloned());
         let child = command.spawn().expect("the binary is built");
         Started {

@@ -50,7 +50,7 @@ impl Containers {
             names: Vec::new(),
         };
         for service in SERVICES {
-            let name = format!("firedrill-test-{}-{service}", std::process::id());
+            let name = format!("firedrill-{host}-{service}");
             let label = format!("firedrill.service={service}");
             let run = docker(&[
                 "run",
