@@ -264,13 +264,22 @@ pub trait Lever: Send + Sync {
     fn origin<'a>(&'a self, halted: &'a Halted) -> Answer<'a, Origin>;
 }
 
+/// A container, as its labels show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Labelled {
+    /// Its labels: they are there whether it runs or not.
+    pub labels: BTreeMap<String, String>,
+    /// Whether it runs.
+    pub runs: bool,
+}
+
 /// Reads containers without touching them: what an [`Inspector`] needs of Docker, so that it knows nothing else of it.
 pub trait Containers: Send + Sync {
-    /// The labels of the one running container that `selector` finds at `docker`, such as
-    /// `unix:///var/run/docker.sock`; else why there is not exactly one. The caller adds which was looked for, and where.
+    /// The one container that `selector` finds at `docker`, such as `unix:///var/run/docker.sock`; else why there is not
+    /// exactly one. The caller adds which was looked for, and where.
     fn labels<'a>(
         &'a self,
         docker: &'a str,
         selector: &'a ContainerSelector,
-    ) -> Answer<'a, Result<BTreeMap<String, String>, String>>;
+    ) -> Answer<'a, Result<Labelled, String>>;
 }

@@ -264,9 +264,11 @@ impl Stack {
             "0.0.0.0",
             "--config",
             PROXIES,
+            "--metrics",
+            "--seed",
+            &self.seed.to_string(),
         ];
-        let mut command = command.map(str::to_owned).to_vec();
-        command.extend(["--seed".to_owned(), self.seed.to_string()]);
+        let command = command.map(str::to_owned).to_vec();
         let body = self.container("toxiproxy", command, network, CARRIER, API_PORT);
         self.engine.run(&self.name("toxiproxy"), body).await
     }

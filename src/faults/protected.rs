@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::addressed;
-use super::docker::labels::labels_of;
+use super::docker::labels::labelled;
 use super::drivers::Drivers;
 use crate::model::fault::{Act, Call, Cause, Injection};
 use crate::model::ids::ServiceName;
@@ -77,8 +77,8 @@ impl Protection {
             return Ok(why);
         }
         // A container that is not there protects nothing; a daemon that can't be asked is no permission.
-        let why = match labels_of(docker, selector).await {
-            Ok(labels) => self.says(&labels),
+        let why = match labelled(docker, selector).await {
+            Ok(found) => self.says(&found.labels),
             Err(FaultError::Missing { .. }) => None,
             Err(error) => return Err(error),
         };

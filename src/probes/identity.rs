@@ -5,7 +5,6 @@
 //! environment outside the allow-list are refused whatever a file expects, and there is no way around it; a stack of
 //! such an environment is not even asked.
 
-use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +20,7 @@ use crate::model::plan::Plan;
 use crate::model::probe::{Expect, HttpRequest};
 use crate::model::stack::{ContainerSelector, Identity, Link, Stack};
 use crate::outbound::{Outbound, Reply};
-use crate::ports::{Answer, Containers, Inspector};
+use crate::ports::{Answer, Containers, Inspector, Labelled};
 
 /// How long one check may take.
 pub(super) const PATIENCE: Duration = Duration::from_secs(3);
@@ -150,9 +149,10 @@ impl Inspection {
             .iter()
             .filter_map(|(name, service)| Some((name, service.container.as_ref()?)));
         let checks = named.map(|(service, selector)| async move {
-            let labels = self.container(docker, selector).await?;
+            // One that a fault has ended still has them: what else is done meanwhile is proven as before.
+            let found = self.container(docker, selector).await?;
             let container = container_name(selector);
-            match labels.get(key) {
+            match found.labels.get(key) {
                 Some(found) if found == value => Ok(format!(
                     "label {label} on container {container} of {service}"
                 )),
@@ -179,7 +179,7 @@ impl Inspection {
         &self,
         docker: &str,
         selector: &ContainerSelector,
-    ) -> Result<BTreeMap<String, String>, String> {
+    ) -> Result<Labelled, String> {
         in_time(
             format!(
                 "container {} at {}",
@@ -564,6 +564,23 @@ label env=staging proves nothing: stack wallet names no container
 refused
 label `env` is not `key=value`
 "#);
+    }
+
+    #[tokio::test]
+    async fn a_container_that_a_fault_has_ended_still_proves_what_it_is() {
+        let stack = Stack {
+            docker: Some("unix:///nowhere/docker.sock".into()),
+            services: [service("stopped-signer")].into(),
+            ..with(vec![Identity::Containers {
+                label: "env=staging".into(),
+            }])
+        };
+        let known = inspection(Known(&[("stopped-signer", "staging")]));
+        insta::assert_snapshot!(told(known.prove(&stack, &idle()).await), @r"
+        environment staging is allowed
+        label env=staging on container stopped-signer of stopped-signer
+        docker unix:///nowhere/docker.sock is on this machine
+        ");
     }
 
     #[tokio::test]

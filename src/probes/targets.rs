@@ -171,7 +171,12 @@ impl Inspection {
                 stack.name
             )
         })?;
-        self.container(docker, selector).await?;
+        if !self.container(docker, selector).await?.runs {
+            return Err(format!(
+                "container {} of {service} does not run",
+                container_name(selector)
+            ));
+        }
         Ok(format!(
             "container {} of {service} is there",
             container_name(selector)
@@ -447,8 +452,17 @@ proxy api-signer is not a link of stack wallet as the plan has it
         let known = || inspection(Known(&[("api", "staging")]));
         let mut present = with_docker.clone();
         present.injections.truncate(1);
+        let stopped = "stopped-api";
+        let mut ended = present.clone();
+        ended.stack.services = [service(stopped)].into();
+        ended.injections = vec![injection("kill", kill(stopped))];
         let texts = [
             told(known().inspect(&present).await),
+            told(
+                inspection(Known(&[(stopped, "staging")]))
+                    .inspect(&ended)
+                    .await,
+            ),
             told(known().inspect(&with_docker).await),
             told(known().inspect(&without).await),
         ];
@@ -456,6 +470,8 @@ proxy api-signer is not a link of stack wallet as the plan has it
 environment staging is allowed
 no identity checks; on this machine: all targets (1)
 container api of api is there
+refused
+container stopped-api of stopped-api does not run
 refused
 container signer at unix:///nowhere/docker.sock: no such container
 container database is not the one stack wallet names for database

@@ -287,7 +287,7 @@ fn what_a_killed_demo_leaves_is_recovered_and_neither_a_living_ones_nor_anybody_
     let recovered = firedrill.run(["recover"]);
     recovered
         .exits(0)
-        .tells("whose process died")
+        .tells("when its process died")
         .tells("it is removed");
     assert_eq!(dead.things(), [stranger]);
     assert_eq!(living.containers().len(), CONTAINERS);
@@ -314,7 +314,7 @@ fn the_next_demo_on_containers_removes_what_a_killed_one_left_and_takes_its_plac
     let next = site.start_until_on();
     assert_eq!(site.things().len(), CONTAINERS + 3);
     next.signal(Signal::INT);
-    next.finish().exits(3).tells("whose process died");
+    next.finish().exits(3).tells("when its process died");
     site.left_nothing();
 }
 

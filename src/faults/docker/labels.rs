@@ -1,11 +1,9 @@
 //! Container labels, read without touching anything: what the proof of staging needs of Docker.
 
-use std::collections::BTreeMap;
-
 use super::chosen;
 use super::daemon::Daemon;
 use crate::model::stack::ContainerSelector;
-use crate::ports::{Answer, Containers, FaultError};
+use crate::ports::{Answer, Containers, FaultError, Labelled};
 
 /// Reads labels from whichever daemon it is asked about.
 #[derive(Debug, Clone, Copy)]
@@ -16,27 +14,24 @@ impl Containers for Labels {
         &'a self,
         docker: &'a str,
         selector: &'a ContainerSelector,
-    ) -> Answer<'a, Result<BTreeMap<String, String>, String>> {
+    ) -> Answer<'a, Result<Labelled, String>> {
         Box::pin(async move {
-            let read = labels_of(docker, selector);
+            let read = labelled(docker, selector);
             read.await.map_err(|error: FaultError| error.to_string())
         })
     }
 }
 
-/// The labels of the one running container that is meant.
-pub(in crate::faults) async fn labels_of(
+/// The one container that is meant: a running one, where others are not.
+pub(in crate::faults) async fn labelled(
     docker: &str,
     selector: &ContainerSelector,
-) -> Result<BTreeMap<String, String>, FaultError> {
+) -> Result<Labelled, FaultError> {
     let daemon = Daemon::reach(docker).await?;
-    let one = chosen(&daemon.list().await?, selector, "the stack")?.clone();
-    if !one.is_running() {
-        let what = format!("container {one}");
-        return Err(FaultError::Missing {
-            what,
-            hint: Some("it does not run".to_owned()),
-        });
-    }
-    Ok(one.labels.into_iter().collect())
+    let all = daemon.list().await?;
+    let one = chosen(&all, selector, "the stack")?;
+    Ok(Labelled {
+        labels: one.labels.clone().into_iter().collect(),
+        runs: one.is_running(),
+    })
 }
