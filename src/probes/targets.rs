@@ -459,7 +459,7 @@ proxy api-signer is not a link of stack wallet as the plan has it
         let texts = [
             told(known().inspect(&present).await),
             told(
-                inspection(Known(&[(stopped, "staging")]))
+                inspection(Known(&[("stopped-api", "staging")]))
                     .inspect(&ended)
                     .await,
             ),
