@@ -24,8 +24,8 @@ use super::site::{Site, listen_nearby};
 use super::terminal::Terminal;
 use crate::app::{App, Settings};
 use crate::clock::random;
-use crate::http::{Gate, Readiness};
 use crate::http::shelf::Shelf;
+use crate::http::{Gate, Readiness};
 use crate::lifecycle::{Signals, raise_open_files};
 use crate::score::report::text;
 use crate::shipped;
@@ -91,7 +91,14 @@ pub(super) async fn run(args: Args, common: Common, terminal: Terminal) -> anyho
     };
     let exit = Box::pin(perform(&args, &stage, signals, terminal)).await;
     let struck = stage.strike(terminal).await;
-    Ok(exit?.worst(struck))
+    match exit {
+        Ok(exit) => Ok(exit.worst(struck)),
+        Err(error) if struck == Exit::Stuck => {
+            terminal.error(&format!("{error:#}"));
+            Ok(struck)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Everything between a stack that stands and one that is taken down.
