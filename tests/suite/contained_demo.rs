@@ -213,7 +213,11 @@ fn a_demo_on_containers_measures_what_happened_and_leaves_nothing() {
         .results("drill lost-signer: passed")
         .tells("kill of signer-a's container")
         .tells("the demo's containers, network and image are removed");
-    assert!(finished.stdout.contains("rating P"), "{}", finished.stdout);
+    assert!(
+        finished.stdout.contains("rating     P, performed"),
+        "{}",
+        finished.stdout
+    );
     measured_truly(&site.folder, &site.firedrill, &Truth { broken, repaired });
     let left = site.firedrill.run(["recover", "--dry-run"]);
     assert!(left.stdout.contains("nothing is open"), "{}", left.stdout);
@@ -261,7 +265,7 @@ fn what_a_killed_demo_leaves_is_recovered_and_neither_a_living_ones_nor_anybody_
     }
     let _alone = KILLED.lock().unwrap_or_else(PoisonError::into_inner);
     let (dead, living) = (Site::new(), Site::new());
-    let mut alive = living.start(&["--manual"]);
+    let mut alive = living.start(&["--exit", "--manual"]);
     dead.start_until_on().crash();
     alive.wait_for("published on");
     assert_eq!(dead.things().len(), CONTAINERS + 3);
