@@ -84,7 +84,7 @@ fn a_server_that_can_not_undo_what_a_dead_process_left_says_so_everywhere_and_ke
     // Nothing begins on that stack, whoever asks.
     let file = shop.experiment(&Experiment::slow("1s"));
     let refused = shop.firedrill.run(["run", &file]);
-    assert_eq!(refused.code, Some(5), "{}", refused.stderr);
+    assert_eq!(refused.code, Some(4), "{}", refused.stderr);
 
     shop.server.signal(Signal::CONT);
     until("it is undone", Duration::from_secs(40), || {
