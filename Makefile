@@ -1,6 +1,6 @@
 # What is done often, each in one word. ARGS are handed on: make bench ARGS="run journal", make demo ARGS=--manual.
 
-.PHONY: demo test test-crash bench ci
+.PHONY: demo test test-crash fuzz bench ci
 
 # A whole drill on a demo wallet stack.
 demo:
@@ -16,6 +16,10 @@ test-crash:
 	@tests/needs.sh
 	FIREDRILL_BARS=1 cargo test --test suite residue::an_undo_keeps_its_bar -- --nocapture
 	FIREDRILL_CRASH=all cargo test --test suite residue:: -- --nocapture $(ARGS)
+
+# The proxy server's API and its files, fed what a fuzzer makes up: make fuzz, or make fuzz ARGS="600 api".
+fuzz:
+	tests/fuzz/run.sh $(ARGS)
 
 # One table a topic: run, serve, journal, proxy, timing, halt, recover.
 bench:

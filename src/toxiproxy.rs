@@ -165,6 +165,16 @@ impl Server {
         self.seed
     }
 
+    /// The API as [`run`](Self::run) serves it, for who calls it without a socket.
+    pub fn api(&self) -> axum::Router {
+        api::router(
+            Arc::clone(&self.registry),
+            Draws::seeded(self.seed),
+            self.keeper.get().cloned(),
+            self.metrics,
+        )
+    }
+
     /// Creates these proxies, in order, up to the first that fails; those before it stay.
     pub async fn populate(&self, proxies: Vec<ProxyConfig>) -> Result<(), Refused> {
         let populated = self.registry.populate(&proxies).await;
@@ -180,10 +190,9 @@ impl Server {
 
     /// Serves the API until `shutdown`; then closes every listener and connection, and returns when all tasks have ended.
     pub async fn run(self, shutdown: CancellationToken) -> io::Result<()> {
+        let router = self.api();
         let Self {
             listener,
-            seed,
-            metrics,
             keeper,
             registry,
             tasks,
@@ -191,12 +200,6 @@ impl Server {
             ..
         } = self;
         let keeper = keeper.get().cloned();
-        let router = api::router(
-            Arc::clone(&registry),
-            Draws::seeded(seed),
-            keeper.clone(),
-            metrics,
-        );
         let serving = axum::serve(listener, router)
             .with_graceful_shutdown(shutdown.clone().cancelled_owned());
         let outcome = tokio::select! {

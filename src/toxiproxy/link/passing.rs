@@ -121,6 +121,10 @@ impl Link<'_> {
 
     /// Through a pipe, where one is to be had.
     async fn pipe(&mut self) -> Result<Leave, Hangup> {
+        if !self.suited {
+            near::suit(self.sink);
+            self.suited = true;
+        }
         let Some(mut pipe) = self.pipes.take() else {
             self.copies_due = COPIES_BEFORE_RETRY;
             return Ok(Leave::ToOther);
