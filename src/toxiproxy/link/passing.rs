@@ -18,7 +18,7 @@ use super::{
         pipe::Pipe,
         queue::{Chunk, Ending},
     },
-    Hangup, LARGE, Link, READ, SMALL, TURNS, Woken, is_passing,
+    Hangup, LARGE, Link, READ, SMALL, TURNS, Woken, is_passing, near,
 };
 
 /// A pipe that moves less than this so many times in a row is given up.
