@@ -3,6 +3,7 @@
 mod abandoned;
 mod demo;
 mod enter;
+mod event;
 mod exit;
 mod explain;
 mod follow;
@@ -108,6 +109,8 @@ enum Command {
     Resume(resume::Args),
     /// Undo what runs whose process died have left
     Recover(recover::Args),
+    /// Do as a responder what the run room's forms do, in a drill that a server runs
+    Event(event::Args),
     /// Show the report of a run
     Report(report::Args),
     /// Print the JSON Schema of a kind of file
@@ -213,6 +216,7 @@ async fn dispatch(cli: Cli, terminal: Terminal) -> anyhow::Result<Exit> {
         Command::Halt(args) => Box::pin(halt::run(args, common, terminal)).await,
         Command::Resume(args) => Ok(resume::run(&args, &common, terminal)),
         Command::Recover(args) => Box::pin(recover::run(args, common, terminal)).await,
+        Command::Event(args) => Box::pin(event::run(args, terminal)).await,
         Command::Report(args) => Box::pin(report::run(args, common, terminal)).await,
         Command::Schema(args) => schema::run(&args, terminal),
         Command::Toxiproxy(args) => Box::pin(toxiproxy::run(args, terminal)).await,

@@ -36,6 +36,7 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::model::ids::DrillName;
+use crate::model::signal::Senders;
 use crate::model::time::Stamp;
 use crate::ports::{Clock, Ids};
 use crate::runtime::Supervisor;
@@ -59,8 +60,8 @@ pub struct Services {
     pub lever: Lever,
     /// What can be started.
     pub library: Arc<dyn Catalogue>,
-    /// Bearer tokens that hooks accept. Without one, hooks refuse everything.
-    pub hook_tokens: Arc<[String]>,
+    /// Who may send signals. Without any, hooks refuse everything.
+    pub senders: Arc<Senders>,
     /// How the server is reached, and how whoever reaches it is known.
     pub gate: Gate,
     /// Who acts where there are no accounts and nobody gave a name.
@@ -81,9 +82,8 @@ pub struct Services {
 
 impl std::fmt::Debug for Services {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // Tokens are secrets: only their number is shown.
         f.debug_struct("Services")
-            .field("hook_tokens", &self.hook_tokens.len())
+            .field("senders", &self.senders)
             .field("version", &self.version)
             .finish_non_exhaustive()
     }

@@ -20,6 +20,7 @@ pub mod runtime;
 pub mod score;
 pub mod secret;
 pub mod shipped;
+pub mod signals;
 pub mod spec;
 pub mod store;
 pub mod telemetry;

@@ -18,6 +18,7 @@ pub mod probe;
 pub mod reach;
 pub mod runbook;
 pub mod schedule;
+pub mod signal;
 pub mod stack;
 pub mod team;
 pub mod time;

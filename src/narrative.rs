@@ -233,12 +233,11 @@ pub fn sentence(
 fn people(event: &Event, plan: &Plan, who: &str) -> Option<String> {
     Some(match &event.fact {
         Fact::AlertReceived { alert } => {
-            let label = alert
-                .labels
-                .get("alertname")
-                .map_or("an alert", String::as_str);
+            let label = alert.name().unwrap_or("an alert");
             let state = if alert.firing { "fires" } else { "is resolved" };
-            let counts = if plan.is_stopped_by(&alert.labels) {
+            let sender = event.origin.source.sender();
+            let stops = sender.is_some_and(|sender| plan.is_stopped_by(sender, &alert.labels));
+            let counts = if stops {
                 " (a stop condition)"
             } else if alert.qualifies {
                 ""

@@ -27,6 +27,7 @@ use crate::clock::random;
 use crate::http::shelf::Shelf;
 use crate::http::{Gate, Readiness};
 use crate::lifecycle::{Signals, raise_open_files};
+use crate::model::signal::{Secret, Senders};
 use crate::score::report::text;
 use crate::shipped;
 use crate::spec::Options;
@@ -166,7 +167,10 @@ async fn play(
         app: app.clone(),
         listener,
         library: Arc::new(Shelf::new(vec![library], options)),
-        hook_tokens: vec![token.clone()],
+        senders: Senders {
+            tokens: vec![Secret::new(token.clone())],
+            ..Senders::default()
+        },
         gate: Gate::loopback(),
         hosts: Vec::new(),
         local_operator: "you".to_owned(),

@@ -116,7 +116,8 @@ fn pull(data: &Path, wanted: &Halt, terminal: Terminal) -> std::io::Result<()> {
     Ok(())
 }
 
-fn user() -> String {
+/// Who sits at this command line.
+pub(super) fn user() -> String {
     ["USER", "LOGNAME"]
         .iter()
         .find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()))

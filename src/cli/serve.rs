@@ -79,7 +79,7 @@ pub(super) async fn run(args: Args, common: Common, terminal: Terminal) -> anyho
         app: app.clone(),
         listener,
         library,
-        hook_tokens: config.hook_tokens,
+        senders: config.senders,
         gate: code.as_deref().map_or_else(Gate::loopback, Gate::beyond),
         hosts: config.hosts,
         local_operator: "local operator".to_owned(),

@@ -18,6 +18,7 @@ use crate::http::catalogue::{Catalogue, Kind};
 use crate::http::{self, Gate, Planned, Readiness, Services, Upcoming};
 use crate::model::ids::{DrillName, RunId};
 use crate::model::schedule::Schedule;
+use crate::model::signal::Senders;
 use crate::ports::{Answer, Clock as _};
 use crate::runtime::{recovery, scheduler};
 
@@ -50,7 +51,7 @@ pub(super) struct Site {
     pub(super) app: App,
     pub(super) listener: TcpListener,
     pub(super) library: Arc<dyn Catalogue>,
-    pub(super) hook_tokens: Vec<String>,
+    pub(super) senders: Senders,
     /// How it is reached.
     pub(super) gate: Gate,
     /// Names it answers to, beside addresses.
@@ -78,7 +79,7 @@ impl Site {
             app,
             listener,
             library,
-            hook_tokens,
+            senders,
             gate,
             hosts,
             local_operator,
@@ -90,7 +91,7 @@ impl Site {
             database: app.database.clone(),
             lever: app.lever.clone(),
             library: library.clone(),
-            hook_tokens: hook_tokens.into(),
+            senders: Arc::new(senders),
             gate,
             local_operator: local_operator.into(),
             hosts: hosts.into(),

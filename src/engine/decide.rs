@@ -363,9 +363,13 @@ fn alert_facts(state: &State, mut alert: Alert, origin: Origin, now: Stamp) -> V
     if repeated {
         return Vec::new();
     }
-    alert.qualifies = plan.detects(&alert.labels);
+    let Some(sender) = origin.source.sender() else {
+        return Vec::new();
+    };
+    alert.qualifies = plan.detects(sender, &alert.labels);
     let labels = alert.labels.clone();
-    let stops = alert.firing && state.phase() < Some(Phase::Closing) && plan.is_stopped_by(&labels);
+    let stops =
+        alert.firing && state.phase() < Some(Phase::Closing) && plan.is_stopped_by(sender, &labels);
     let mut facts = vec![Draft {
         at: now,
         origin,

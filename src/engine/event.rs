@@ -13,6 +13,7 @@ use crate::model::fault::Injection;
 use crate::model::ids::{InjectionId, ProbeName, RemedyId, ServiceName, StepId};
 use crate::model::plan::Plan;
 use crate::model::runbook::{Audience, UpdatePart};
+use crate::model::signal::Sender;
 use crate::model::team::Role;
 use crate::model::time::{Epoch, Stamp};
 
@@ -45,6 +46,9 @@ pub struct Origin {
     /// When the sender says it happened, where that differs from when it was received.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_time: Option<Timestamp>,
+    /// When what it is about began, as the sender says: an acknowledgement's incident, say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
     /// Whether the time is exact or somebody's estimate.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub estimated: bool,
@@ -64,6 +68,7 @@ impl Origin {
             actor: None,
             kind: ActorKind::Automation,
             event_time: None,
+            since: None,
             estimated: false,
         }
     }
@@ -90,12 +95,42 @@ pub enum Source {
     Fault,
     /// An Alertmanager webhook.
     Alertmanager,
+    /// A Grafana webhook.
+    Grafana,
+    /// A PagerDuty webhook.
+    Pagerduty,
+    /// A Slack slash command.
+    Slack,
+    /// An event of something that speaks CloudEvents.
+    Cloudevents,
+    /// A status page's webhook.
+    Statuspage,
     /// The JSON API.
     Api,
     /// The run room's page.
     Room,
     /// The command line.
     CommandLine,
+}
+
+impl From<Sender> for Source {
+    fn from(sender: Sender) -> Self {
+        match sender {
+            Sender::Alertmanager => Self::Alertmanager,
+            Sender::Grafana => Self::Grafana,
+            Sender::Pagerduty => Self::Pagerduty,
+            Sender::Slack => Self::Slack,
+            Sender::Cloudevents => Self::Cloudevents,
+            Sender::Statuspage => Self::Statuspage,
+        }
+    }
+}
+
+impl Source {
+    /// The tool that sent it; nothing where it came another way.
+    pub fn sender(self) -> Option<Sender> {
+        Sender::ALL.into_iter().find(|one| Self::from(*one) == self)
+    }
 }
 
 /// Who did it, as far as is known.
@@ -261,6 +296,15 @@ pub struct Alert {
     pub starts_at: Timestamp,
     /// Whether it matches one of the drill's detection rules.
     pub qualifies: bool,
+}
+
+impl Alert {
+    /// What it is called, in the words of whoever sent it.
+    pub fn name(&self) -> Option<&str> {
+        let names = ["alertname", "title", "type"];
+        let named = names.into_iter().find_map(|key| self.labels.get(key));
+        named.map(String::as_str)
+    }
 }
 
 /// An update to an audience, as posted.

@@ -9,4 +9,5 @@ pub(super) mod metrics;
 pub(super) mod names;
 pub(super) mod runs;
 pub(super) mod scorecard;
+pub(super) mod signals;
 pub(super) mod start;

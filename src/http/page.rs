@@ -12,6 +12,7 @@ pub(super) mod runs;
 pub(super) mod scorecard;
 pub(super) mod sessions;
 pub(super) mod setup;
+pub(super) mod signals;
 pub(super) mod start;
 
 use axum::extract::{Request, State};

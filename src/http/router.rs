@@ -4,9 +4,8 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 
-use super::api::{halt as lever, health, library, log, metrics, names, runs, scorecard, start};
+use super::api::{halt as lever, health, library, log, metrics, names, runs, scorecard, signals, start};
 use super::guard::{LARGEST_BODY, guard};
-use super::hook::alertmanager;
 use super::page::{
     account, act, halt, identity, login, overview, people, room, scorecard as card, sessions,
     setup, start as begin,
@@ -14,7 +13,7 @@ use super::page::{
 use super::routes::About::{Anywhere, Drill, Everywhere, Experiment, Named, Run, Stack};
 use super::routes::Needs::{Door, HookToken, Nothing, Somebody, To};
 use super::routes::{Routes, Row};
-use super::{Services, assets, page};
+use super::{Services, assets, hook, page};
 use crate::model::access::Permission::{Administer, Operate, Respond, See, SeeAnswers};
 
 /// Everything the server answers.
@@ -44,7 +43,13 @@ fn operations() -> Routes {
         .get("/readyz", Nothing, health::readyz)
         .get("/metrics", To(See, Anywhere), metrics::get)
         .get("/static/{*path}", Nothing, assets::get)
-        .post("/hooks/alertmanager", HookToken, alertmanager::post)
+        .post("/hooks/alertmanager", HookToken, hook::alertmanager)
+        .post("/hooks/grafana", HookToken, hook::grafana)
+        .put("/hooks/grafana", HookToken, hook::grafana)
+        .post("/hooks/pagerduty", HookToken, hook::pagerduty)
+        .post("/hooks/slack", HookToken, hook::slack)
+        .post("/hooks/cloudevents", HookToken, hook::cloudevents)
+        .post("/hooks/statuspage", HookToken, hook::statuspage)
 }
 
 /// Where one comes in and goes out.
@@ -71,6 +76,7 @@ fn pages() -> Routes {
         .post("/runs/{run}/halt", To(Respond, Run), halt::run)
         .post("/runs/{run}/real", To(Respond, Run), halt::real)
         .get("/runs/{run}/scorecard", To(SeeAnswers, Run), card::get)
+        .get("/signals", To(SeeAnswers, Anywhere), page::signals::get)
 }
 
 fn settings() -> Routes {
@@ -108,6 +114,8 @@ fn api() -> Routes {
         .get("/runs/{run}/people", To(See, Run), names::get)
         .get("/runs/{run}/scorecard", To(SeeAnswers, Run), scorecard::get)
         .post("/runs/{run}/halt", To(Respond, Run), runs::halt)
+        .get("/signals", To(SeeAnswers, Anywhere), signals::list)
+        .get("/signals/{id}", To(SeeAnswers, Anywhere), signals::get)
         .get("/halt", To(See, Anywhere), lever::get)
         .post("/halt", To(Respond, Anywhere), lever::post)
         .delete("/halt", To(Operate, Everywhere), lever::delete)

@@ -5,7 +5,7 @@ use axum::Router;
 use axum::handler::Handler;
 use axum::http::Method;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{MethodRouter, delete, get, post};
+use axum::routing::{MethodRouter, delete, get, post, put};
 
 use super::Services;
 use super::gate::{Gatekeeper, authorise};
@@ -93,6 +93,15 @@ impl Routes {
         T: 'static,
     {
         self.add(Method::POST, path, needs, post(handler))
+    }
+
+    /// What is put there, which senders of signals may use for sending.
+    pub(super) fn put<H, T>(self, path: &str, needs: Needs, handler: H) -> Self
+    where
+        H: Handler<T, Services>,
+        T: 'static,
+    {
+        self.add(Method::PUT, path, needs, put(handler))
     }
 
     /// What is taken away.

@@ -7,5 +7,6 @@ mod api;
 mod hook;
 mod pages;
 mod samples;
+mod senders;
 mod stream;
 mod world;

@@ -13,6 +13,7 @@ pub(super) mod run_line;
 pub(super) mod run_list;
 pub(super) mod scorecard;
 pub(super) mod sight;
+pub(super) mod signals;
 pub(super) mod time;
 pub(super) mod trouble;
 

@@ -1,10 +1,13 @@
 //! Drills: an experiment, a team, a runbook, and what responders can do.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::fault::{Call, Capture};
 use super::ids::{DrillName, ExperimentName, RemedyId, RunbookName, StepId, TeamName};
 use super::schedule::Schedule;
+use super::signal::Sender;
 use super::time::Millis;
 
 /// What a team is drilled on.
@@ -73,10 +76,49 @@ pub enum Detection {
     /// An Alertmanager alert that carries these labels.
     Alertmanager {
         /// Label names and values, all of which must match.
-        labels: std::collections::BTreeMap<String, String>,
+        labels: BTreeMap<String, String>,
+    },
+    /// A Grafana alert that carries these labels.
+    Grafana {
+        /// Label names and values, all of which must match.
+        labels: BTreeMap<String, String>,
+    },
+    /// A PagerDuty incident: being one means that somebody is paged.
+    Pagerduty {
+        /// Its service's id, and what else must match.
+        labels: BTreeMap<String, String>,
+    },
+    /// An event of anything that speaks CloudEvents.
+    Cloudevents {
+        /// Its attributes, all of which must match.
+        labels: BTreeMap<String, String>,
     },
     /// A person's report that names a service and a symptom.
     Human,
+}
+
+impl Detection {
+    /// A machine's signal with these labels. Nothing where this sender's signals are no detections.
+    pub fn of(sender: Sender, labels: BTreeMap<String, String>) -> Option<Self> {
+        Some(match sender {
+            Sender::Alertmanager => Self::Alertmanager { labels },
+            Sender::Grafana => Self::Grafana { labels },
+            Sender::Pagerduty => Self::Pagerduty { labels },
+            Sender::Cloudevents => Self::Cloudevents { labels },
+            Sender::Slack | Sender::Statuspage => return None,
+        })
+    }
+
+    /// Whose signal it is, and what it carries; nothing for a person's report.
+    pub fn signal(&self) -> Option<(Sender, &BTreeMap<String, String>)> {
+        Some(match self {
+            Self::Alertmanager { labels } => (Sender::Alertmanager, labels),
+            Self::Grafana { labels } => (Sender::Grafana, labels),
+            Self::Pagerduty { labels } => (Sender::Pagerduty, labels),
+            Self::Cloudevents { labels } => (Sender::Cloudevents, labels),
+            Self::Human => return None,
+        })
+    }
 }
 
 /// A timed message to the team.

@@ -1,6 +1,6 @@
 //! Plans: everything one run needs, resolved, as its first event carries it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +10,7 @@ use super::fault::{Act, Cause, Injection, Stream};
 use super::ids::{InjectionId, ProbeName};
 use super::probe::Probe;
 use super::runbook::Runbook;
+use super::signal::Sender;
 use super::stack::Stack;
 use super::team::Team;
 
@@ -38,26 +39,37 @@ impl Plan {
     }
 
     /// Whether an alert with these labels concerns it: it is a detection, or it stops the run.
-    pub fn awaits(&self, labels: &BTreeMap<String, String>) -> bool {
-        self.detects(labels) || self.is_stopped_by(labels)
+    pub fn awaits(&self, sender: Sender, labels: &BTreeMap<String, String>) -> bool {
+        self.detects(sender, labels) || self.is_stopped_by(sender, labels)
     }
 
     /// Whether an alert with these labels is a detection of the drill.
-    pub fn detects(&self, labels: &BTreeMap<String, String>) -> bool {
-        let rules = self
-            .drill
-            .iter()
-            .flat_map(|exercise| &exercise.drill.detection);
-        rules.into_iter().any(|rule| match rule {
-            Detection::Alertmanager { labels: wanted } => carries(labels, wanted),
-            Detection::Human => false,
+    pub fn detects(&self, sender: Sender, labels: &BTreeMap<String, String>) -> bool {
+        self.detections().any(|detection| {
+            detection
+                .signal()
+                .is_some_and(|(from, wanted)| from == sender && carries(labels, wanted))
         })
     }
 
+    /// Whose signals the drill counts as detections.
+    pub fn monitors(&self) -> BTreeSet<Sender> {
+        self.detections()
+            .filter_map(Detection::signal)
+            .map(|(sender, _)| sender)
+            .collect()
+    }
+
+    fn detections(&self) -> impl Iterator<Item = &Detection> {
+        self.drill
+            .iter()
+            .flat_map(|exercise| &exercise.drill.detection)
+    }
+
     /// Whether an alert with these labels stops the run.
-    pub fn is_stopped_by(&self, labels: &BTreeMap<String, String>) -> bool {
+    pub fn is_stopped_by(&self, sender: Sender, labels: &BTreeMap<String, String>) -> bool {
         let mut conditions = self.experiment.stop_when.iter();
-        conditions.any(|condition| condition.is_met_by(labels))
+        sender == Sender::Alertmanager && conditions.any(|condition| condition.is_met_by(labels))
     }
 
     /// Whether it must hear alerts, because one of them stops it.

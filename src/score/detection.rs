@@ -3,12 +3,14 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::timeline::{Moment, Timeline};
 use crate::engine::event::{ActorKind, Alert, Event, Fact};
 use crate::model::drill::Detection;
 use crate::model::ids::ServiceName;
+use crate::model::signal::Sender;
 
 /// What a signal came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -34,6 +36,12 @@ pub struct Signal {
     pub by: ActorKind,
     /// Whether it is an alert, else a report.
     pub alert: bool,
+    /// The tool it came from, where one sent it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sender: Option<Sender>,
+    /// When the tool's rule fired, by the tool's clock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fired: Option<Timestamp>,
     /// What it came to.
     pub class: Class,
     /// What it says.
@@ -66,6 +74,11 @@ pub(super) fn signals(timeline: &Timeline<'_>) -> Vec<Signal> {
                 moment: event.into(),
                 by: event.origin.kind,
                 alert: matches!(event.fact, Fact::AlertReceived { .. }),
+                sender: event.origin.source.sender(),
+                fired: match &event.fact {
+                    Fact::AlertReceived { alert } => Some(alert.starts_at),
+                    _ => None,
+                },
                 class,
                 text,
             })
@@ -74,8 +87,7 @@ pub(super) fn signals(timeline: &Timeline<'_>) -> Vec<Signal> {
 }
 
 fn alert_text(alert: &Alert) -> String {
-    let name = alert.labels.get("alertname").unwrap_or(&alert.fingerprint);
-    format!("alert {name}")
+    format!("alert {}", alert.name().unwrap_or(&alert.fingerprint))
 }
 
 fn alert_class(timeline: &Timeline<'_>, event: &Event, alert: &Alert) -> Class {

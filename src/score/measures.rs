@@ -10,6 +10,7 @@ use super::recovery::{self, Ended, Holding, Interval, NotHeld};
 use super::timeline::{Close, End, Moment, Timeline};
 use crate::engine::event::{ActorKind, Fact};
 use crate::model::ids::ProbeName;
+use crate::model::signal::Sender;
 use crate::model::time::Stamp;
 
 /// One end of a measure.
@@ -62,6 +63,17 @@ pub enum Reading {
     NotApplicable,
 }
 
+/// What a machine's time to detect is made of, to the sender's clock and back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Delays {
+    /// The tool that sent the signal.
+    pub sender: Sender,
+    /// From impact until the tool's rule fired; negative where the clocks differ by more than it took.
+    pub rule_ms: i64,
+    /// From then until the signal was received.
+    pub delivery_ms: i64,
+}
+
 /// One time of one run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Measure {
@@ -76,6 +88,9 @@ pub struct Measure {
     pub error_bound_ms: u64,
     /// How it came about.
     pub reason: String,
+    /// Its parts, of a machine's detection after impact.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delays: Option<Delays>,
 }
 
 impl Measure {
@@ -86,6 +101,7 @@ impl Measure {
             reading,
             error_bound_ms: 0,
             reason: reason.into(),
+            delays: None,
         }
     }
 
@@ -178,11 +194,13 @@ impl<'a> Reader<'a> {
         recovery::holding(self.timeline, &[probe], self.impact_intervals.first())
     }
 
-    /// The first page: no pager is known to the log, so it is the first qualifying alert.
+    /// The first page: the pager's own signal where the drill has one, else the first qualifying alert.
     pub(super) fn paged(&self) -> Option<&Signal> {
-        self.signals
-            .iter()
-            .find(|signal| signal.qualifies() && signal.alert)
+        let pager = self.timeline.plan.monitors().contains(&Sender::Pagerduty);
+        self.signals.iter().find(|signal| {
+            let pages = !pager || signal.sender == Some(Sender::Pagerduty);
+            signal.qualifies() && signal.alert && pages
+        })
     }
 
     /// The first qualifying detection.
@@ -242,6 +260,8 @@ impl<'a> Reader<'a> {
         );
         if early {
             measure.reason = "detected before users were hurt".into();
+        } else {
+            measure.delays = signal.and_then(|signal| delays(signal, &impact.moment));
         }
         measure
     }
@@ -277,6 +297,7 @@ impl<'a> Reader<'a> {
             reading: Reading::Pending,
             error_bound_ms: self.bound(probes),
             reason: "the run goes on".into(),
+            delays: None,
         };
         match holding {
             Holding::NeverFailed => {
@@ -349,6 +370,7 @@ impl<'a> Reader<'a> {
             reading,
             error_bound_ms,
             reason,
+            delays: None,
         }
     }
 
@@ -370,6 +392,19 @@ impl<'a> Reader<'a> {
     fn bound(&self, probes: &[&ProbeName]) -> u64 {
         recovery::widest_bound(self.timeline, probes)
     }
+}
+
+/// How long the rule took, and the way here: by wall clocks, since the tool has no other.
+fn delays(signal: &Signal, impact: &Moment) -> Option<Delays> {
+    let fired = signal.fired?;
+    let between = |from: jiff::Timestamp, to: jiff::Timestamp| {
+        i64::try_from(to.duration_since(from).as_millis()).unwrap_or(0)
+    };
+    Some(Delays {
+        sender: signal.sender?,
+        rule_ms: between(impact.at.wall, fired),
+        delivery_ms: between(fired, signal.moment.at.wall),
+    })
 }
 
 fn impact_endpoint(impact: &Impact) -> Endpoint {

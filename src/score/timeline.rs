@@ -274,11 +274,18 @@ impl<'a> Timeline<'a> {
         self.acts.iter().copied()
     }
 
-    /// What was done since the first fault was sent; what came before can't answer it.
+    /// What was done since the first fault was sent; what came before can't answer it, nor what is about something
+    /// from before.
     pub fn answers(&self) -> impl Iterator<Item = &'a Event> + '_ {
         let sent = self.first_sent();
-        self.acts()
-            .filter(move |act| sent.is_some_and(|sent| !act.at.is_before(&sent.at)))
+        self.acts().filter(move |act| {
+            sent.is_some_and(|sent| {
+                let older = |at: Option<jiff::Timestamp>| at.is_some_and(|at| at < sent.at.wall);
+                let told = act.origin.source.sender().is_some();
+                !act.at.is_before(&sent.at)
+                    && !(told && (older(act.origin.event_time) || older(act.origin.since)))
+            })
+        })
     }
 
     /// When the first fault was sent.

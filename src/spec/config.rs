@@ -1,5 +1,7 @@
 //! The server's configuration: what `firedrill serve --config FILE` may do, and who may speak to its hooks.
 
+mod senders;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -10,6 +12,7 @@ use super::findings::{Findings, Sink};
 use super::form::{Form, Keys, Object, optional};
 use super::library::Options;
 use super::{source, tree, vars};
+use crate::model::signal::Senders;
 
 /// What a server may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,8 +25,8 @@ pub struct Config {
     pub protected: BTreeSet<String>,
     /// How many runs may live at once.
     pub runs: Option<usize>,
-    /// Bearer tokens that `/hooks/…` accepts.
-    pub hook_tokens: Vec<String>,
+    /// Who may send signals to `/hooks/…`.
+    pub senders: Senders,
     /// Names by which the server is asked for, beside addresses and `localhost`.
     pub hosts: Vec<String>,
 }
@@ -36,7 +39,7 @@ impl Default for Config {
             programs: BTreeSet::new(),
             protected: BTreeSet::new(),
             runs: None,
-            hook_tokens: Vec::new(),
+            senders: Senders::default(),
             hosts: Vec::new(),
         }
     }
@@ -51,6 +54,12 @@ runs: 4                              # at once on all stacks together; on each s
 hosts: [drills.example.org]          # names in this server's address, where that is no number
 tokens:
   alertmanager: \"${env:ALERTMANAGER_TOKEN}\"
+hooks:
+  pagerduty: {secrets: [\"${env:PAGERDUTY_SECRET}\"]}
+  slack: {secrets: [\"${env:SLACK_SECRET}\"]}
+  statuspage: {pages: {kctbh9vrtdwd: {team: wallet-oncall, posts: people}}}
+people:
+  ann: [U2147483697, PLH1HKV]        # Slack's and PagerDuty's ids of the team's members
 ";
 
 pub(crate) static CONFIG: Object = Object {
@@ -85,8 +94,19 @@ pub(crate) static CONFIG: Object = Object {
         ),
         optional(
             "tokens",
-            Form::Map(Keys::Name, &Form::Text),
-            "Bearer tokens that hooks accept, each under a name of your own; write them as `${env:NAME}`.",
+            Form::Map(Keys::Name, &senders::SECRET),
+            "Bearer tokens that hooks accept, each under a name of your own; write them as `${env:NAME}`, or as \
+             `{file: PATH}`.",
+        ),
+        optional(
+            "hooks",
+            Form::Object(&senders::HOOKS),
+            "What senders of signals sign with.",
+        ),
+        optional(
+            "people",
+            Form::Map(Keys::Name, &senders::IDS),
+            "Team members, each with the ids under which Slack and PagerDuty know them.",
         ),
     ]],
     rules: &[],
@@ -121,14 +141,8 @@ pub fn read_config(path: &Path, options: &Options) -> Result<Config, Findings> {
             .collect();
         config.hosts = view.all::<String>("hosts").unwrap_or_default();
         config.runs = view.integer::<u16>("runs").map(usize::from);
-        let tokens = view
-            .value("tokens")
-            .map(tree::Node::entries)
-            .unwrap_or_default();
-        config.hook_tokens = tokens
-            .iter()
-            .filter_map(|entry| entry.value.text().map(str::to_owned))
-            .collect();
+        let folder = path.parent().unwrap_or(Path::new(""));
+        config.senders = senders::read(view, folder, &mut sink);
     }
     found.extend(sink.into_found());
     if found.is_empty() {
@@ -143,6 +157,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::model::signal::Secret;
 
     fn read(text: &str) -> Result<Config, String> {
         let folder = std::env::temp_dir().join(format!(
@@ -174,17 +189,54 @@ mod tests {
         let config = config.expect("a configuration");
         assert_eq!(config.environments, ["staging", "qa"]);
         assert!(config.programs.contains("./check"));
-        assert_eq!(config.hook_tokens, ["s3cret"]);
+        assert_eq!(config.senders.tokens, [Secret::new("s3cret")]);
         assert_eq!(read("{}").expect("all defaults"), Config::default());
     }
 
     #[test]
     fn the_example_of_the_reference_is_a_configuration() {
-        let config =
-            read(&EXAMPLE.replace("ALERTMANAGER_TOKEN", "TOKEN")).expect("a configuration");
+        let example = EXAMPLE.replace("ALERTMANAGER_TOKEN", "TOKEN");
+        let example = example.replace("PAGERDUTY_SECRET", "TOKEN");
+        let config = read(&example.replace("SLACK_SECRET", "TOKEN")).expect("a configuration");
         assert_eq!(config.environments, ["staging", "qa"]);
         assert_eq!(config.programs.len(), 2);
-        assert_eq!(config.hook_tokens, ["s3cret"]);
+        let senders = config.senders;
+        assert_eq!(senders.tokens, [Secret::new("s3cret")]);
+        assert_eq!(senders.pagerduty, [Secret::new("s3cret")]);
+        assert_eq!(senders.sandboxes["kctbh9vrtdwd"].team, "wallet-oncall");
+        assert!(senders.sandboxes["kctbh9vrtdwd"].by_people);
+        assert_eq!(senders.people["PLH1HKV"], "ann");
+    }
+
+    #[test]
+    fn a_secret_may_be_in_a_file_and_is_never_empty() {
+        let folder = std::env::temp_dir().join(format!("firedrill-secrets-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let (full, empty) = (folder.join("full"), folder.join("empty"));
+        std::fs::write(&full, "from a file\n").expect("a file");
+        std::fs::write(&empty, "\n").expect("a file");
+        let grafana = |file: &str| {
+            read(&format!(
+                "hooks: {{grafana: {{secret: {{file: '{file}'}}, timestamp_header: X-Time}}}}\n"
+            ))
+        };
+        let config = grafana(&full.to_string_lossy()).expect("a configuration");
+        let signing = config.senders.grafana.expect("it signs");
+        assert_eq!(signing.secret, Secret::new("from a file"));
+        assert_eq!(signing.signature_header, "X-Grafana-Alerting-Signature");
+        assert!(
+            !format!("{signing:?}").contains("from a file"),
+            "it is shown"
+        );
+        let found = grafana(&empty.to_string_lossy()).expect_err("a finding");
+        assert!(found.contains("is empty"), "{found}");
+        let found = grafana("gone").expect_err("a finding");
+        assert!(found.contains("can't be read"), "{found}");
+        let found = read("hooks: {slack: {secrets: ['']}}\n").expect_err("a finding");
+        assert!(found.contains("empty"), "{found}");
+        let found = read("people: {ann: [U1], bo: [U1]}\n").expect_err("a finding");
+        assert!(found.contains("U1"), "{found}");
+        let _ = std::fs::remove_dir_all(&folder);
     }
 
     #[test]

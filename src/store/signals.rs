@@ -7,6 +7,7 @@ use super::Result;
 use super::columns::{instant, read_count, read_instant};
 use super::database::Database;
 use crate::model::ids::RunId;
+use crate::model::time::Stamp;
 
 /// A signal as it came in.
 #[derive(Debug, Clone, Copy)]
@@ -15,10 +16,14 @@ pub struct NewSignal<'a> {
     pub source: &'a str,
     /// What the source's repeats of it have in common; none where it can't be told.
     pub dedupe_key: Option<&'a str>,
+    /// What other signals are about as well.
+    pub thread: Option<&'a str>,
     /// When.
-    pub received: Timestamp,
+    pub received: Stamp,
     /// Its body, byte for byte.
     pub body: &'a [u8],
+    /// What it says, as JSON of the caller's; none where it makes no sense.
+    pub reading: Option<&'a str>,
     /// The run it belongs to, where it is known.
     pub run: Option<&'a RunId>,
 }
@@ -33,7 +38,7 @@ pub struct Kept {
 }
 
 /// A signal that was kept.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signal {
     /// Its id.
     pub id: i64,
@@ -41,25 +46,95 @@ pub struct Signal {
     pub source: String,
     /// When it first came.
     pub received: Timestamp,
+    /// The same, by the clock of the process that took it; none of those that an earlier version kept.
+    pub stamp: Option<Stamp>,
     /// Its body, with what is not UTF-8 replaced.
     pub body: String,
+    /// What it says, as whoever kept it wrote it.
+    pub reading: Option<String>,
     /// How often it came again.
     pub repeats: u64,
+    /// The run that it reached when it came.
+    pub run: Option<String>,
+    /// The run that it was attached to later.
+    pub attached: Option<String>,
+}
+
+/// Which signals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// All.
+    All,
+    /// Those that reached no run, and were attached to none.
+    Unmatched,
+}
+
+/// When a source was last heard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heard {
+    /// Which.
+    pub source: String,
+    /// When its last signal came, a repeat included.
+    pub last: Timestamp,
+    /// How many different ones it sent.
+    pub signals: u64,
+}
+
+type Row = (
+    i64,
+    String,
+    String,
+    Option<String>,
+    Vec<u8>,
+    Option<String>,
+    i64,
+    Option<String>,
+    Option<String>,
+);
+
+/// A query for rows of signals.
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, source, received, stamp, body, reading, repeats, run, attached FROM signals ",
+            $rest
+        )
+    };
+}
+
+fn signal(row: Row) -> Result<Signal> {
+    let (id, source, received, stamp, body, reading, repeats, run, attached) = row;
+    Ok(Signal {
+        id,
+        source,
+        received: read_instant(&received)?,
+        stamp: stamp.and_then(|stamp| serde_json::from_str(&stamp).ok()),
+        body: String::from_utf8_lossy(&body).into_owned(),
+        reading,
+        repeats: read_count("a count of repeats", repeats)?,
+        run,
+        attached,
+    })
 }
 
 impl Database {
     /// Keeps a signal.
     pub async fn keep_signal(&self, signal: NewSignal<'_>) -> Result<Kept> {
+        let received = instant(signal.received.wall);
         let (id, repeats): (i64, i64) = sqlx::query_as(
-            "INSERT INTO signals (source, dedupe_key, received, body, run) VALUES (?1, ?2, ?3, ?4, ?5)
-             ON CONFLICT (source, dedupe_key) DO UPDATE SET repeats = repeats + 1
+            "INSERT INTO signals (source, dedupe_key, received, body, run, reading, thread, stamp, last)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?3)
+             ON CONFLICT (source, dedupe_key) DO UPDATE SET repeats = repeats + 1, last = excluded.last
              RETURNING id, repeats",
         )
         .bind(signal.source)
         .bind(signal.dedupe_key)
-        .bind(instant(signal.received))
+        .bind(received)
         .bind(signal.body)
         .bind(signal.run.map(RunId::as_str))
+        .bind(signal.reading)
+        .bind(signal.thread)
+        .bind(serde_json::to_string(&signal.received).ok())
         .fetch_one(self.writer())
         .await?;
         Ok(Kept {
@@ -78,23 +153,77 @@ impl Database {
         Ok(())
     }
 
+    /// Says which run a signal was attached to.
+    pub async fn attach_signal(&self, id: i64, run: &RunId) -> Result<()> {
+        sqlx::query("UPDATE signals SET attached = ?2 WHERE id = ?1")
+            .bind(id)
+            .bind(run.as_str())
+            .execute(self.writer())
+            .await?;
+        Ok(())
+    }
+
+    /// The run that the latest matched signal about the same thing reached.
+    pub async fn run_of_thread(&self, source: &str, thread: &str) -> Result<Option<RunId>> {
+        let run: Option<String> = sqlx::query_scalar(
+            "SELECT run FROM signals WHERE source = ?1 AND thread = ?2 AND run IS NOT NULL
+             ORDER BY id DESC LIMIT 1",
+        )
+        .bind(source)
+        .bind(thread)
+        .fetch_optional(self.readers())
+        .await?;
+        Ok(run.and_then(|run| run.parse().ok()))
+    }
+
+    /// One signal.
+    pub async fn signal(&self, id: i64) -> Result<Option<Signal>> {
+        let row: Option<Row> = sqlx::query_as(select!("WHERE id = ?1"))
+            .bind(id)
+            .fetch_optional(self.readers())
+            .await?;
+        row.map(signal).transpose()
+    }
+
+    /// Signals before `before`, latest first.
+    pub async fn signals(
+        &self,
+        which: Which,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<Signal>> {
+        let query = match which {
+            Which::All => select!("WHERE id < ?1 ORDER BY id DESC LIMIT ?2"),
+            Which::Unmatched => select!(
+                "WHERE run IS NULL AND attached IS NULL AND id < ?1 ORDER BY id DESC LIMIT ?2"
+            ),
+        };
+        let rows: Vec<Row> = sqlx::query_as(query)
+            .bind(before.unwrap_or(i64::MAX))
+            .bind(limit)
+            .fetch_all(self.readers())
+            .await?;
+        rows.into_iter().map(signal).collect()
+    }
+
     /// The latest signals that match no run, latest first.
     pub async fn unmatched_signals(&self, limit: u32) -> Result<Vec<Signal>> {
-        let rows: Vec<(i64, String, String, Vec<u8>, i64)> = sqlx::query_as(
-            "SELECT id, source, received, body, repeats FROM signals
-             WHERE run IS NULL ORDER BY id DESC LIMIT ?1",
+        self.signals(Which::Unmatched, None, limit).await
+    }
+
+    /// When each source was last heard.
+    pub async fn heard(&self) -> Result<Vec<Heard>> {
+        let rows: Vec<(String, String, i64)> = sqlx::query_as(
+            "SELECT source, MAX(COALESCE(last, received)), COUNT(*) FROM signals GROUP BY source",
         )
-        .bind(limit)
         .fetch_all(self.readers())
         .await?;
         rows.into_iter()
-            .map(|(id, source, received, body, repeats)| {
-                Ok(Signal {
-                    id,
+            .map(|(source, last, signals)| {
+                Ok(Heard {
                     source,
-                    received: read_instant(&received)?,
-                    body: String::from_utf8_lossy(&body).into_owned(),
-                    repeats: read_count("a count of repeats", repeats)?,
+                    last: read_instant(&last)?,
+                    signals: read_count("a count of signals", signals)?,
                 })
             })
             .collect()
@@ -114,7 +243,9 @@ mod tests {
         let signal = NewSignal {
             source: "alertmanager",
             dedupe_key: Some("f1"),
-            received: sample::at(1).wall,
+            received: sample::at(1),
+            thread: Some("t1"),
+            reading: Some("{}"),
             body: b"{\"alerts\":[]}",
             run: None,
         };

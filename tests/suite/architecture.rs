@@ -12,7 +12,7 @@ use crate::ground::project;
 use paths::Source;
 
 /// What is pure: no input or output, no clock, no randomness of its own.
-const PURE: [&str; 7] = [
+const PURE: [&str; 8] = [
     "model",
     "spec",
     "engine",
@@ -20,6 +20,7 @@ const PURE: [&str; 7] = [
     "stats",
     "narrative",
     "layout",
+    "signals",
 ];
 
 /// Where firedrill meets the world, each part on its own.
@@ -53,7 +54,7 @@ const MAY_NAME: [(&str, &[&str]); 24] = [
             "model", "engine", "ports", "outbound", "address", "program", "secret",
         ],
     ),
-    ("signals", &["model", "engine", "ports", "outbound"]),
+    ("signals", &["model", "engine"]),
     ("notify", &["model", "engine", "ports", "outbound"]),
     ("store", &["model", "engine", "ports"]),
     ("toxiproxy", &[]),

@@ -15,6 +15,7 @@ use crate::cli::terminal::Terminal;
 use crate::http::Gate;
 use crate::http::shelf::Shelf;
 use crate::model::plan::Plan;
+use crate::model::signal::Sender;
 use crate::runtime::RunHandle;
 use crate::spec::{Config, Options, read_config};
 
@@ -90,7 +91,7 @@ impl Wish {
             None => Config::default(),
         };
         if let Some(name) = stops_on_alerts
-            && config.hook_tokens.is_empty()
+            && !config.senders.knows(Sender::Alertmanager)
         {
             bail!(
                 "`{name}` stops on an alert, and no hook token is configured, so none would be taken in; hint: list one \
@@ -124,12 +125,12 @@ impl Arrangement {
             })?,
             None => listen_nearby(terminal).await?,
         };
-        let takes_alerts = !self.config.hook_tokens.is_empty();
+        let takes_alerts = self.config.senders.knows(Sender::Alertmanager);
         let site = Site {
             app: app.clone(),
             listener,
             library: Arc::new(Shelf::new(Vec::new(), Options::default())),
-            hook_tokens: self.config.hook_tokens,
+            senders: self.config.senders,
             gate: Gate::loopback(),
             hosts: Vec::new(),
             local_operator: "local operator".to_owned(),

@@ -24,6 +24,7 @@ use crate::http::problem::Problem;
 use crate::model::access::{Permission, Subject};
 use crate::model::ids::RunId;
 use crate::model::plan::{Plan, SourceFile};
+use crate::model::signal::Sender;
 use crate::runtime::{RunHandle, StartError};
 
 /// How long an answer waits for a run's first event to be on disk.
@@ -162,7 +163,7 @@ pub(super) async fn start_as(
     if let Some(expected) = &wanted.files {
         refuse_other_files(&plan, expected)?;
     }
-    if plan.stops_on_alerts() && services.hook_tokens.is_empty() {
+    if plan.stops_on_alerts() && !services.senders.knows(Sender::Alertmanager) {
         return Err(Problem::unprocessable(
             "hooks-off",
             format!(

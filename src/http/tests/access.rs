@@ -19,7 +19,7 @@ enum Answer {
     WhoAreYou,
     /// Somebody is, and may not.
     NotYou,
-    /// The token is missing.
+    /// The token or the signature is missing.
     NoToken,
     /// There is no account yet.
     NotSetUp,
@@ -84,7 +84,7 @@ impl Server {
         match problem["code"].as_str().expect("a code") {
             "not-logged-in" => Answer::WhoAreYou,
             "not-allowed" => Answer::NotYou,
-            "bad-token" => Answer::NoToken,
+            "bad-token" | "bad-signature" => Answer::NoToken,
             "not-set-up" => Answer::NotSetUp,
             "stale-form" => panic!("{} {path}: the form's token was not taken", row.method),
             _ => Answer::Answered,

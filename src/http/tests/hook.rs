@@ -56,7 +56,7 @@ async fn only_a_known_token_opens_it() {
         200
     );
 
-    let closed = Server::start_with(|services| services.hook_tokens = Arc::new([])).await;
+    let closed = Server::start_with(|services| services.senders = Arc::default()).await;
     let refused = hook(&closed, Some(""), body).await;
     assert_eq!(refused.problem(403), "hooks-off");
     assert!(refused.body.contains("hint: "));
@@ -97,7 +97,7 @@ async fn an_alert_that_matches_nothing_is_kept_as_it_came() {
             .get("/")
             .await
             .body
-            .contains("Alerts that no run waited for")
+            .contains("Signals that no run waited for")
     );
 }
 

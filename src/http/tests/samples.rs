@@ -129,7 +129,7 @@ fn the_overview_shows_all_it_has_and_says_what_there_is_not() {
             source: "alertmanager".into(),
             received: moment(),
             repeats: 2,
-            body: "{}".into(),
+            text: "X fires".into(),
         }],
     });
     for part in [

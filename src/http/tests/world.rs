@@ -29,6 +29,7 @@ use crate::model::fault::Injection;
 use crate::model::ids::RunId;
 use crate::model::plan::Plan;
 use crate::model::probe::Probe;
+use crate::model::signal::{GrafanaSigning, Sandbox, Secret, Senders};
 use crate::model::stack::Stack;
 use crate::ports::{
     Answer, Applied, Claim, Claims, Clock, FaultDriver, FaultError, Inspector, Presence, Prober,
@@ -129,6 +130,29 @@ impl Claims for World {
     }
 }
 
+/// Who may send signals to it.
+fn senders() -> Senders {
+    Senders {
+        tokens: vec![Secret::new("another"), Secret::new(TOKEN)],
+        grafana: Some(GrafanaSigning {
+            secret: Secret::new(TOKEN),
+            signature_header: "X-Grafana-Alerting-Signature".to_owned(),
+            timestamp_header: None,
+        }),
+        pagerduty: vec![Secret::new("old"), Secret::new(TOKEN)],
+        slack: vec![Secret::new(TOKEN)],
+        sandboxes: [(
+            "sandbox".to_owned(),
+            Sandbox {
+                team: "crew".to_owned(),
+                by_people: true,
+            },
+        )]
+        .into(),
+        people: [("U1".to_owned(), "ann".to_owned())].into(),
+    }
+}
+
 /// What came back.
 #[derive(Debug)]
 pub(super) struct Reply {
@@ -224,7 +248,7 @@ impl Server {
             database,
             lever,
             library: Arc::new(Shelf::new(vec![library], options)),
-            hook_tokens: Arc::new(["another".to_owned(), TOKEN.to_owned()]),
+            senders: Arc::new(senders()),
             gate: Gate::loopback(),
             local_operator: "Ada <Lovelace>".into(),
             hosts: Arc::new([]),

@@ -198,8 +198,8 @@ pub(in crate::http) struct Unmatched {
     pub(in crate::http) source: String,
     pub(in crate::http) received: Moment,
     pub(in crate::http) repeats: u64,
-    /// The start of its body.
-    pub(in crate::http) body: String,
+    /// What it says.
+    pub(in crate::http) text: String,
 }
 
 impl From<&Signal> for Unmatched {
@@ -208,7 +208,7 @@ impl From<&Signal> for Unmatched {
             source: signal.source.clone(),
             received: signal.received.into(),
             repeats: signal.repeats,
-            body: signal.body.chars().take(200).collect(),
+            text: super::signals::text(signal),
         }
     }
 }

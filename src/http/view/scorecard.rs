@@ -10,7 +10,7 @@ use crate::http::templates::Page;
 use crate::score::expectations::{Line, Verdict};
 use crate::score::measures::{Censoring, Endpoint, Measure, Measures, Reading as Value};
 use crate::score::recovery::{Ended, Ender};
-use crate::score::report::{Check, CheckKind, CheckResult};
+use crate::score::report::{Check, CheckKind, CheckResult, text};
 use crate::score::rubric::{Rating, Score, TeamVerdict};
 use crate::score::{Report, Scorecard as Judged};
 
@@ -121,6 +121,8 @@ pub(in crate::http) struct TimeRow {
     pub(in crate::http) from: Option<End>,
     pub(in crate::http) to: Option<End>,
     pub(in crate::http) reason: String,
+    /// What a machine's time to detect is made of.
+    pub(in crate::http) parts: Option<String>,
 }
 
 /// One end of a time.
@@ -342,6 +344,7 @@ impl TimeRow {
             from: measure.from.as_ref().map(End::new),
             to: measure.to.as_ref().map(End::new),
             reason: measure.reason.clone(),
+            parts: text::parts(measure),
         }
     }
 }

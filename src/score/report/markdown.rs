@@ -2,7 +2,7 @@
 //! break a table nor draw anything.
 
 use super::entry::{Entry, Unjudged};
-use super::text::{endings, ends, evidence, named, plain, points, value, who};
+use super::text::{endings, ends, evidence, named, parts, plain, points, value, who};
 use super::{CheckKind, CheckResult, Report, Scorecard, word};
 use crate::model::time::wall_clock;
 use crate::score::rubric::figure;
@@ -138,11 +138,14 @@ fn score(page: &mut String, scorecard: &Scorecard) {
 fn times(page: &mut String, report: &Report) {
     page.push_str("\n### Times\n\n| | | from, to |\n|---|---|---|\n");
     for (name, measure) in named(report) {
+        let parts = parts(measure).filter(|_| name.starts_with(' '));
+        let parts = parts.map_or_else(String::new, |parts| format!("; {parts}"));
         page.tell(format_args!(
-            "| {} | {} | {} |\n",
+            "| {} | {} | {}{} |\n",
             name.trim(),
             value(report, measure),
-            escape(&ends(report, measure))
+            escape(&ends(report, measure)),
+            escape(&parts)
         ));
     }
     for (what, ended) in endings(report) {

@@ -238,6 +238,9 @@ fn times(page: &mut Page, report: &Report) {
             13,
             &format!("{}: {}", value(report, measure), ends(report, measure)),
         );
+        if let Some(parts) = parts(measure).filter(|_| name.starts_with(' ')) {
+            page.hang("", 15, &parts);
+        }
     }
     for gap in &measures.remissions {
         let Some(to) = gap.to else { continue };
@@ -339,6 +342,21 @@ pub(super) fn ends(report: &Report, measure: &Measure) -> String {
         (Some(from), None) => format!("{}; {}", end(from), measure.reason),
         _ => measure.reason.clone(),
     }
+}
+
+/// What a machine's time to detect is made of.
+pub(crate) fn parts(measure: &Measure) -> Option<String> {
+    let delays = measure.delays?;
+    let length = |ms: i64| {
+        let sign = if ms < 0 { "-" } else { "" };
+        format!("{sign}{}", span(ms.unsigned_abs()))
+    };
+    Some(format!(
+        "of it {} until {}'s rule fired, by its clock, and {} until the signal was here",
+        length(delays.rule_ms),
+        delays.sender.title(),
+        length(delays.delivery_ms)
+    ))
 }
 
 fn censored(because: Censoring) -> &'static str {

@@ -7,6 +7,7 @@ use crate::model::experiment::Experiment;
 use crate::model::fault::{Call, Lasts};
 use crate::model::ids::{RemedyId, RunbookName, StepId};
 use crate::model::schedule::Schedule;
+use crate::model::signal::Sender;
 use crate::model::stack::Stack;
 use crate::model::team::Role;
 use crate::spec::check::alert::{self, ALERT};
@@ -19,8 +20,8 @@ use crate::spec::check::view::View;
 use crate::spec::code::Code;
 use crate::spec::findings::Sink;
 use crate::spec::form::{
-    DURATION, Form, Object, PERCENT, Rule, SOME_DURATION, defaulted, later, later_variant,
-    optional, required, variant,
+    DURATION, Form, Object, PERCENT, Rule, SOME_DURATION, defaulted, later, optional, required,
+    variant,
 };
 use crate::spec::tree::Node;
 
@@ -140,11 +141,58 @@ static DETECTION: Form = Form::Either(&[
                 ALERT,
                 "An Alertmanager alert that carries these labels.",
             ),
-            later_variant("pagerduty", "A PagerDuty incident."),
-            later_variant("grafana", "A Grafana alert."),
+            variant(
+                "grafana",
+                ALERT,
+                "A Grafana alert that carries these labels.",
+            ),
+            variant(
+                "pagerduty",
+                Form::Object(&INCIDENT),
+                "A PagerDuty incident of a service: somebody is paged.",
+            ),
+            variant(
+                "cloudevents",
+                Form::Object(&EVENT),
+                "An event of anything that speaks CloudEvents.",
+            ),
         ],
     ),
 ]);
+
+static INCIDENT: Object = Object {
+    what: "a PagerDuty incident",
+    about: "What an incident is known by.",
+    groups: &[&[
+        required(
+            "service",
+            Form::Text,
+            "The id of its service, such as `PF9KMXH`.",
+        ),
+        optional(
+            "urgency",
+            Form::Word(&[("high", "Somebody is woken up."), ("low", "Nobody is.")]),
+            "Its urgency; any when absent.",
+        ),
+        optional(
+            "priority",
+            Form::Text,
+            "Its priority's name; any when absent.",
+        ),
+    ]],
+    rules: &[],
+};
+
+static EVENT: Object = Object {
+    what: "a CloudEvent",
+    about: "What an event is known by.",
+    groups: &[&[
+        required("type", Form::Text, "Its `type`."),
+        optional("source", Form::Text, "Its `source`; any when absent."),
+        optional("subject", Form::Text, "Its `subject`; any when absent."),
+    ]],
+    rules: &[],
+};
 
 static INJECT: Object = Object {
     what: "an inject",
@@ -270,9 +318,11 @@ fn detection(node: &Node) -> Option<Detection> {
     if node.text() == Some("human") {
         return Some(Detection::Human);
     }
-    Some(Detection::Alertmanager {
-        labels: alert::labels(node)?,
-    })
+    let entry = node.entries().first()?;
+    let sender = Sender::ALL
+        .into_iter()
+        .find(|sender| *sender.as_str() == *entry.key)?;
+    Detection::of(sender, alert::labels(node, sender)?)
 }
 
 fn inject(node: &Node) -> Option<Inject> {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::model::experiment::{Patience, StopCondition};
 use crate::model::ids::ProbeName;
+use crate::model::signal::Sender;
 use crate::model::stack::Stack;
 use crate::spec::check::alert::{self, ALERT};
 use crate::spec::check::call::{EXPECT, HTTP};
@@ -96,7 +97,7 @@ fn condition(
     let view = View::new(item, &STOP);
     alert::some_label(item, sink);
     if view.value("alertmanager").is_some() {
-        let alertmanager = alert::labels(item)?;
+        let alertmanager = alert::labels(item, Sender::Alertmanager)?;
         return Some(StopCondition::Alert { alertmanager });
     }
     if view.value("probe").is_some() {

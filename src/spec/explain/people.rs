@@ -1,30 +1,32 @@
 //! The people's side of a drill in words: detection, messages, remedies, expectations.
 
 use super::{Page, call, captured};
-use crate::model::drill::{Detection, Drill, Remedy};
+use crate::model::drill::{Drill, Remedy};
 use crate::model::plan::Exercise;
 use crate::model::runbook::{
     Anchor, Audience, By, Expectation, Expected, Milestone, PhraseSet, Target, UpdatePart,
 };
+use crate::model::signal::Sender;
 
 pub(super) fn people(page: &mut Page, drill: &Drill) {
     page.section("What counts as a detection");
     for detection in &drill.detection {
-        match detection {
-            Detection::Human => {
-                page.line(2, "a person's report that names a service and a symptom");
-            }
-            Detection::Alertmanager { labels } => {
-                let labels: Vec<String> = labels
-                    .iter()
-                    .map(|(name, value)| format!("{name}={value}"))
-                    .collect();
-                page.line(
-                    2,
-                    &format!("an Alertmanager alert with {}", labels.join(", ")),
-                );
-            }
-        }
+        let Some((sender, labels)) = detection.signal() else {
+            page.line(2, "a person's report that names a service and a symptom");
+            continue;
+        };
+        let what = match sender {
+            Sender::Alertmanager => "an Alertmanager alert",
+            Sender::Grafana => "a Grafana alert",
+            Sender::Pagerduty => "a PagerDuty incident",
+            Sender::Cloudevents => "a CloudEvent",
+            Sender::Slack | Sender::Statuspage => continue,
+        };
+        let labels: Vec<String> = labels
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        page.line(2, &format!("{what} with {}", labels.join(", ")));
     }
     if !drill.injects.is_empty() {
         page.section("Messages to the team");

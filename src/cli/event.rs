@@ -1,0 +1,285 @@
+//! `firedrill event`: what responders do, from a shell, in a drill that a server runs.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Map, Value, json};
+
+use super::exit::Exit;
+use super::terminal::Terminal;
+use crate::clock::SystemClock;
+use crate::model::probe::HttpRequest;
+use crate::model::time::Millis;
+use crate::outbound::Outbound;
+use crate::ports::Clock as _;
+
+/// How long the server may take. An act is answered once it is on its disk.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  firedrill event r-20260301-7f3a detected wallet-api \"transfers time out\"
+  firedrill event r-20260301-7f3a ack --as ann
+  firedrill event r-20260301-7f3a update --to customers --on status_page --next 20m \"Transfers fail.\"
+  firedrill event r-20260301-7f3a remedy failover-signer --server https://drills.example.org
+  firedrill event r-20260301-7f3a real
+
+`real` says that this is no drill: everything is undone and nothing is scored.
+Says the event's number. Exit status: 0 when it is recorded, 2 when the server
+did not take it, 4 when there was no answer: then it may be recorded.")]
+pub(super) struct Args {
+    /// The run, as `firedrill run` and the pages name it
+    #[arg(value_name = "RUN")]
+    run: String,
+    #[command(subcommand)]
+    act: Act,
+    /// The server that runs it
+    #[arg(
+        long,
+        global = true,
+        default_value = "http://127.0.0.1:8700",
+        value_name = "URL",
+        env = "FIREDRILL_SERVER",
+        hide_env_values = true
+    )]
+    server: String,
+    /// The token of an account there, where the server has accounts; better given as FIREDRILL_TOKEN
+    #[arg(
+        long,
+        global = true,
+        value_name = "TOKEN",
+        env = "FIREDRILL_TOKEN",
+        hide_env_values = true
+    )]
+    token: Option<String>,
+    /// Who does it, where the server has no accounts [default: this user]
+    #[arg(long = "as", global = true, value_name = "NAME")]
+    actor: Option<String>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Act {
+    /// Something is wrong: with which service, and how it shows
+    Detected {
+        /// The service, as the stack names it
+        service: String,
+        /// How it shows
+        symptom: String,
+    },
+    /// Take the page
+    Ack,
+    /// Declare an incident
+    Declare {
+        /// SEV1 to SEV5
+        severity: String,
+    },
+    /// Take a role
+    Role {
+        /// Such as `incident_commander`
+        role: String,
+    },
+    /// Name the cause
+    Cause {
+        /// The step that broke it
+        cause: String,
+    },
+    /// Choose a remedy
+    Remedy {
+        /// The remedy's id
+        remedy: String,
+    },
+    /// Post an update
+    Update(Update),
+    /// Attest to something done with tools of your own
+    Did {
+        /// What
+        text: String,
+    },
+    /// Write something down
+    Note {
+        /// What
+        text: String,
+    },
+    /// Say that it is over
+    Resolve,
+    /// Say that this is real: everything is undone and nothing is scored
+    Real,
+}
+
+#[derive(Debug, clap::Args)]
+struct Update {
+    /// What it says
+    text: String,
+    /// For whom
+    #[arg(long, default_value = "customers", value_parser = ["customers", "internal", "regulator"])]
+    to: String,
+    /// Where it is posted; may be repeated
+    #[arg(long, value_name = "CHANNEL")]
+    on: Vec<String>,
+    /// When the next one comes
+    #[arg(long, value_name = "DURATION")]
+    next: Option<Millis>,
+    /// When recovery is expected, at the earliest and at the latest
+    #[arg(long, num_args = 2, value_names = ["FROM", "TO"])]
+    recovery: Vec<Millis>,
+}
+
+impl Act {
+    /// As the API takes it.
+    fn body(&self, now: Timestamp) -> Value {
+        match self {
+            Self::Detected { service, symptom } => {
+                json!({"type": "detected", "service": service, "symptom": symptom})
+            }
+            Self::Ack => json!({"type": "acknowledged"}),
+            Self::Declare { severity } => {
+                json!({"type": "declared", "severity": severity.to_uppercase()})
+            }
+            Self::Role { role } => {
+                json!({"type": "role_taken", "role": role.to_lowercase().replace([' ', '-'], "_")})
+            }
+            Self::Cause { cause } => json!({"type": "cause_named", "cause": cause}),
+            Self::Remedy { remedy } => json!({"type": "remedy_chosen", "remedy": remedy}),
+            Self::Update(update) => update.body(now),
+            Self::Did { text } => json!({"type": "action_attested", "text": text}),
+            Self::Note { text } => json!({"type": "noted", "text": text}),
+            Self::Resolve => json!({"type": "resolved"}),
+            Self::Real => json!({"type": "real"}),
+        }
+    }
+}
+
+impl Update {
+    fn body(&self, now: Timestamp) -> Value {
+        let at = |length: &Millis| {
+            let length = i64::try_from(length.get()).unwrap_or(i64::MAX);
+            now.saturating_add(SignedDuration::from_millis(length))
+                .unwrap_or(now)
+        };
+        let mut body = Map::new();
+        body.insert("type".into(), "update_posted".into());
+        body.insert("audience".into(), json!(self.to));
+        body.insert("channels".into(), json!(self.on));
+        body.insert("text".into(), json!(self.text));
+        if let Some(next) = &self.next {
+            body.insert("next_update_at".into(), json!(at(next)));
+        }
+        if let [from, to] = self.recovery.as_slice() {
+            body.insert("estimated_recovery".into(), json!([at(from), at(to)]));
+        }
+        Value::Object(body)
+    }
+}
+
+pub(super) async fn run(args: Args, terminal: Terminal) -> anyhow::Result<Exit> {
+    let mut body = args.act.body(SystemClock::start().now().wall);
+    let mut headers = BTreeMap::new();
+    match &args.token {
+        // Whose token it is, is who does it.
+        Some(token) => {
+            headers.insert("authorization".to_owned(), format!("Bearer {token}"));
+            if let Some(actor) = &args.actor {
+                body["actor"] = json!(actor);
+            }
+        }
+        None => body["actor"] = json!(args.actor.clone().unwrap_or_else(super::halt::user)),
+    }
+    let server = args.server.trim_end_matches('/');
+    let request = HttpRequest {
+        method: "POST".to_owned(),
+        url: format!("{server}/api/v1/runs/{}/events", args.run),
+        headers,
+        body: Some(body.to_string()),
+    };
+    let reply = match Outbound::new().send(&request, PATIENCE).await {
+        Ok(reply) => reply,
+        Err(error) => {
+            terminal.error(&format!(
+                "{server} did not answer: {error}; hint: `--server URL` names another"
+            ));
+            return Ok(Exit::Errored);
+        }
+    };
+    let answer = reply.json().unwrap_or(Value::Null);
+    if reply.status.is_success() {
+        let what = answer["seq"].as_u64().map_or_else(
+            || "recorded".to_owned(),
+            |seq| format!("recorded as event {seq}"),
+        );
+        terminal.result(&what);
+        return Ok(Exit::Passed);
+    }
+    let detail = answer["detail"].as_str().unwrap_or("it does not say why");
+    terminal.error(&format!("{server} answered {}: {detail}", reply.status));
+    Ok(if reply.status.is_server_error() {
+        Exit::Errored
+    } else {
+        Exit::Usage
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::input::TeamAct;
+
+    fn act(body: Value) -> TeamAct {
+        serde_json::from_value(body).expect("an act that the API takes")
+    }
+
+    #[test]
+    fn every_act_is_one_that_the_api_takes() {
+        let now: Timestamp = "2026-03-01T10:00:00Z".parse().expect("an instant");
+        let text = || "words".to_owned();
+        for (given, expected) in [
+            (Act::Ack, TeamAct::Acknowledged),
+            (Act::Resolve, TeamAct::Resolved),
+            (Act::Real, TeamAct::Real),
+            (Act::Note { text: text() }, TeamAct::Noted { text: text() }),
+            (
+                Act::Did { text: text() },
+                TeamAct::ActionAttested { text: text() },
+            ),
+            (
+                Act::Cause { cause: text() },
+                TeamAct::CauseNamed { cause: text() },
+            ),
+        ] {
+            assert_eq!(act(given.body(now)), expected);
+        }
+        for given in [
+            Act::Detected {
+                service: "wallet-api".into(),
+                symptom: text(),
+            },
+            Act::Declare {
+                severity: "sev1".into(),
+            },
+            Act::Role {
+                role: "Incident commander".into(),
+            },
+            Act::Remedy {
+                remedy: "failover".into(),
+            },
+        ] {
+            act(given.body(now));
+        }
+        let update = Act::Update(Update {
+            text: text(),
+            to: "customers".into(),
+            on: vec!["status_page".into()],
+            next: Some(Millis::seconds(1200)),
+            recovery: vec![Millis::seconds(60), Millis::seconds(120)],
+        });
+        let TeamAct::UpdatePosted(update) = act(update.body(now)) else {
+            panic!("no update")
+        };
+        assert_eq!(
+            update.next_update_at.map(|at| at.to_string()).as_deref(),
+            Some("2026-03-01T10:20:00Z")
+        );
+        assert!(update.estimated_recovery.is_some());
+    }
+}
