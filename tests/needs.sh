@@ -27,6 +27,13 @@ for program in chromium chromedriver; do
         lacks "$program" "on Debian: apt-get install chromium chromium-driver; tests of the pages in a browser will not run"
     fi
 done
+for program in prometheus prometheus-alertmanager; do
+    if path=$(command -v $program); then
+        found "$program ($path)"
+    else
+        lacks "$program" "on Debian: apt-get install $program; the test of times against their logs will not run"
+    fi
+done
 if [ "$missing" -ne 0 ] && [ -n "${CI:-}" ]; then
     echo "CI is set, and something is missing." >&2
     exit 1

@@ -17,6 +17,7 @@ mod interruptions;
 mod journals;
 mod lists;
 mod locks;
+mod monitors;
 mod outputs;
 mod proxies;
 mod refusals;
