@@ -86,7 +86,7 @@ pub(super) async fn slack(inbound: Inbound) -> Response {
     let text = match take(Sender::Slack, &inbound).await {
         Ok(taken) => taken.answer(),
         Err(problem) if problem.status().is_server_error() => format!(
-            "this was not recorded: {}; hint: use the run room",
+            "whether this was recorded is not known ({}); hint: look in the run room",
             problem.detail
         ),
         Err(problem) => return problem.into_response(),
@@ -187,5 +187,5 @@ fn too_large(sender: Sender, error: &BytesRejection) -> Problem {
 
 fn not_recorded(error: &dyn std::fmt::Display) -> Problem {
     tracing::error!(%error, "a signal could not be recorded");
-    Problem::unavailable("not-recorded", "it could not be recorded; send it again")
+    Problem::unavailable("not-recorded", "it may not be recorded; send it again")
 }

@@ -4,7 +4,9 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 
-use super::api::{halt as lever, health, library, log, metrics, names, runs, scorecard, signals, start};
+use super::api::{
+    halt as lever, health, library, log, metrics, names, runs, scorecard, signals, start,
+};
 use super::guard::{LARGEST_BODY, guard};
 use super::page::{
     account, act, halt, identity, login, overview, people, room, scorecard as card, sessions,

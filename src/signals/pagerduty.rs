@@ -55,7 +55,10 @@ pub(super) fn read(arrival: &Arrival<'_>) -> Result<Message, Refusal> {
             labels,
         },
         Some(what) => match act(what, data) {
-            Some(act) => What::Act { act, labels },
+            Some(act) => What::Act {
+                act: of(person.as_ref(), act, what),
+                labels,
+            },
             None => other(kind),
         },
         None => other(kind),
@@ -82,6 +85,18 @@ pub(super) fn read(arrival: &Arrival<'_>) -> Result<Message, Refusal> {
 fn other(kind: &str) -> What {
     What::Other {
         text: fields::short(kind),
+    }
+}
+
+/// What nobody did is only noted: a rule's resolution is not the team's word. An acknowledgement stays one, and shows as
+/// automation's.
+fn of(person: Option<&Person>, act: TeamAct, what: &str) -> TeamAct {
+    match act {
+        TeamAct::Acknowledged | TeamAct::Noted { .. } => act,
+        _ if person.is_none() => TeamAct::Noted {
+            text: format!("{} by automation", what.replace(['_', '.'], " ")),
+        },
+        _ => act,
     }
 }
 

@@ -20,7 +20,7 @@ const SECRET: [&str; 2] = ["token", "response_url"];
 /// What can be typed.
 pub const USAGE: &str = "\
 detected SERVICE SYMPTOM, ack, declare SEV1, role ROLE, cause STEP, remedy REMEDY, did TEXT, note TEXT, resolved, \
-continue STEP, real (everything is undone and nothing is scored), \
+real (everything is undone and nothing is scored), \
 update [customers|internal|regulator] [on=status_page,telegram] [next=20m] [recovery=10m-30m] TEXT; \
 with several drills, run=ID comes first";
 
@@ -180,9 +180,6 @@ fn act(text: &str, now: Timestamp) -> Result<TeamAct, String> {
             text: said("the note")?,
         },
         "resolved" | "resolve" => TeamAct::Resolved,
-        "continue" => TeamAct::Continued {
-            step: parsed("step", rest)?,
-        },
         "real" => TeamAct::Real,
         "update" => TeamAct::UpdatePosted(update(rest, now)?),
         "" | "help" => return Err(format!("say one of: {USAGE}")),

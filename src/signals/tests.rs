@@ -289,6 +289,13 @@ fn what_pagerduty_says_becomes_what_a_drill_knows() {
         act("incident.unacknowledged", none),
         noted("the acknowledgement lapsed")
     );
+    let by_a_rule = event("incident.resolved", |event| {
+        event["agent"] = serde_json::Value::Null
+    });
+    assert!(matches!(
+        by_a_rule.what,
+        What::Act { act: TeamAct::Noted { text }, .. } if text == "resolved by automation"
+    ));
     // What comes later than this was written is taken, and means nothing.
     for other in ["pagey.ping", "service.updated", "incident.service_updated"] {
         assert!(

@@ -126,7 +126,8 @@ pub(super) async fn signal(
         What::Unclear { answer } => Ok(Outcome::told(answer)),
         What::Post { page, text, .. } => match services.senders.sandboxes.get(page) {
             Some(sandbox) => post(services, sender, signal, sandbox, text).await,
-            None if repeat => Ok(Outcome::default()),
+            // What says no time of its own is new only when it first comes.
+            None if repeat && signal.event_time.is_none() => Ok(Outcome::default()),
             None => Ok(leak(services, sender, signal, page).await),
         },
         What::Other { .. } => Ok(Outcome::default()),
@@ -188,8 +189,8 @@ async fn alert(
     Ok(outcome)
 }
 
-/// What somebody did with an incident goes to the runs that wait for its service, else where its page went: notes and
-/// updates don't name the service.
+/// What somebody did with an incident goes where its page went, since notes and updates don't name the service, and to
+/// the runs that wait for its service.
 async fn incident(
     services: &Services,
     sender: Sender,
@@ -197,20 +198,16 @@ async fn incident(
     act: &TeamAct,
     labels: &BTreeMap<String, String>,
 ) -> Result<Outcome, Problem> {
-    let mut runs: Vec<RunHandle> = services.supervisor.live();
-    if labels.contains_key("service") {
-        runs.retain(|run| run.plan().detects(sender, labels));
-    } else {
-        let of = match &signal.thread {
-            Some(thread) => services
-                .database
-                .run_of_thread(sender.as_str(), thread)
-                .await
-                .map_err(|error| not_recorded(&error))?,
-            None => None,
-        };
-        runs.retain(|run| Some(run.run()) == of.as_ref());
-    }
+    let of = match &signal.thread {
+        Some(thread) => services
+            .database
+            .run_of_thread(sender.as_str(), thread)
+            .await
+            .map_err(|error| not_recorded(&error))?,
+        None => None,
+    };
+    let mut runs = services.supervisor.live();
+    runs.retain(|run| Some(run.run()) == of.as_ref() || run.plan().detects(sender, labels));
     let mut outcome = Outcome::default();
     for run in runs {
         let origin = origin(services, sender, signal).await?;
