@@ -20,11 +20,11 @@ const PATIENCE: Duration = Duration::from_secs(20);
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  firedrill event r-20260301-7f3a detected wallet-api \"transfers time out\"
-  firedrill event r-20260301-7f3a ack --as ann
-  firedrill event r-20260301-7f3a update --to customers --on status_page --next 20m \"Transfers fail.\"
-  firedrill event r-20260301-7f3a remedy failover-signer --server https://drills.example.org
-  firedrill event r-20260301-7f3a real
+  firedrill event RUN detected wallet-api \"transfers time out\"
+  firedrill event RUN ack --as ann
+  firedrill event RUN update \"Transfers fail.\" --on status_page --next 20m
+  firedrill event RUN remedy failover-signer --server https://drills.example
+  firedrill event RUN real
 
 `real` says that this is no drill: everything is undone and nothing is scored.
 Says the event's number. Exit status: 0 when it is recorded, 2 when the server

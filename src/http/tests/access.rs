@@ -38,6 +38,7 @@ impl Server {
             .replace("{run}", run)
             .replace("{name}", name)
             .replace("{*path}", "app.css")
+            .replace("{id}", "1")
             .replace("{code}", "0000");
         assert!(!path.contains('{'), "{path}: say here what to ask for");
         let mut request = self.request(row.method.clone(), &path);

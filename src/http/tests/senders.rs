@@ -386,7 +386,7 @@ async fn the_inbox_says_who_can_be_heard_and_leads_on() {
     for part in [
         "What reached no run",
         "Payments fail fires",
-        "/hooks/pagerduty",
+        "hooks&#x2f;pagerduty",
         "never",
         "Earlier",
     ] {

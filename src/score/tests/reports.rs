@@ -158,6 +158,8 @@ fn a_scorecard_on_a_terminal_tells_every_point_and_why() {
                  (event 6 at +00:45.5)
         machine  30.5s ±2s: impact observed by send (event 5 at +00:15.0) to alert Slow
                  (event 6 at +00:45.5)
+                   of it 30.5s until Alertmanager's rule fired, by its clock, and 0s until the signal
+                   was here
         people   1m5s ±2s: impact observed by send (event 5 at +00:15.0) to wallet-api: transfers hang
                  (event 7 at +01:20.0)
       TTA        2m: first page: alert Slow (event 6 at +00:45.5) to acknowledged by a person
@@ -312,7 +314,7 @@ fn a_report_in_markdown_is_a_summary_with_tables() {
     | | | from, to |
     |---|---|---|
     | TTD | 30.5s ±2s | impact observed by send (event 5 at +00:15.0) to alert Slow (event 6 at +00:45.5) |
-    | machine | 30.5s ±2s | impact observed by send (event 5 at +00:15.0) to alert Slow (event 6 at +00:45.5) |
+    | machine | 30.5s ±2s | impact observed by send (event 5 at +00:15.0) to alert Slow (event 6 at +00:45.5); of it 30.5s until Alertmanager's rule fired, by its clock, and 0s until the signal was here |
     | people | 1m5s ±2s | impact observed by send (event 5 at +00:15.0) to wallet-api: transfers hang (event 7 at +01:20.0) |
     | TTA | 2m | first page: alert Slow (event 6 at +00:45.5) to acknowledged by a person (event 10 at +02:45.5) |
     | TTM | 9m47s ±2s | impact observed by send (event 5 at +00:15.0) to impact probes hold again (event 20 at +10:02.0) |

@@ -172,14 +172,6 @@ pass: {outcome: 101}
       |
       = help: it is planned: leave it out until then
 
-    error[unsupported]: `pagerduty` is not supported yet
-     --> drills/bad-token.yaml:9:14
-      |
-    9 | detection: [{pagerduty: {service: PF9KMXH}}, robot]
-      |              ^^^^^^^^^
-      |
-      = help: it is planned: leave it out until then
-
     error[unknown-word]: `robot` is not one of the words allowed here
      --> drills/bad-token.yaml:9:46
       |
