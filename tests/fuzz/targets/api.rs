@@ -72,7 +72,9 @@ fuzz_target!(|input: &[u8]| -> Corpus {
 });
 
 async fn play(steps: &[(u8, &[u8])]) {
-    let echo = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let echo = TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port is free");
     let upstream = echo.local_addr().expect("a bound socket has an address");
     let echoing = tokio::spawn(answer(echo));
     let options = Options {
@@ -86,7 +88,13 @@ async fn play(steps: &[(u8, &[u8])]) {
     // Whatever the input begins with, there is something to change.
     let proxy = format!(r#"{{"name":"p","listen":"127.0.0.1:0","upstream":"{upstream}"}}"#);
     call(&api, "POST", "/proxies", proxy.as_bytes()).await;
-    call(&api, "POST", "/proxies/p/toxics", br#"{"name":"t","type":"noop"}"#).await;
+    call(
+        &api,
+        "POST",
+        "/proxies/p/toxics",
+        br#"{"name":"t","type":"noop"}"#,
+    )
+    .await;
 
     let mut client = None;
     for (step, body) in steps {
