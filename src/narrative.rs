@@ -3,8 +3,9 @@
 use crate::engine::event::{
     ActorKind, Event, Fact, Phase, Standing, StopCause, UndoCause, UndoneBy, Verdict,
 };
+use crate::model::cut::Cut;
 use crate::model::fault::{Act, Cause, Fault, Injection, Occurrence, Stream, Toxic};
-use crate::model::ids::InjectionId;
+use crate::model::ids::{InjectionId, ServiceName};
 use crate::model::plan::Plan;
 use crate::model::runbook::Audience;
 use crate::model::team::Role;
@@ -411,7 +412,23 @@ pub fn disturbance(injection: &Injection) -> String {
         Act::Container {
             service, action, ..
         } => format!("{} of {service}'s container", action.as_str()),
+        Act::Cut { service, cut, .. } => cut_off(service, cut),
         Act::Hook(_) => "hook".to_owned(),
+    }
+}
+
+fn cut_off(service: &ServiceName, cut: &Cut) -> String {
+    match cut {
+        Cut::Disconnect { networks, .. } if networks.is_empty() => {
+            format!("{service}'s container off its networks")
+        }
+        Cut::Disconnect { networks, .. } => {
+            format!("{service}'s container off {}", networks.join(", "))
+        }
+        Cut::Part { from, .. } => {
+            let from: Vec<&str> = from.iter().map(|one| one.service.as_str()).collect();
+            format!("{service} parted from {}", from.join(", "))
+        }
     }
 }
 

@@ -153,7 +153,9 @@ enum Target<'a> {
 fn target(act: &Act) -> Option<Target<'_>> {
     match act {
         Act::AddToxic { link, .. } | Act::DisableProxy { link } => Some(Target::Proxy(&link.proxy)),
-        Act::Container { service, .. } => Some(Target::Container(service)),
+        Act::Container { service, .. } | Act::Cut { service, .. } => {
+            Some(Target::Container(service))
+        }
         Act::Hook(_) => None,
     }
 }

@@ -5,6 +5,7 @@
 //! the owner is in the token.
 
 mod crash;
+mod cut;
 mod daemon;
 mod exec;
 pub(super) mod labels;
@@ -124,6 +125,8 @@ impl Mark {
 pub struct DockerDriver {
     clock: Arc<dyn Clock>,
     attempts: Attempts,
+    /// Held while a network is looked for and made.
+    making: tokio::sync::Mutex<()>,
 }
 
 impl DockerDriver {
@@ -132,6 +135,7 @@ impl DockerDriver {
         Self {
             clock,
             attempts: Attempts::default(),
+            making: tokio::sync::Mutex::default(),
         }
     }
 
@@ -149,10 +153,7 @@ impl DockerDriver {
         else {
             return Err(misdirected("Docker", injection));
         };
-        let host = stack.docker.as_ref().ok_or_else(|| FaultError::Missing {
-            what: format!("the Docker host of stack {}", stack.name),
-            hint: Some("name it in the stack: `docker: {host: …}`".to_owned()),
-        })?;
+        let host = host_of(stack)?;
         let daemon = Daemon::reach(host).await?;
         let listed = chosen(&daemon.list().await?, selector, service.as_str())?.clone();
         let seen = daemon
@@ -178,7 +179,7 @@ impl DockerDriver {
             _ => None,
         };
         sealed(&Mark {
-            host: host.clone(),
+            host: host.to_owned(),
             restarts: seen.restarts,
             way,
             pinch,
@@ -372,14 +373,7 @@ impl DockerDriver {
 
     /// What has become of a container that is not there any more.
     async fn succession(&self, daemon: &Daemon, mark: &Mark) -> Result<String, FaultError> {
-        let what = mark.what();
-        Ok(match daemon.inspect(&mark.name).await? {
-            None => format!("{what} was removed"),
-            Some(other) => format!(
-                "{what} was removed; {} has its name now and is not touched",
-                short(&other.id)
-            ),
-        })
+        succession(daemon, &mark.what(), &mark.name).await
     }
 
     async fn captured(&self, daemon: &Daemon, mark: &Mark) -> Result<Seen, FaultError> {
@@ -426,31 +420,45 @@ impl FaultDriver for DockerDriver {
         stack: &'a Stack,
         injection: &'a Injection,
     ) -> Answer<'a, Result<Token, FaultError>> {
-        Box::pin(deadline::bounded(
-            "Docker",
-            self.read(run, stack, injection),
-        ))
+        Box::pin(deadline::bounded("Docker", async move {
+            match injection.act {
+                Act::Cut { .. } => self.read_cut(run, stack, injection).await,
+                _ => self.read(run, stack, injection).await,
+            }
+        }))
     }
 
     fn apply<'a>(&'a self, armed: &'a Armed) -> Answer<'a, Result<Applied, FaultError>> {
         Box::pin(deadline::bounded("Docker", async move {
-            self.act(armed, &opened(armed)?).await
+            match armed.injection().act {
+                Act::Cut { .. } => self.cut(armed, &opened(armed)?).await,
+                _ => self.act(armed, &opened(armed)?).await,
+            }
         }))
     }
 
     fn undo<'a>(&'a self, armed: &'a Armed) -> Answer<'a, Result<Removed, FaultError>> {
         Box::pin(deadline::bounded("Docker", async move {
-            self.restore(&opened(armed)?).await
+            match armed.injection().act {
+                Act::Cut { .. } => self.rejoin(&opened(armed)?).await,
+                _ => self.restore(&opened(armed)?).await,
+            }
         }))
     }
 
     fn look<'a>(&'a self, armed: &'a Armed) -> Answer<'a, Result<Presence, FaultError>> {
         Box::pin(deadline::bounded("Docker", async move {
-            self.see(&opened(armed)?).await
+            match armed.injection().act {
+                Act::Cut { .. } => self.see_cut(&opened(armed)?).await,
+                _ => self.see(&opened(armed)?).await,
+            }
         }))
     }
 
     fn by_hand(&self, armed: &Armed) -> Option<String> {
+        if matches!(armed.injection().act, Act::Cut { .. }) {
+            return opened::<cut::Mark>(armed).ok().map(|mark| mark.by_hand());
+        }
         let mark: Mark = opened(armed).ok()?;
         let (host, id) = (&mark.host, short(&mark.id));
         Some(match &mark.action {
@@ -486,6 +494,24 @@ async fn ask(daemon: &Daemon, mark: &Mark) -> Result<(), FaultError> {
         ContainerAction::Squeeze(_) => daemon.update(id, mark.pinch()?.squeezing()).await,
         ContainerAction::Exec(_) => Ok(()),
     }
+}
+
+/// What has become of a container that is not there any more.
+async fn succession(daemon: &Daemon, what: &str, name: &str) -> Result<String, FaultError> {
+    Ok(match daemon.inspect(name).await? {
+        None => format!("{what} was removed"),
+        Some(other) => format!(
+            "{what} was removed; {} has its name now and is not touched",
+            short(&other.id)
+        ),
+    })
+}
+
+fn host_of(stack: &Stack) -> Result<&str, FaultError> {
+    stack.docker.as_deref().ok_or_else(|| FaultError::Missing {
+        what: format!("the Docker host of stack {}", stack.name),
+        hint: Some("name it in the stack: `docker: {host: …}`".to_owned()),
+    })
 }
 
 /// The one container that is meant. A label may also be on stopped containers; a name is on one at the most.

@@ -54,7 +54,7 @@ impl Drivers {
         let mut unfit = Vec::new();
         for injection in &plan.injections {
             let act = &injection.act;
-            if !matches!(act, Act::Container { .. }) || looked.contains(&act) {
+            if !matches!(act, Act::Container { .. } | Act::Cut { .. }) || looked.contains(&act) {
                 continue;
             }
             looked.push(act);
@@ -74,7 +74,7 @@ impl Drivers {
     fn of(&self, act: &Act) -> &dyn FaultDriver {
         match act {
             Act::AddToxic { .. } | Act::DisableProxy { .. } => &self.toxiproxy,
-            Act::Container { .. } => &self.docker,
+            Act::Container { .. } | Act::Cut { .. } => &self.docker,
             Act::Hook(_) => &self.hook,
         }
     }

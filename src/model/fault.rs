@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 pub use super::container::ContainerAction;
+use super::cut::{Address, Cut, Others};
 use super::ground::Socket;
 use super::ids::{InjectionId, ProxyName, RemedyId, ServiceName, StepId};
 use super::probe::{Expect, HttpRequest, Program};
@@ -138,6 +139,26 @@ pub enum Fault {
         service: ServiceName,
         /// What is done.
         action: ContainerAction,
+    },
+    /// A service's container taken off its networks.
+    Disconnect {
+        /// Whose container.
+        service: ServiceName,
+        /// Which networks, by name; every user-defined one where this is empty.
+        networks: Vec<String>,
+        /// Which address it must come back with.
+        address: Address,
+    },
+    /// Groups of containers parted on their networks.
+    Part {
+        /// Who stays.
+        from: Vec<ServiceName>,
+        /// Who moves.
+        to: Vec<ServiceName>,
+        /// What of those on neither side.
+        others: Others,
+        /// Which addresses the moved must come back with.
+        address: Address,
     },
     /// Calls or programs of the user's own.
     Hook(Hook),
@@ -527,6 +548,15 @@ pub enum Act {
         /// What is done.
         action: ContainerAction,
     },
+    /// One container cut off on its networks.
+    Cut {
+        /// Whose container.
+        service: ServiceName,
+        /// How it is found.
+        selector: ContainerSelector,
+        /// How it is cut off.
+        cut: Cut,
+    },
     /// The user's own calls.
     Hook(Hook),
 }
@@ -571,7 +601,7 @@ impl Act {
     pub fn service(&self) -> Option<&ServiceName> {
         match self {
             Self::AddToxic { link, .. } | Self::DisableProxy { link } => Some(&link.to),
-            Self::Container { service, .. } => Some(service),
+            Self::Container { service, .. } | Self::Cut { service, .. } => Some(service),
             Self::Hook(_) => None,
         }
     }

@@ -144,7 +144,7 @@ fn place(injection: &Injection) -> Option<String> {
         Act::AddToxic { link, .. } | Act::DisableProxy { link } => {
             Some(format!("{} → {}", link.from, link.to))
         }
-        Act::Container { service, .. } => Some(service.to_string()),
+        Act::Container { service, .. } | Act::Cut { service, .. } => Some(service.to_string()),
         Act::Hook(_) => None,
     }
 }

@@ -37,7 +37,7 @@ impl<'a> Reach<'a> {
             Act::AddToxic { link, .. } | Act::DisableProxy { link } => {
                 self.links.insert(&link.proxy);
             }
-            Act::Container { service, .. } => {
+            Act::Container { service, .. } | Act::Cut { service, .. } => {
                 self.containers.insert(service);
             }
             Act::Hook(_) => {}

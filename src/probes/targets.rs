@@ -139,6 +139,9 @@ impl Inspection {
         for injection in &plan.injections {
             if let Act::Container {
                 service, selector, ..
+            }
+            | Act::Cut {
+                service, selector, ..
             } = &injection.act
                 && !used.contains(&(service, selector))
             {

@@ -6,6 +6,7 @@
 pub(crate) mod alert;
 pub(crate) mod call;
 pub(crate) mod container;
+pub(crate) mod cut;
 pub(crate) mod drill;
 pub(crate) mod during;
 pub(crate) mod expectation;

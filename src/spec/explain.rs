@@ -3,6 +3,7 @@
 //! Headers and bodies of requests are left out, since they may hold secrets. Lines have at most 100 columns where
 //! names and URLs allow.
 
+mod cuts;
 mod faults;
 mod people;
 

@@ -3,11 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::model::cut::{Cut, Party};
 use crate::model::experiment::Experiment;
 use crate::model::fault::{
     Act, Cause, Direction, Fault, Injection, Occurrence, PartitionMode, Ramp, Step, Stream,
     Strength, Toxic,
 };
+use crate::model::ids::ServiceName;
 use crate::model::plan::{Exercise, Plan, SourceFile};
 use crate::model::reach::{Excess, Reach};
 use crate::model::stack::{ContainerSelector, Link, Stack};
@@ -188,8 +190,63 @@ fn acts(fault: &Fault, stack: &Stack) -> Vec<Act> {
             })
             .into_iter()
             .collect(),
+        Fault::Disconnect {
+            service,
+            networks,
+            address,
+        } => parties([service], stack)
+            .into_iter()
+            .map(|party| {
+                let networks = networks.clone();
+                let address = *address;
+                cut_off(party, Cut::Disconnect { networks, address })
+            })
+            .collect(),
+        Fault::Part {
+            from,
+            to,
+            others,
+            address,
+        } => {
+            let from = parties(from, stack);
+            let group = parties(to, stack);
+            let rest = |one: &Party| {
+                let rest = group.iter().filter(|other| *other != one);
+                rest.cloned().collect()
+            };
+            let parted = |one: &Party| {
+                let cut = Cut::Part {
+                    from: from.clone(),
+                    with: rest(one),
+                    others: *others,
+                    address: *address,
+                };
+                cut_off(one.clone(), cut)
+            };
+            group.iter().map(parted).collect()
+        }
         Fault::Hook(hook) => vec![Act::Hook(hook.clone())],
         Fault::Confirm(_) => Vec::new(),
+    }
+}
+
+/// Services and how their containers are found; those without one are left out.
+fn parties<'a>(names: impl IntoIterator<Item = &'a ServiceName>, stack: &Stack) -> Vec<Party> {
+    let party = |service: &ServiceName| {
+        let known = stack.services.get(service)?;
+        Some(Party {
+            service: service.clone(),
+            selector: known.container.clone()?,
+        })
+    };
+    names.into_iter().filter_map(party).collect()
+}
+
+fn cut_off(party: Party, cut: Cut) -> Act {
+    Act::Cut {
+        service: party.service,
+        selector: party.selector,
+        cut,
     }
 }
 
@@ -240,9 +297,11 @@ fn seat(act: &Act) -> Option<Seat<'_>> {
             ..
         } => Seat::Toxic(link.proxy.as_str(), toxic.kind(), stream.as_str()),
         Act::DisableProxy { link } => Seat::Proxy(link.proxy.as_str()),
-        Act::Container { selector, .. } => Seat::Container(match selector {
-            ContainerSelector::Name(text) | ContainerSelector::Label(text) => text,
-        }),
+        Act::Container { selector, .. } | Act::Cut { selector, .. } => {
+            Seat::Container(match selector {
+                ContainerSelector::Name(text) | ContainerSelector::Label(text) => text,
+            })
+        }
         Act::Hook(_) => return None,
     })
 }

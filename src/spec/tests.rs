@@ -1,5 +1,6 @@
 //! How spec behaves from outside a file: texts in, findings and plans out.
 
+mod cuts;
 mod disk;
 mod docs;
 mod drill;

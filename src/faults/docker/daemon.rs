@@ -2,13 +2,15 @@
 //!
 //! The API version is negotiated: the client's own is newer than what many daemons answer to.
 
-use std::collections::HashMap;
+pub(super) mod networks;
+
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use bollard::container::LogOutput;
 use bollard::errors::Error;
 use bollard::exec::{CreateExecOptions, StartExecOptions, StartExecResults};
-use bollard::models::{ContainerUpdateBody, VolumeCreateRequest};
+use bollard::models::{ContainerInspectResponse, ContainerUpdateBody, VolumeCreateRequest};
 use bollard::query_parameters::{
     InspectContainerOptions, KillContainerOptions, ListContainersOptions, RemoveVolumeOptions,
     RestartContainerOptions, StartContainerOptions, StopContainerOptions,
@@ -42,6 +44,8 @@ pub(super) struct Listed {
     pub(super) labels: HashMap<String, String>,
     /// `running`, `paused`, `exited`…
     pub(super) state: String,
+    /// The networks it is on: names, and ids where the daemon tells them, which it does once it has run there.
+    pub(super) networks: BTreeMap<String, String>,
 }
 
 impl Listed {
@@ -177,6 +181,13 @@ impl Daemon {
                 name: bare(&one.names?.into_iter().find(|name| is_own(name))?),
                 labels: one.labels.unwrap_or_default(),
                 state: one.state.map(|state| state.to_string()).unwrap_or_default(),
+                networks: one
+                    .network_settings
+                    .and_then(|settings| settings.networks)
+                    .unwrap_or_default()
+                    .into_iter()
+                    .map(|(name, endpoint)| (name, endpoint.network_id.unwrap_or_default()))
+                    .collect(),
             })
         });
         Ok(listed.collect())
@@ -184,25 +195,36 @@ impl Daemon {
 
     /// One container by id or name, if it is there.
     pub(super) async fn inspect(&self, id: &str) -> Result<Option<Seen>, FaultError> {
-        let answer = match self
+        match self.answer(id).await? {
+            Some(answer) => self.seen(id, answer).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// What the daemon says of one container, if it is there.
+    async fn answer(&self, id: &str) -> Result<Option<ContainerInspectResponse>, FaultError> {
+        match self
             .docker
             .inspect_container(id, None::<InspectContainerOptions>)
             .await
         {
-            Ok(answer) => answer,
+            Ok(answer) => Ok(Some(answer)),
             Err(Error::DockerResponseServerError {
                 status_code: 404,
                 message,
-            }) if message.to_ascii_lowercase().contains("no such") => return Ok(None),
-            Err(error) => return Err(failure(&self.host, error)),
-        };
+            }) if message.to_ascii_lowercase().contains("no such") => Ok(None),
+            Err(error) => Err(failure(&self.host, error)),
+        }
+    }
+
+    fn seen(&self, id: &str, answer: ContainerInspectResponse) -> Result<Seen, FaultError> {
         let incomplete = || FaultError::ReadBack {
             what: format!("container {id} at {}", self.host),
             why: "its id or state is missing from the answer".to_owned(),
         };
         let host_config = answer.host_config.unwrap_or_default();
         let state = answer.state.ok_or_else(incomplete)?;
-        Ok(Some(Seen {
+        Ok(Seen {
             id: answer.id.ok_or_else(incomplete)?,
             name: bare(&answer.name.ok_or_else(incomplete)?),
             status: state
@@ -229,7 +251,7 @@ impl Daemon {
                 .and_then(|policy| policy.name)
                 .map(|name| name.to_string())
                 .unwrap_or_default(),
-        }))
+        })
     }
 
     /// Kills a container's first process, and keeps its restart policy from acting.

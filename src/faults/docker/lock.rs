@@ -15,9 +15,9 @@ use crate::model::ids::RunId;
 use crate::model::stack::{ContainerSelector, Stack};
 use crate::ports::FaultError;
 
-const OWNER: &str = "firedrill.owner";
-const RUN: &str = "firedrill.run";
-const UNTIL: &str = "firedrill.until";
+pub(super) const OWNER: &str = "firedrill.owner";
+pub(super) const RUN: &str = "firedrill.run";
+pub(super) const UNTIL: &str = "firedrill.until";
 
 /// One lock on a container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,9 +42,12 @@ impl ContainerLock {
         injection: &Injection,
         id: Option<&str>,
     ) -> Option<Self> {
-        let Act::Container {
+        let (Act::Container {
             service, selector, ..
-        } = &injection.act
+        }
+        | Act::Cut {
+            service, selector, ..
+        }) = &injection.act
         else {
             return None;
         };

@@ -3,6 +3,10 @@
 //! The image is imported from a tar that holds a static busybox, so that no registry is needed. Without a daemon or a
 //! busybox the tests say that they did not run; with `CI` set they fail.
 
+mod disconnect;
+mod partition;
+mod yard;
+
 use std::collections::HashMap;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;

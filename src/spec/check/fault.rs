@@ -11,6 +11,7 @@ use crate::model::stack::Stack;
 use crate::model::time::Millis;
 use crate::spec::check::call;
 use crate::spec::check::container;
+use crate::spec::check::cut;
 use crate::spec::check::ramp;
 use crate::spec::check::refer;
 use crate::spec::check::scalar::microseconds;
@@ -112,7 +113,9 @@ fn step<'a>(
     let repeat = repeat(view, lasts, sink);
     let fault = match name {
         "down" => down(view, stack, sink),
+        "partition" if cut::is_via_docker(view) => cut::part(view, entry.span, stack, sink),
         "partition" => partition(view, stack, sink),
+        "disconnect" => cut::disconnect(view, entry.span, stack, sink),
         "kill" | "stop" | "pause" | "restart" | "crash" | "squeeze" | "exec" => {
             container(view, name, entry.span, stack, sink)
         }
@@ -241,7 +244,7 @@ fn proxy(view: View<'_>, stack: Option<&Stack>, sink: &mut Sink) -> Option<Proxy
 }
 
 /// A service that no fault may touch: a link counts the one it leads to.
-fn protected(service: &ServiceName, stack: &Stack, span: Span, sink: &mut Sink) {
+pub(super) fn protected(service: &ServiceName, stack: &Stack, span: Span, sink: &mut Sink) {
     if stack.services.get(service).is_some_and(|one| one.protected) {
         sink.error(
             Code::Protected,
@@ -347,6 +350,7 @@ fn down(view: View<'_>, stack: Option<&Stack>, sink: &mut Sink) -> Option<Fault>
 }
 
 fn partition(view: View<'_>, stack: Option<&Stack>, sink: &mut Sink) -> Option<Fault> {
+    cut::only_for_containers(view, sink);
     let from: Option<Vec<ServiceName>> = view.all("from");
     let to: Option<Vec<ServiceName>> = view.all("to");
     if let Some(stack) = stack {
@@ -387,6 +391,15 @@ fn cuts(view: View<'_>, stack: &Stack, from: &[ServiceName], to: &[ServiceName],
             let all = crate::spec::check::names::listed(all.iter().map(String::as_str), "and");
             format!("the stack `{}` has the links {all}", stack.name)
         };
+        let has_container = |name: &ServiceName| {
+            let service = stack.services.get(name);
+            service.is_some_and(|service| service.container.is_some())
+        };
+        let hint = if stack.docker.is_some() && from.iter().chain(to).all(has_container) {
+            format!("{hint}; `via: docker` parts their containers")
+        } else {
+            hint
+        };
         sink.error(Code::EmptyPartition, span, "this partition cuts no link")
             .with_hint(hint);
     } else if stack.toxiproxy.is_none() {
@@ -415,34 +428,46 @@ fn container(
     let node = view.value("service")?;
     let service: ServiceName = node.text()?.parse().ok()?;
     if let Some(stack) = stack {
-        if stack.docker.is_none() {
-            sink.error(
-                Code::NoDocker,
-                key,
-                format!(
-                    "`{name}` acts on a container, and the stack `{}` has no `docker`",
-                    stack.name
-                ),
-            )
-            .with_hint("add `docker: {host: \"unix:///var/run/docker.sock\"}` to the stack");
-        }
+        with_container(node, &service, name, key, stack, sink);
         protected(&service, stack, node.span, sink);
-        if refer::service(node, stack, sink)
-            && stack
-                .services
-                .get(&service)
-                .is_some_and(|service| service.container.is_none())
-        {
-            sink.error(Code::NoContainer, node.span, format!("the service `{service}` has no container"))
-                .with_hint(format!(
-                    "say in the stack how it is found: {service}: {{container: {{name: …}}}} or {{label: key=value}}"
-                ));
-        }
     }
     Some(Fault::Container {
         service,
         action: action?,
     })
+}
+
+/// What the step `word` acts on must have a container, and the stack a daemon.
+pub(super) fn with_container(
+    node: &Node,
+    service: &ServiceName,
+    word: &str,
+    key: Span,
+    stack: &Stack,
+    sink: &mut Sink,
+) {
+    if stack.docker.is_none() {
+        sink.error(
+            Code::NoDocker,
+            key,
+            format!(
+                "`{word}` acts on a container, and the stack `{}` has no `docker`",
+                stack.name
+            ),
+        )
+        .with_hint("add `docker: {host: \"unix:///var/run/docker.sock\"}` to the stack");
+    }
+    if refer::service(node, stack, sink)
+        && stack
+            .services
+            .get(service)
+            .is_some_and(|service| service.container.is_none())
+    {
+        sink.error(Code::NoContainer, node.span, format!("the service `{service}` has no container"))
+            .with_hint(format!(
+                "say in the stack how it is found: {service}: {{container: {{name: …}}}} or {{label: key=value}}"
+            ));
+    }
 }
 
 fn hook(view: View<'_>, sink: &mut Sink) -> Option<Fault> {

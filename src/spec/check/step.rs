@@ -2,9 +2,10 @@
 
 use crate::spec::check::call::{CALL, CAPTURE, VERIFY};
 use crate::spec::check::container::{CRASH, EXEC, OF_SERVICE, SQUEEZE};
+use crate::spec::check::cut::{ADDRESS, DISCONNECTED, OTHERS, PARTED};
 use crate::spec::form::{
-    DURATION, Field, Form, Object, Rule, SHARE, SOME_DURATION, SOME_SHARE, defaulted,
-    later_variant, optional, required, variant,
+    DURATION, Field, Form, Object, Rule, SHARE, SOME_DURATION, SOME_SHARE, defaulted, optional,
+    required, variant,
 };
 
 /// One step of a method.
@@ -51,7 +52,7 @@ pub(crate) const STEP: Form = Form::Choice(
         variant(
             "partition",
             Form::Object(&PARTITION),
-            "All links from some services to others are cut.",
+            "Some services are cut off from others: their links, or their containers.",
         ),
         variant(
             "kill",
@@ -89,6 +90,11 @@ pub(crate) const STEP: Form = Form::Choice(
             "A command of your own inside a container.",
         ),
         variant(
+            "disconnect",
+            Form::Object(&DISCONNECT),
+            "A container leaves its networks until the step ends.",
+        ),
+        variant(
             "confirm",
             Form::Object(&CONFIRM),
             "The method waits for a person; nothing is disturbed.",
@@ -98,7 +104,6 @@ pub(crate) const STEP: Form = Form::Choice(
             Form::Object(&HOOK),
             "Calls or programs of your own.",
         ),
-        later_variant("disconnect", "A container leaves its networks."),
     ],
 );
 
@@ -479,19 +484,19 @@ static DOWN: Object = Object {
 
 static PARTITION: Object = Object {
     what: "a partition step",
-    about: "Every link from one group of services to another is cut.",
+    about: PARTED,
     groups: &[
         TIMING,
         &[
             required(
                 "from",
                 Form::List(&Form::Name, 1, 1_000),
-                "The services that call.",
+                "The services that call; with `via: docker`, those that stay.",
             ),
             required(
                 "to",
                 Form::List(&Form::Name, 1, 1_000),
-                "The services called.",
+                "The services called; with `via: docker`, those whose containers move.",
             ),
             defaulted(
                 "mode",
@@ -501,8 +506,22 @@ static PARTITION: Object = Object {
                     ("reset", "Connections are reset."),
                 ]),
                 "drop",
-                "How connections fare.",
+                "How connections over links fare.",
             ),
+            defaulted(
+                "via",
+                Form::Word(&[
+                    ("links", "The links' proxies."),
+                    (
+                        "docker",
+                        "The containers' networks, links or not: everything that they say to each other.",
+                    ),
+                ]),
+                "links",
+                "What is cut.",
+            ),
+            OTHERS,
+            ADDRESS,
         ],
     ],
     rules: LASTING,
@@ -512,6 +531,14 @@ static CONTAINER: Object = Object {
     what: "a container step",
     about: "Something done to a service's container, undone when the step ends.",
     groups: &[TIMING, OF_SERVICE],
+    rules: LASTING,
+};
+
+static DISCONNECT: Object = Object {
+    what: "a disconnect step",
+    about: "A service's container leaves its networks, and comes back when the step ends as it was there: with its fixed \
+            address, its aliases, its links and its options.",
+    groups: &[TIMING, DISCONNECTED],
     rules: LASTING,
 };
 

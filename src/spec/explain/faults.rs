@@ -1,6 +1,6 @@
 //! Faults in words: when each begins, what it does to which target, and how it is undone.
 
-use super::{Page, call, captured, expected};
+use super::{Page, call, captured, cuts, expected};
 use crate::model::container::{Check, ContainerAction};
 use crate::model::fault::{
     Act, Cause, Fault, Injection, Lasts, Repeat, Start, Step, Stream, Toxic, Unconfirmed,
@@ -131,15 +131,16 @@ fn target(page: &mut Page, injection: &Injection) {
         } => {
             let (does, undo) = contained(action, &mut rows);
             rows.push(("does", format!("{service}: {does}")));
-            rows.push((
-                "target",
-                match selector {
-                    ContainerSelector::Name(name) => format!("the container named {name}"),
-                    ContainerSelector::Label(label) => {
-                        format!("the one running container with the label {label}")
-                    }
-                },
-            ));
+            rows.push(("target", found(selector)));
+            undo
+        }
+        Act::Cut {
+            service,
+            selector,
+            cut,
+        } => {
+            let (cut, undo) = cuts::rows(service, selector, cut);
+            rows.extend(cut);
             undo
         }
         Act::Hook(hook) => {
@@ -170,6 +171,16 @@ fn target(page: &mut Page, injection: &Injection) {
     rows.push(("undo", undo));
     for (name, text) in rows {
         page.entry(4, 8, name, &text);
+    }
+}
+
+/// How a container is found.
+pub(super) fn found(selector: &ContainerSelector) -> String {
+    match selector {
+        ContainerSelector::Name(name) => format!("the container named {name}"),
+        ContainerSelector::Label(label) => {
+            format!("the one running container with the label {label}")
+        }
     }
 }
 

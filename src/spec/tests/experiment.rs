@@ -42,6 +42,7 @@ limits: {services: 3, duration: 10m}
                 Act::Container {
                     selector, action, ..
                 } => format!("{action:?} {selector:?}"),
+                Act::Cut { selector, cut, .. } => format!("{cut:?} {selector:?}"),
                 Act::Hook(hook) => format!("{:?}", hook.undo),
             };
             format!("{}: {act} for {:?}", one.id, one.lasts)
@@ -112,7 +113,7 @@ recovery: {stable_for: 2m}
     10 |   - latncy: {link: api-signer, latency: 2s, for: 3m}
        |     ^^^^^^
        |
-       = help: did you mean `latency`? a step is one of `latency`, `bandwidth`, `slow_close`, `timeout`, `reset_peer`, `slicer`, `limit_data`, `packet_loss`, `down`, `partition`, `kill`, `stop`, `pause`, `restart`, `crash`, `squeeze`, `exec`, `confirm` or `hook`
+       = help: did you mean `latency`? a step is one of `latency`, `bandwidth`, `slow_close`, `timeout`, `reset_peer`, `slicer`, `limit_data`, `packet_loss`, `down`, `partition`, `kill`, `stop`, `pause`, `restart`, `crash`, `squeeze`, `exec`, `disconnect`, `confirm` or `hook`
 
     error[unknown-link]: there is no link `api-singer`
       --> experiment.yaml:11:23
@@ -148,7 +149,7 @@ recovery: {stable_for: 2m}
     13 |   - partition: {from: [signer], to: [wallet-api], for: 1m}
        |                 ^^^^
        |
-       = help: the stack `wallet-staging` has the links `wallet-api -> signer` and `wallet-api -> node-a`
+       = help: the stack `wallet-staging` has the links `wallet-api -> signer` and `wallet-api -> node-a`; `via: docker` parts their containers
 
     error[no-container]: the service `node-a` has no container
       --> experiment.yaml:14:21
@@ -294,7 +295,7 @@ method:
        |
        = help: they set the ids of its targets and of remedies apart
 
-    error[missing-key]: a step needs one of `latency`, `bandwidth`, `slow_close`, `timeout`, `reset_peer`, `slicer`, `limit_data`, `packet_loss`, `down`, `partition`, `kill`, `stop`, `pause`, `restart`, `crash`, `squeeze`, `exec`, `confirm` or `hook`
+    error[missing-key]: a step needs one of `latency`, `bandwidth`, `slow_close`, `timeout`, `reset_peer`, `slicer`, `limit_data`, `packet_loss`, `down`, `partition`, `kill`, `stop`, `pause`, `restart`, `crash`, `squeeze`, `exec`, `disconnect`, `confirm` or `hook`
       --> experiment.yaml:14:5
        |
     14 |   - {}

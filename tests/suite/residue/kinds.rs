@@ -31,6 +31,7 @@ pub(crate) struct Kind {
 const TOXIC: Option<Duration> = Some(Duration::from_millis(100));
 const UNPAUSE: Option<Duration> = Some(Duration::from_millis(200));
 const START: Option<Duration> = Some(Duration::from_secs(1));
+const RECONNECT: Option<Duration> = START;
 
 const fn kind(
     name: &'static str,
@@ -49,7 +50,7 @@ const fn kind(
 
 /// All of them.
 #[rustfmt::skip]
-pub(crate) const KINDS: [Kind; 22] = [
+pub(crate) const KINDS: [Kind; 24] = [
     kind("latency", Target::Link, TOXIC, "latency: {id: fault, link: shop -> stock, latency: 20ms, for: LASTS}"),
     kind("bandwidth", Target::Link, TOXIC, "bandwidth: {id: fault, link: shop -> stock, rate: 1000, for: LASTS}"),
     kind("slow_close", Target::Link, TOXIC, "slow_close: {id: fault, link: shop -> stock, delay: 20ms, for: LASTS}"),
@@ -73,6 +74,8 @@ pub(crate) const KINDS: [Kind; 22] = [
       do: {run: ["/bin/busybox", "touch", "/shop/mark"]}, verify: {run: ["/bin/busybox", "test", "-e", "/shop/mark"]},
       undo: {run: ["/bin/busybox", "rm", "-f", "/shop/mark"]},
       verify_undone: {run: ["/bin/busybox", "test", "-e", "/shop/mark"], expect: {exit: 1}}}"#),
+    kind("disconnect", Target::Container, RECONNECT, "disconnect: {id: fault, service: stock, address: any, for: LASTS}"),
+    kind("partition of containers", Target::Container, RECONNECT, "partition: {id: fault, via: docker, from: [shop], to: [stock, spare], others: cut, address: any, for: LASTS}"),
     kind("hook over HTTP", Target::Hook, None, r#"hook: {id: fault, for: LASTS,
       do: {http: {method: POST, url: "http://HOST:7001/version", body: '{"version": 42}'}},
       verify: {http: {url: "http://HOST:7001/version"}, expect: {json: {"$.version": 42}}},

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 use bollard::Docker;
 use bollard::models::{
-    ContainerCreateBody, HostConfig, NetworkCreateRequest, RestartPolicy, RestartPolicyNameEnum,
-    VolumeCreateRequest,
+    ContainerCreateBody, EndpointIpamConfig, EndpointSettings, HostConfig, Ipam, IpamConfig,
+    Network, NetworkConnectRequest, NetworkCreateRequest, NetworkingConfig, RestartPolicy,
+    RestartPolicyNameEnum, VolumeCreateRequest,
 };
 use bollard::query_parameters::{
     CreateContainerOptions, ListContainersOptions, ListNetworksOptions, ListVolumesOptions,
@@ -152,6 +153,19 @@ impl Lane {
         self.shop.folder.write("stacks/shop.yaml", &stack);
     }
 
+    /// The foreign container and the foreign network, whatever is done to ours.
+    pub(crate) fn foreign(&self) -> Value {
+        let all = self.snapshot();
+        let docker = &all["docker"];
+        let theirs = |name: &str| name.ends_with("theirs") || name.ends_with("theirs-network");
+        let containers = docker["containers"].as_object().into_iter().flatten();
+        let containers: Vec<_> = containers.filter(|(name, _)| theirs(name)).collect();
+        let networks = docker["networks"].as_object().into_iter().flatten();
+        let networks: Vec<_> = networks.filter(|(name, _)| theirs(name)).collect();
+        assert_eq!((containers.len(), networks.len()), (1, 1), "{docker}");
+        json!({"containers": containers, "networks": networks, "volumes": docker["volumes"]})
+    }
+
     /// Somebody removes the container that faults act on.
     pub(crate) fn remove_container(&self) {
         if let Some(yard) = &self.yard {
@@ -168,13 +182,20 @@ impl Drop for Lane {
     }
 }
 
-/// A lane's things in Docker: its container and a foreign one, on a network with a volume. All go with it.
+/// A lane's things in Docker: the containers of its services and a foreign one, on networks, with a volume. All go with
+/// it.
 struct Yard {
     runtime: Runtime,
     docker: Docker,
     tag: String,
     folder: PathBuf,
+    /// The network that faults take containers off, by id.
+    network: String,
 }
+
+/// Every container of a lane: those of `stock` and `spare`, which faults act on, of `shop`, which they don't, and a
+/// foreign one.
+const CONTAINERS: [&str; 4] = ["ours", "spare-ours", "shop", "theirs"];
 
 /// Whether there is a daemon; if not, why.
 pub(crate) fn reaches_docker() -> Result<(), String> {
@@ -193,13 +214,15 @@ impl Yard {
         let runtime = runtime();
         let docker = runtime.block_on(reach()).expect("it was reached before");
         let tag = format!("firedrill-residue-{}", shop.host);
-        let yard = Self {
+        let mut yard = Self {
             runtime,
             docker,
             tag,
             folder: shop.folder.path().to_owned(),
+            network: String::new(),
         };
-        yard.runtime
+        yard.network = yard
+            .runtime
             .block_on(yard.fill())
             .expect("Docker makes what a lane needs");
         let stack = shop.folder.read("stacks/shop.yaml");
@@ -215,8 +238,16 @@ impl Yard {
             .replace(
                 "{tier: books}",
                 &format!(
-                    "{{tier: books, container: {{name: {}}}}}",
-                    yard.name("ours")
+                    "{{tier: books, container: {{name: {}}}}}, spare: {{tier: books, container: {{name: {}}}}}",
+                    yard.name("ours"),
+                    yard.name("spare-ours")
+                ),
+            )
+            .replace(
+                "{tier: customer}",
+                &format!(
+                    "{{tier: customer, container: {{name: {}}}}}",
+                    yard.name("shop")
                 ),
             );
         shop.folder.write("stacks/shop.yaml", &stack);
@@ -238,24 +269,78 @@ impl Yard {
         HashMap::from([("label".to_owned(), vec![format!("{LABEL}={}", self.tag)])])
     }
 
-    async fn fill(&self) -> Result<(), bollard::errors::Error> {
-        let network = NetworkCreateRequest {
-            name: self.name("network"),
-            labels: Some(self.labels()),
-            ..NetworkCreateRequest::default()
-        };
-        self.docker.create_network(network).await?;
+    async fn fill(&self) -> Result<String, bollard::errors::Error> {
+        let network = self.with_subnet("network").await?;
+        // A network that nobody disturbs, with a container on it that is on the other as well.
+        self.with_subnet("theirs-network").await?;
         let volume = VolumeCreateRequest {
             name: Some(self.name("volume")),
             labels: Some(self.labels()),
             ..VolumeCreateRequest::default()
         };
         self.docker.create_volume(volume).await?;
-        for what in ["ours", "theirs"] {
+        for what in CONTAINERS {
             self.start(what).await?;
         }
+        let both = NetworkConnectRequest {
+            container: self.name("theirs"),
+            endpoint_config: None,
+        };
+        self.docker
+            .connect_network(&self.name("theirs-network"), both)
+            .await?;
         // What is paused and isn't ours stays paused.
-        self.docker.pause_container(&self.name("theirs")).await
+        self.docker.pause_container(&self.name("theirs")).await?;
+        Ok(network)
+    }
+
+    /// A network with a subnet of its own, so that an address on it can be fixed.
+    async fn with_subnet(&self, what: &str) -> Result<String, bollard::errors::Error> {
+        let mut tried = 0;
+        let first = std::process::id() % 256;
+        loop {
+            // Other lanes, and other things on this machine, have theirs.
+            let subnet = format!("10.{}.{}.0/24", 40 + tried / 256, (first + tried) % 256);
+            tried += 1;
+            let config = IpamConfig {
+                subnet: Some(subnet),
+                ..IpamConfig::default()
+            };
+            let wanted = NetworkCreateRequest {
+                name: self.name(what),
+                labels: Some(self.labels()),
+                ipam: Some(Ipam {
+                    config: Some(vec![config]),
+                    ..Ipam::default()
+                }),
+                ..NetworkCreateRequest::default()
+            };
+            match self.docker.create_network(wanted).await {
+                Ok(made) => return Ok(made.id),
+                Err(_) if tried < 512 => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// What `stock` has on its network: an alias, and the address that nobody else is given.
+    async fn endpoint(&self, what: &str) -> Result<EndpointSettings, bollard::errors::Error> {
+        let network = self
+            .docker
+            .inspect_network(&self.name("network"), None)
+            .await?;
+        let subnets = network.ipam.and_then(|ipam| ipam.config);
+        let subnet = subnets.into_iter().flatten().find_map(|one| one.subnet);
+        let address = subnet.and_then(|subnet| Some(format!("{}.200", subnet.rsplit_once('.')?.0)));
+        let fixed = EndpointIpamConfig {
+            ipv4_address: address,
+            ..EndpointIpamConfig::default()
+        };
+        Ok(EndpointSettings {
+            aliases: Some(vec![what.to_owned()]),
+            ipam_config: (what == "ours").then_some(fixed),
+            ..EndpointSettings::default()
+        })
     }
 
     async fn start(&self, what: &str) -> Result<(), bollard::errors::Error> {
@@ -274,6 +359,12 @@ impl Yard {
             image: Some(IMAGE.to_owned()),
             cmd: Some(command.map(str::to_owned).to_vec()),
             labels: Some(self.labels()),
+            networking_config: Some(NetworkingConfig {
+                endpoints_config: Some(HashMap::from([(
+                    self.name("network"),
+                    self.endpoint(what).await?,
+                )])),
+            }),
             host_config: Some(HostConfig {
                 network_mode: Some(self.name("network")),
                 // What commands in it do shows in the folder of the lane.
@@ -338,10 +429,16 @@ impl Yard {
         let volumes = ListVolumesOptions {
             filters: Some(self.filters()),
         };
+        // Whatever stands in for the lane's network has the beginning of its id at the end of its name.
+        let place = self.network.get(..12).unwrap_or(&self.network).to_owned();
+        let private = ListNetworksOptions {
+            filters: Some(HashMap::from([("name".to_owned(), vec![place])])),
+        };
         Ok(json!({
             "containers": containers,
             "locks": locks,
-            "networks": self.docker.list_networks(Some(networks)).await?,
+            "networks": by_name(self.docker.list_networks(Some(networks)).await?),
+            "private": by_name(self.docker.list_networks(Some(private)).await?),
             "volumes": self.docker.list_volumes(Some(volumes)).await?.volumes,
         }))
     }
@@ -361,17 +458,25 @@ impl Yard {
 
 impl Drop for Yard {
     fn drop(&mut self) {
-        for what in ["ours", "theirs"] {
+        for what in CONTAINERS {
             self.remove(what);
         }
-        let _ = self
-            .runtime
-            .block_on(self.docker.remove_network(&self.name("network")));
+        for what in ["network", "theirs-network"] {
+            let _ = self
+                .runtime
+                .block_on(self.docker.remove_network(&self.name(what)));
+        }
         let _ = self.runtime.block_on(
             self.docker
                 .remove_volume(&self.name("volume"), None::<RemoveVolumeOptions>),
         );
     }
+}
+
+/// The daemon lists them in no order.
+fn by_name(networks: Vec<Network>) -> serde_json::Map<String, Value> {
+    let named = |network: Network| (network.name.clone().unwrap_or_default(), json!(network));
+    networks.into_iter().map(named).collect()
 }
 
 fn without_what_a_start_makes(seen: &mut Value) {
@@ -398,7 +503,9 @@ fn without_what_a_start_makes(seen: &mut Value) {
         .filter_map(Value::as_object_mut)
     {
         network.remove("EndpointID");
-        network.remove("MacAddress");
-        network.remove("IPAddress");
+        if network.get("IPAMConfig").is_none_or(Value::is_null) {
+            network.remove("MacAddress");
+            network.remove("IPAddress");
+        }
     }
 }

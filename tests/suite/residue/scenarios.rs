@@ -74,6 +74,64 @@ fn a_container_that_is_removed_mid_fault_is_said_to_be_and_nothing_is_owed() {
     asked.exits(0).results("nothing is open");
 }
 
+#[test]
+fn foreign_containers_and_networks_are_untouched_while_ours_are_cut_halted_and_recovered() {
+    let Some(lane) = with_containers() else {
+        return;
+    };
+    let (before, theirs) = (lane.snapshot(), lane.foreign());
+    for name in ["disconnect", "partition of containers"] {
+        let file = lane.experiment(&kind(name), "60s");
+        let mut run = lane.shop.firedrill.start(["run", &file]);
+        run.wait_for(IS_ON);
+        assert_ne!(lane.snapshot(), before, "{name}: it is on");
+        assert_eq!(lane.foreign(), theirs, "{name}: while it is on");
+        let halt = ["halt", "--reason", "enough", "--by", "ann"];
+        lane.shop.firedrill.run(halt).exits(0);
+        run.finish().exits(3);
+        assert_eq!(lane.snapshot(), before, "{name}: halted");
+        lane.shop.firedrill.run(["resume"]).exits(0);
+
+        let mut run = lane.shop.firedrill.start(["run", &file]);
+        run.wait_for(IS_ON);
+        run.crash();
+        assert_eq!(lane.foreign(), theirs, "{name}: crashed");
+        lane.shop.firedrill.run(["recover"]).exits(0);
+        assert_eq!(lane.snapshot(), before, "{name}: recovered");
+    }
+}
+
+#[test]
+fn a_partition_that_could_not_be_undone_is_refused_before_anything_is_touched() {
+    let Some(lane) = with_containers() else {
+        return;
+    };
+    let before = lane.snapshot();
+    for (step, wanted) in [
+        (
+            "partition: {id: fault, via: docker, from: [shop], to: [stock, spare], for: LASTS}",
+            "would lose sight of it too, being on neither side",
+        ),
+        (
+            "partition: {id: fault, via: docker, from: [shop], to: [spare, stock], others: cut, for: LASTS}",
+            "was chosen by the daemon and may be another afterwards; hint: `address: any` accepts that",
+        ),
+    ] {
+        let strict = Kind {
+            step,
+            ..kind("partition of containers")
+        };
+        let file = lane.experiment(&strict, "60s");
+        for command in [&["run"][..], &["run", "--dry-run"]] {
+            let arguments = command.iter().copied().chain([file.as_str()]);
+            let finished = lane.shop.firedrill.run(arguments).exits(4);
+            let said: Vec<&str> = finished.stderr.split_whitespace().collect();
+            assert!(said.join(" ").contains(wanted), "{}", finished.stderr);
+        }
+    }
+    assert_eq!(lane.snapshot(), before);
+}
+
 /// A Docker daemon that can be cut off: a socket of the test's own before the real one.
 struct Cuttable {
     path: PathBuf,
