@@ -3,10 +3,6 @@
 //! The image is imported from a tar that holds a static busybox, so that no registry is needed. Without a daemon or a
 //! busybox the tests say that they did not run; with `CI` set they fail.
 
-mod disconnect;
-mod partition;
-mod yard;
-
 use std::collections::HashMap;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -29,8 +25,11 @@ const IMAGE: &str = "firedrill-test";
 const LABEL: &str = "firedrill.test";
 
 mod crashing;
+mod disconnect;
 mod inside;
+mod partition;
 mod squeezing;
+mod yard;
 
 static NEXT: AtomicU64 = AtomicU64::new(0);
 static IMPORTED: tokio::sync::OnceCell<()> = tokio::sync::OnceCell::const_new();

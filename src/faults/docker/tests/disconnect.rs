@@ -234,7 +234,7 @@ async fn what_others_did_meanwhile_is_put_right_where_it_is_less_and_left_where_
         // Stopped: it is connected again all the same, and is there once it is started.
         let armed = off().await;
         let daemon = &yard.daemon;
-        daemon.act(&id, ContainerAction::Kill).await.expect("dead");
+        daemon.kill(&id).await.expect("dead");
         assert_eq!(yard.site.driver.look(&armed).await, Ok(Presence::Present));
         let removed = yard.site.driver.undo(&armed).await.expect("it is undone");
         assert_eq!(removed.by, UndoneBy::Us);

@@ -200,10 +200,7 @@ async fn who_is_stopped_in_a_private_network_keeps_it_until_its_own_undo() {
         let all = arm_all(&yard, &yard.part(&["a", "b"], &["c", "d"], Others::Refuse)).await;
         apply_all(&yard, &all).await;
         let d = yard.name("d");
-        yard.daemon
-            .act(&d, ContainerAction::Kill)
-            .await
-            .expect("dead");
+        yard.daemon.kill(&d).await.expect("dead");
         let removed = yard.site.driver.undo(&all[0]).await.expect("it is undone");
         assert!(
             removed.evidence.contains("stays for"),
@@ -341,10 +338,7 @@ async fn who_could_not_be_moved_can_be_started_again_after_the_undo() {
             yard.site.driver.undo(armed).await.expect("it is undone");
         }
         let d = yard.name("d");
-        yard.daemon
-            .act(&d, ContainerAction::Kill)
-            .await
-            .expect("dead");
+        yard.daemon.kill(&d).await.expect("dead");
         yard.site.start(&d).await;
         assert_eq!(who_reaches_whom(&yard, &ALL).await, everybody());
     })
