@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::drill::Severity;
@@ -17,8 +18,11 @@ use crate::model::signal::Sender;
 use crate::model::team::Role;
 use crate::model::time::{Epoch, Stamp};
 
+/// An object whose form is files' or a driver's, and no promise of the log's readers.
+type Opaque = serde_json::Map<String, serde_json::Value>;
+
 /// One fact, at its place in a run's log.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Event {
     /// From 1, without gaps.
     pub seq: u64,
@@ -31,7 +35,7 @@ pub struct Event {
 }
 
 /// Where a fact came from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Origin {
     /// The way in.
     pub source: Source,
@@ -84,7 +88,7 @@ impl Origin {
 }
 
 /// The way a fact came in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
     /// Decided here.
@@ -134,7 +138,7 @@ impl Source {
 }
 
 /// Who did it, as far as is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ActorKind {
     /// A person.
@@ -146,7 +150,7 @@ pub enum ActorKind {
 }
 
 /// What started a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Trigger {
     /// `firedrill run`.
@@ -160,7 +164,9 @@ pub enum Trigger {
 }
 
 /// The parts of a run, in their order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// Targets are resolved and identity is proven.
@@ -178,7 +184,7 @@ pub enum Phase {
 }
 
 /// How a probe stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
     /// `pass_after` passing samples in a row.
@@ -188,12 +194,12 @@ pub enum Standing {
 }
 
 /// What the undo of an injection needs, as its driver captured it: opaque to the engine.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Token(pub serde_json::Value);
 
 /// Why an injection is undone.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum UndoCause {
     /// Its time was up.
@@ -218,7 +224,7 @@ pub enum UndoCause {
 }
 
 /// Who removed a fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum UndoneBy {
     /// We did.
@@ -228,7 +234,7 @@ pub enum UndoneBy {
 }
 
 /// Why a run stops before its end.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StopCause {
     /// A person halted it.
@@ -270,7 +276,7 @@ pub enum StopCause {
 }
 
 /// How a run ended, the stack's side.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// The hypothesis held.
@@ -284,7 +290,7 @@ pub enum Verdict {
 }
 
 /// One alert, as received.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Alert {
     /// Whether it fires, else it is resolved.
     pub firing: bool,
@@ -308,7 +314,7 @@ impl Alert {
 }
 
 /// An update to an audience, as posted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Update {
     /// For whom.
     pub audience: Audience,
@@ -335,12 +341,13 @@ impl Update {
 }
 
 /// What is so.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Fact {
     /// The run exists, and this is all it will do.
     RunCreated {
         /// Everything it needs.
+        #[schemars(with = "Opaque")]
         plan: Box<Plan>,
         /// What its draws are made from.
         seed: u64,
@@ -419,6 +426,7 @@ pub enum Fact {
     /// An injection's time has come: its target shall be captured.
     Due {
         /// What shall be done.
+        #[schemars(with = "Opaque")]
         injection: Box<Injection>,
     },
     /// What its undo needs is known and, with this event, durable. Only now may it be applied.

@@ -1,5 +1,6 @@
 //! Inputs: everything that can happen to a run from outside, and why it may be turned away.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::effect::EffectKey;
@@ -109,7 +110,7 @@ pub struct RemovedProof {
 }
 
 /// What responders do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum TeamAct {
     /// Something is wrong.

@@ -1,8 +1,9 @@
 //! The JSON API: one file a group of endpoints.
 
+pub(super) mod findings;
 pub(super) mod halt;
 pub(super) mod health;
-mod keyed;
+pub(super) mod keyed;
 pub(super) mod library;
 pub(super) mod log;
 pub(super) mod metrics;
@@ -11,3 +12,4 @@ pub(super) mod runs;
 pub(super) mod scorecard;
 pub(super) mod signals;
 pub(super) mod start;
+pub(super) mod upcoming;

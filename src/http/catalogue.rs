@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -33,7 +34,7 @@ impl Kind {
 }
 
 /// Something wrong in a file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Finding {
     /// `error` or `warning`.
     pub severity: String,
@@ -132,6 +133,9 @@ pub enum Refused {
 pub trait Catalogue: Send + Sync {
     /// Everything there is, secrets left as references. It may be a second or two old.
     fn contents(&self) -> Arc<Contents>;
+
+    /// Checks every file, and all against each other. Answers with how many they are, and what is wrong.
+    fn check(&self) -> (usize, Vec<Finding>);
 
     /// The plan to start, read anew.
     fn plan(

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::Services;
 use super::gate::recognise;
-use super::problem::Problem;
+use super::problem::{Problem, completed};
 
 /// The most bytes of a request's body.
 pub(super) const LARGEST_BODY: usize = 1 << 20;
@@ -31,7 +31,7 @@ pub(super) async fn guard(
         let (mut parts, body) = request.into_parts();
         let visitor = recognise(&services, &parts).await;
         parts.extensions.insert(Arc::new(visitor));
-        next.run(Request::from_parts(parts, body)).await
+        completed(next.run(Request::from_parts(parts, body)).await).await
     };
     dress(response.headers_mut());
     response

@@ -23,7 +23,7 @@ use axum::response::{IntoResponse, Response};
 use super::Services;
 use super::actor::Actor;
 use super::api::log::accepts;
-use super::problem::{MEDIA_TYPE, Problem};
+use super::problem::{MEDIA_TYPE, Problem, completed};
 use super::templates::render;
 use super::view::layout::Layout;
 use super::view::trouble::Trouble;
@@ -38,7 +38,7 @@ pub(super) async fn explain(
     let machine = |path: &str| path.starts_with("/api/") || path.starts_with("/hooks/");
     let plain = accepts(request.headers(), MEDIA_TYPE) || machine(request.uri().path());
     let back = back(request.headers());
-    let response = next.run(request).await;
+    let response = completed(next.run(request).await).await;
     let Some(problem) = response.extensions().get::<Problem>().cloned() else {
         return response;
     };

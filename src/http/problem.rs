@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -19,16 +20,26 @@ use crate::store;
 /// The media type of problem details.
 pub(super) const MEDIA_TYPE: &str = "application/problem+json";
 
+/// The most bytes of what something else said that are passed on.
+const LONGEST_DETAIL: usize = 4096;
+
 /// What went wrong.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub(super) struct Problem {
+    /// A URN of the code.
     #[serde(rename = "type")]
     kind: String,
+    /// The status in words.
     pub(super) title: String,
+    /// The answer's status.
     pub(super) status: u16,
+    /// What kind of problem it is; it never changes.
     pub(super) code: &'static str,
+    /// What is wrong here, and often what to do.
     pub(super) detail: String,
+    /// What is wrong in files, where that is the problem.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<super::catalogue::Finding>", default)]
     pub(super) findings: Vec<Value>,
     /// After how many seconds it may be tried again.
     #[serde(skip)]
@@ -178,6 +189,41 @@ impl From<StartError> for Problem {
             StartError::Journal(error) => Self::internal(&error),
         }
     }
+}
+
+/// An error that something beneath the handlers answered with, told as every other is.
+pub(super) async fn completed(response: Response) -> Response {
+    let status = response.status();
+    let is_told = response.extensions().get::<Problem>().is_some();
+    if is_told || !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    let (parts, body) = response.into_parts();
+    let said = axum::body::to_bytes(body, LONGEST_DETAIL)
+        .await
+        .ok()
+        .map(|said| String::from_utf8_lossy(&said).trim().to_owned())
+        .filter(|said| !said.is_empty());
+    let code = match status {
+        StatusCode::NOT_FOUND => "no-such-address",
+        StatusCode::METHOD_NOT_ALLOWED => "method-not-allowed",
+        StatusCode::PAYLOAD_TOO_LARGE => "too-large",
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => "not-json",
+        _ if status.is_server_error() => "internal",
+        _ => "bad-request",
+    };
+    let detail = said.unwrap_or_else(|| match status {
+        StatusCode::METHOD_NOT_ALLOWED => "this address does not take that method".to_owned(),
+        _ => status.to_string(),
+    });
+    let mut told = Problem::new(status, code, detail).into_response();
+    // Which methods are taken, and the like.
+    for (name, value) in &parts.headers {
+        if *name != header::CONTENT_TYPE && *name != header::CONTENT_LENGTH {
+            told.headers_mut().insert(name, value.clone());
+        }
+    }
+    told
 }
 
 /// No run has this id.

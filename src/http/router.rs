@@ -5,7 +5,8 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 
 use super::api::{
-    halt as lever, health, library, log, metrics, names, runs, scorecard, signals, start,
+    findings, halt as lever, health, library, log, metrics, names, runs, scorecard, signals, start,
+    upcoming,
 };
 use super::guard::{LARGEST_BODY, guard};
 use super::page::{
@@ -15,7 +16,7 @@ use super::page::{
 use super::routes::About::{Anywhere, Drill, Everywhere, Experiment, Named, Run, Stack};
 use super::routes::Needs::{Door, HookToken, Nothing, Somebody, To};
 use super::routes::{Routes, Row};
-use super::{Services, assets, hook, page};
+use super::{Services, assets, hook, openapi, page};
 use crate::model::access::Permission::{Administer, Operate, Respond, See, SeeAnswers};
 
 /// Everything the server answers.
@@ -106,8 +107,21 @@ fn api() -> Routes {
             To(See, Experiment),
             library::experiment,
         )
+        .get(
+            "/experiments/{name}/explanation",
+            To(See, Experiment),
+            library::explain_experiment,
+        )
         .get("/drills", To(See, Anywhere), library::drills)
         .get("/drills/{name}", To(SeeAnswers, Drill), library::drill)
+        .get(
+            "/drills/{name}/explanation",
+            To(SeeAnswers, Drill),
+            library::explain_drill,
+        )
+        .get("/findings", To(Operate, Anywhere), findings::get)
+        .get("/upcoming", To(See, Anywhere), upcoming::get)
+        .get("/stuck", To(See, Anywhere), runs::stuck)
         .get("/runs", To(See, Anywhere), runs::list)
         .post("/runs", To(Operate, Named), start::post)
         .get("/runs/{run}", To(SeeAnswers, Run), runs::get)
@@ -121,4 +135,5 @@ fn api() -> Routes {
         .get("/halt", To(See, Anywhere), lever::get)
         .post("/halt", To(Respond, Anywhere), lever::post)
         .delete("/halt", To(Operate, Everywhere), lever::delete)
+        .get("/openapi.json", Nothing, openapi::get)
 }

@@ -88,6 +88,17 @@ impl Catalogue for Shelf {
         contents
     }
 
+    fn check(&self) -> (usize, Vec<Finding>) {
+        let paths: Vec<PathBuf> = self
+            .paths
+            .iter()
+            .filter(|it| it.exists())
+            .cloned()
+            .collect();
+        let report = Library::new(self.listing()).validate(&paths);
+        (report.files.len(), findings(&report.findings))
+    }
+
     fn plan(
         &self,
         wanted: Kind,

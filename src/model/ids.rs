@@ -1,9 +1,11 @@
 //! Names and identifiers, one type for each kind, so that a probe's name can't stand where a service's is due.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 /// Why a text can't be a name.
@@ -43,6 +45,24 @@ macro_rules! names {
             /// The name as text.
             pub fn as_str(&self) -> &str {
                 &self.0
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({
+                    "type": "string",
+                    "maxLength": LONGEST_NAME,
+                    "pattern": "^[A-Za-z0-9][A-Za-z0-9._:#-]*$",
+                })
             }
         }
 

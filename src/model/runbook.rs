@@ -1,5 +1,6 @@
 //! Runbooks: what responders should do, and by when, in lines that a log can be judged against.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ids::{ExpectationId, ProbeName, RemedyId, RunbookName};
@@ -180,7 +181,9 @@ pub enum Target {
 }
 
 /// For whom an update is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Audience {
     /// Those who use the wallet.

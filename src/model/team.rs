@@ -1,5 +1,6 @@
 //! Teams: who is drilled. Names only; a person's name never enters a run's log.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ids::TeamName;
@@ -14,7 +15,9 @@ pub struct Team {
 }
 
 /// What a responder can be during an incident.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Leads; does not fix.

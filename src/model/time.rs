@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A length of time in whole milliseconds, written `500ms`, `30s`, `2m`, `1h` or a run of them (`1m30s`).
@@ -146,12 +147,12 @@ pub fn since_began(began: &Stamp, at: &Stamp) -> String {
 }
 
 /// One run of one process, so that monotonic readings of different processes are never subtracted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Epoch(pub u64);
 
 /// An instant, taken at its source: by the wall for people, by the monotonic clock for measuring.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Stamp {
     /// Which process's monotonic clock `mono_ns` was read from.
     pub epoch: Epoch,

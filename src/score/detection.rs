@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::timeline::{Moment, Timeline};
@@ -13,7 +14,7 @@ use crate::model::ids::ServiceName;
 use crate::model::signal::Sender;
 
 /// What a signal came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Class {
     /// A detection.
@@ -27,7 +28,7 @@ pub enum Class {
 }
 
 /// An alert or a report, judged.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Signal {
     /// When it came in.
     #[serde(flatten)]

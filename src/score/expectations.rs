@@ -8,6 +8,7 @@ mod cadence;
 mod ending;
 mod milestone;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::measures::Reader;
@@ -21,8 +22,9 @@ use crate::model::runbook::{Expectation, Expected, Milestone, Target};
 use crate::model::time::{Millis, Stamp};
 
 /// What a line came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "LineVerdict")]
 pub enum Verdict {
     /// In time.
     Met,
@@ -59,7 +61,7 @@ impl Verdict {
 }
 
 /// One line of the runbook, judged.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Line {
     /// Which line.
     pub id: ExpectationId,

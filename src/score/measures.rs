@@ -3,6 +3,7 @@
 //! A value is a plain number only where both endpoints are on record on one clock. Everything else says what it is:
 //! at least so long (censored), not yet (pending), or nothing to measure (not applicable).
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::detection::{self, Signal};
@@ -14,7 +15,7 @@ use crate::model::signal::Sender;
 use crate::model::time::Stamp;
 
 /// One end of a measure.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Endpoint {
     /// What it is.
     pub what: String,
@@ -24,7 +25,7 @@ pub struct Endpoint {
 }
 
 /// Why a time is only known to be at least so long.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Censoring {
     /// The fault's time was up.
@@ -42,7 +43,7 @@ pub enum Censoring {
 }
 
 /// What a measure came to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum Reading {
     /// Both ends are known.
@@ -64,7 +65,7 @@ pub enum Reading {
 }
 
 /// What a machine's time to detect is made of, to the sender's clock and back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Delays {
     /// The tool that sent the signal.
     pub sender: Sender,
@@ -75,7 +76,7 @@ pub struct Delays {
 }
 
 /// One time of one run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Measure {
     /// Where it counts from.
     pub from: Option<Endpoint>,
@@ -115,7 +116,7 @@ impl Measure {
 }
 
 /// When users were first hurt.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Impact {
     /// The impact probe that showed it.
     pub probe: ProbeName,
@@ -127,7 +128,7 @@ pub struct Impact {
 }
 
 /// Everything measured in one run.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Measures {
     /// When the first fault was sent.
     pub fault_sent: Option<Moment>,

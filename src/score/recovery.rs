@@ -4,6 +4,7 @@
 //! are remissions. Being well is measured by probes, never claimed; who made it so is read from the last cause on
 //! record before it.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::timeline::{Close, FaultSpan, Moment, Timeline, Turn};
@@ -13,7 +14,7 @@ use crate::model::ids::{InjectionId, ProbeName};
 use crate::model::probe::Probe;
 
 /// Who ended it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Ender {
     /// A person's action precedes.
@@ -54,7 +55,7 @@ impl Ender {
 }
 
 /// Who ended it, when, and how that is known.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Ended {
     /// Who.
     pub by: Ender,
@@ -66,7 +67,7 @@ pub struct Ended {
 }
 
 /// A stretch of time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Interval {
     /// From here.
     pub from: Moment,
@@ -75,7 +76,7 @@ pub struct Interval {
 }
 
 /// Why there is no "holds again".
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum NotHeld {
     /// Some probe still failed.

@@ -9,6 +9,7 @@ pub mod markdown;
 pub mod text;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::expectations::{self, Line};
@@ -25,7 +26,7 @@ use crate::model::plan::Exercise;
 use crate::model::time::Stamp;
 
 /// What one run came to.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Report {
     /// The run, which its log does not name.
     pub run: Option<RunId>,
@@ -66,7 +67,7 @@ pub struct Report {
 }
 
 /// The place in a run's log that a report was made at.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Chain {
     /// The last event read.
     pub seq: u64,
@@ -75,7 +76,7 @@ pub struct Chain {
 }
 
 /// What a check belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckKind {
     /// It had to hold before and after.
@@ -85,7 +86,7 @@ pub enum CheckKind {
 }
 
 /// How a check came out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "result", content = "reason", rename_all = "snake_case")]
 pub enum CheckResult {
     /// It held to the end.
@@ -103,7 +104,7 @@ pub enum CheckResult {
 }
 
 /// One probe of the hypothesis.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Check {
     /// What it belongs to.
     pub kind: CheckKind,
@@ -117,7 +118,7 @@ pub struct Check {
 }
 
 /// A drill judged against its runbook.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Scorecard {
     /// The drill.
     pub drill: DrillName,
@@ -136,7 +137,7 @@ pub struct Scorecard {
 }
 
 /// Both sides together.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Overall {
     /// One of the four verdicts.
     pub verdict: Verdict,

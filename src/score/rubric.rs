@@ -3,6 +3,7 @@
 //! Changing anything here that changes a number is a new version: old scores are never silently redone.
 
 use crate::score::wording::Tell;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::expectations::{Line, Verdict};
@@ -12,7 +13,7 @@ use crate::model::drill::Pass;
 pub const RUBRIC: u32 = 2;
 
 /// How well a team did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub enum Rating {
     /// Unable to be performed.
     U,
@@ -56,7 +57,7 @@ impl Rating {
 }
 
 /// How the team came out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TeamVerdict {
     /// It reached what the drill asks for.
@@ -85,7 +86,7 @@ impl TeamVerdict {
 }
 
 /// A rating lowered by a critical line.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Cap {
     /// At most this.
     pub at: Rating,
@@ -94,7 +95,7 @@ pub struct Cap {
 }
 
 /// The numbers of one scorecard, each with the sentence behind it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Score {
     /// Points earned.
     pub points: f64,

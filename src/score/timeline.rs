@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::engine::event::{
@@ -18,7 +19,7 @@ use crate::model::plan::Plan;
 use crate::model::time::Stamp;
 
 /// A point of the log: which event says so, and when it was so.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Moment {
     /// The event behind it.
     pub seq: u64,

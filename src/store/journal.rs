@@ -14,7 +14,7 @@ use crate::model::ids::RunId;
 use crate::ports::{Answer, Durability, Journal, JournalError, Unfinished};
 
 /// Where a run's chain ends: what a scorecard names, and what the log can be held against later.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 pub struct ChainHead {
     /// The last event's sequence.
     pub seq: u64,

@@ -1,6 +1,7 @@
 //! What is asked about runs: lists for pages and commands, scorecards, and the events of one run as they are shown.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 
@@ -14,7 +15,7 @@ use crate::model::ids::{DrillName, InjectionId, RunId, StackName, TeamName};
 use crate::model::time::Stamp;
 
 /// What a run is of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RunKind {
     /// Of an experiment alone.
@@ -24,7 +25,7 @@ pub enum RunKind {
 }
 
 /// A run as lists show it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct RunRow {
     /// Which.
     pub id: RunId,
@@ -57,7 +58,7 @@ pub struct RunRow {
 }
 
 /// A scorecard in a few figures.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct ScorecardSummary {
     /// The version of the rubric it was scored by.
     pub rubric: String,
@@ -85,7 +86,7 @@ pub struct Scorecard {
 }
 
 /// A run that could not be undone, and what of it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct StuckRun {
     /// The run.
     pub run: RunRow,
@@ -94,7 +95,7 @@ pub struct StuckRun {
 }
 
 /// An injection whose undo has failed for too long.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct StuckInjection {
     /// Which.
     pub injection: InjectionId,
@@ -105,7 +106,7 @@ pub struct StuckInjection {
 }
 
 /// An event as it is shown.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct ShownEvent {
     /// Its place.
     pub seq: u64,

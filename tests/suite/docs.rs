@@ -40,6 +40,11 @@ fn the_reference_of_access_is_what_the_gate_holds_addresses_to() {
 }
 
 #[test]
+fn the_description_of_the_api_is_what_its_types_say() {
+    keep("docs/openapi.json", firedrill::http::openapi());
+}
+
+#[test]
 fn the_reference_of_commands_is_what_their_help_says() {
     keep("docs/commands.md", &firedrill::cli::reference::reference());
 }

@@ -5,8 +5,9 @@ use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::start::malformed;
 use crate::engine::event::Source;
@@ -17,18 +18,48 @@ use crate::ports::Halted;
 use crate::store::halt::{Halt, Pulled};
 
 /// Why everything shall be halted, and by whom.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "HaltEverything")]
 pub(in crate::http) struct Wanted {
+    /// In words that logs keep.
+    #[schemars(length(min = 1))]
     reason: String,
+    /// Who halts.
     actor: Option<String>,
 }
 
+/// How the halt stands.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "HaltState")]
+pub(in crate::http) struct Shown {
+    /// Whether everything is halted.
+    halted: bool,
+    /// By whom, where it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<String>,
+    /// Why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// Since when.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<Timestamp>,
+}
+
+/// That the halt is lifted.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(in crate::http) struct Lifted {
+    /// Never any more.
+    halted: bool,
+    /// What was lifted; null where nothing was halted.
+    lifted: Option<Shown>,
+}
+
 /// How it stands.
-pub(in crate::http) async fn get(State(services): State<Services>) -> Result<Json<Value>, Problem> {
+pub(in crate::http) async fn get(State(services): State<Services>) -> Result<Json<Shown>, Problem> {
     let lever = services.lever.clone();
     let state = blocking(move || lever.state()).await?;
-    Ok(Json(shown(state.as_ref())))
+    Ok(Json(Shown::of(state.as_ref())))
 }
 
 /// Halts everything. Each run is undone and ends as aborted; the answer does not wait for that.
@@ -40,17 +71,18 @@ pub(in crate::http) async fn post(
     let Json(wanted) = wanted.map_err(|error| malformed(&error))?;
     let name = actor.acting_as(wanted.actor.as_deref())?;
     let halt = pull(&services, &wanted.reason, Source::Api, &name).await?;
-    Ok((StatusCode::ACCEPTED, Json(shown(Some(&halt)))))
+    Ok((StatusCode::ACCEPTED, Json(Shown::of(Some(&halt)))))
 }
 
 /// Lifts the halt, and says what was lifted.
 pub(in crate::http) async fn delete(
     State(services): State<Services>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Lifted>, Problem> {
     let lifted = release(&services).await?;
-    Ok(Json(
-        json!({"halted": false, "lifted": lifted.map(|halt| shown(Some(&halt)))}),
-    ))
+    Ok(Json(Lifted {
+        halted: false,
+        lifted: lifted.map(|halt| Shown::of(Some(&halt))),
+    }))
 }
 
 /// Pulls the lever on a person's word, and stops what this process drives at once.
@@ -118,11 +150,13 @@ fn halted(halt: &Halt) -> Halted {
     }
 }
 
-fn shown(halt: Option<&Halt>) -> Value {
-    match halt {
-        Some(halt) => {
-            json!({"halted": true, "by": halt.by, "reason": halt.reason, "since": halt.at})
+impl Shown {
+    fn of(halt: Option<&Halt>) -> Self {
+        Self {
+            halted: halt.is_some(),
+            by: halt.map(|halt| halt.by.clone()),
+            reason: halt.map(|halt| halt.reason.clone()),
+            since: halt.map(|halt| halt.at),
         }
-        None => json!({"halted": false}),
     }
 }

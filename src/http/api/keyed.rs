@@ -18,7 +18,7 @@ use crate::model::ids::RunId;
 use crate::store::{self, keyed::KeyedStart};
 
 /// The longest key.
-const LONGEST: usize = 255;
+pub(in crate::http) const LONGEST: usize = 255;
 
 /// How long a start waits for another under the same key, and how often it looks.
 const LOOKS: u32 = 20;

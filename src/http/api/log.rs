@@ -6,27 +6,61 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
-use super::runs::bad_query;
+use super::runs::{bad_query, limited};
 use super::start::malformed;
 use crate::engine::event::{ActorKind, Source};
 use crate::engine::input::TeamAct;
 use crate::http::Services;
 use crate::http::actor::{self, Actor};
+use crate::http::cursor;
 use crate::http::events::{Shape, follow, resume_after};
 use crate::http::problem::Problem;
 use crate::http::reading::{driven, run_id};
+use crate::model::ids::RunId;
+use crate::store::runs::ShownEvent;
 
 /// The most events of one answer.
 const MOST: u32 = 1000;
 
+/// The kind of this list's cursors.
+const LIST: &str = "e";
+
 /// Which part of a log.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub(in crate::http) struct Part {
+    /// Only events after this sequence.
+    #[schemars(range(max = u64::MAX))]
     after: Option<u64>,
+    /// Where the part before ended: its `next`.
+    cursor: Option<String>,
+    /// At most so many.
+    #[schemars(range(min = 1, max = MOST))]
     limit: Option<u32>,
+}
+
+/// A part of a log.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(in crate::http) struct Events {
+    /// Whose log.
+    run: RunId,
+    /// In the order of the log.
+    events: Vec<ShownEvent>,
+    /// The cursor of the part that follows; null at the end of what there is.
+    next: Option<String>,
+}
+
+/// An act that is on disk.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(in crate::http) struct Taken {
+    /// In which run's log.
+    run: RunId,
+    /// Up to which sequence.
+    seq: u64,
 }
 
 /// Stored events, or all from here on as a stream where the client accepts one.
@@ -38,22 +72,27 @@ pub(in crate::http) async fn get(
 ) -> Result<Response, Problem> {
     let Query(part) = part.map_err(|error| bad_query(&error))?;
     let run = run_id(&run)?;
+    let limit = limited(part.limit, MOST, MOST)?;
+    let after = match &part.cursor {
+        Some(text) => Some(cursor::read(LIST, text)?),
+        None => part.after,
+    };
     if accepts(&headers, "text/event-stream") {
         // A stream can't say any more that there is no such run.
         services.database.run(&run).await?;
-        let after = resume_after(&headers, part.after);
+        let after = resume_after(&headers, after);
         return Ok(follow(services, run, after, Shape::Whole).into_response());
     }
-    let limit = part.limit.unwrap_or(MOST).clamp(1, MOST);
-    let after = part.after.unwrap_or(0);
+    let after = after.unwrap_or(0);
     let mut events = services
         .database
         .events_after(&run, after, limit + 1)
         .await?;
     let more = events.len() > limit as usize;
     events.truncate(limit as usize);
-    let next = events.last().filter(|_| more).map(|event| event.seq);
-    Ok(Json(json!({"run": run, "events": events, "next": next})).into_response())
+    let next = events.last().filter(|_| more);
+    let next = next.map(|event| cursor::after(LIST, &event.seq));
+    Ok(Json(Events { run, events, next }).into_response())
 }
 
 /// Whether the client asks for this media type by name.
@@ -78,12 +117,17 @@ struct Submission {
 }
 
 /// What is said about an act, beside what it is.
-#[derive(Debug, Deserialize)]
-struct About {
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(in crate::http) struct About {
+    /// Who acts.
     actor: Option<String>,
+    /// What kind of actor; a person where it is not said.
     kind: Option<ActorKind>,
+    /// The sender's own id of it, by which repeats are known.
     source_id: Option<String>,
+    /// When it happened, where that is not now.
     event_time: Option<Timestamp>,
+    /// Whether that is somebody's estimate.
     #[serde(default)]
     estimated: bool,
 }
@@ -126,5 +170,5 @@ pub(in crate::http) async fn post(
     origin.event_time = about.event_time;
     origin.estimated = about.estimated;
     let seq = handle.act(act, origin).await?;
-    Ok((StatusCode::CREATED, Json(json!({"run": run, "seq": seq}))))
+    Ok((StatusCode::CREATED, Json(Taken { run, seq })))
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::{Path, State};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::http::Services;
@@ -12,7 +13,7 @@ use crate::http::problem::Problem;
 use crate::http::reading::{Reading, run_id};
 
 /// Who acted in a run.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(in crate::http) struct People {
     /// Names by pseudonym. One that was forgotten is not there.
     people: BTreeMap<String, String>,

@@ -1,16 +1,27 @@
 //! A run's scorecard, as JSON, Markdown or text.
 
-use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::log::accepts;
 use crate::http::Services;
 use crate::http::problem::Problem;
 use crate::http::reading::{Reading, run_id};
+use crate::http::tagged;
+use crate::score::Report;
 use crate::score::report::{markdown, text};
+
+/// A report, as far as its run has come.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(in crate::http) struct Judged {
+    #[serde(flatten)]
+    report: Report,
+    /// Whether the run goes on, so that this may change.
+    provisional: bool,
+}
 
 /// The scorecard in the form that the client asks for. That of a run which goes on says so.
 pub(in crate::http) async fn get(
@@ -31,19 +42,27 @@ pub(in crate::http) async fn get(
     } else {
         ""
     };
-    if accepts(&headers, "text/markdown") {
+    let (media_type, body) = if accepts(&headers, "text/markdown") {
         let body = format!("{note}{}", markdown::render(&report));
-        return Ok((
-            [(header::CONTENT_TYPE, "text/markdown; charset=utf-8")],
-            body,
-        )
-            .into_response());
-    }
-    if accepts(&headers, "text/plain") {
+        ("text/markdown; charset=utf-8", body)
+    } else if accepts(&headers, "text/plain") {
         let body = format!("{note}{}", text::render(&report));
-        return Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], body).into_response());
-    }
-    let mut value = serde_json::to_value(&report).map_err(|error| Problem::internal(&error))?;
-    value["provisional"] = json!(live);
-    Ok(Json(value).into_response())
+        ("text/plain; charset=utf-8", body)
+    } else {
+        let judged = Judged {
+            report,
+            provisional: live,
+        };
+        let body = serde_json::to_string(&judged).map_err(|error| Problem::internal(&error))?;
+        ("application/json", body)
+    };
+    let mut response = if live {
+        ([(header::CONTENT_TYPE, media_type)], body).into_response()
+    } else {
+        tagged::answer(&headers, media_type, body)
+    };
+    // Which form it is depends on what was asked for.
+    let fields = response.headers_mut();
+    fields.insert(header::VARY, header::HeaderValue::from_static("accept"));
+    Ok(response)
 }

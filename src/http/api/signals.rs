@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -17,10 +18,13 @@ use crate::store::signals::{Signal, Which};
 const MOST: u32 = 500;
 
 /// Which part, and of what.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(in crate::http) struct Part {
+    /// At most so many.
     limit: Option<u32>,
+    /// Only those that came before this one: the `next` of the part before.
     before: Option<i64>,
+    /// All of them, and not only those that reached no run.
     #[serde(default)]
     all: bool,
 }

@@ -9,16 +9,17 @@ use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
 use tokio::time::timeout;
 
 use super::keyed::{self, Key};
-use super::library::unknown;
+use super::library::{faulty, unknown};
 use crate::engine::event::{Event, Trigger};
 use crate::http::Services;
 use crate::http::actor::{Actor, Visitor};
-use crate::http::catalogue::{Kind, Refused, listed};
+use crate::http::catalogue::{Kind, Refused};
 use crate::http::gate::of_plan;
 use crate::http::problem::Problem;
 use crate::model::access::{Permission, Subject};
@@ -31,14 +32,16 @@ use crate::runtime::{RunHandle, StartError};
 const RECORDING: Duration = Duration::from_secs(5);
 
 /// What shall be started.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Start")]
 pub(in crate::http) struct Wanted {
     /// The name of a drill in the server's library. Either this or `experiment`.
     drill: Option<String>,
     /// The name of an experiment in the server's library.
     experiment: Option<String>,
     /// What random draws are made from.
+    #[schemars(range(max = u64::MAX))]
     seed: Option<u64>,
     /// Values of variables that the files declare.
     #[serde(default)]
@@ -49,7 +52,7 @@ pub(in crate::http) struct Wanted {
 }
 
 /// A run that was started.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(in crate::http) struct Started {
     /// The run's id.
     id: RunId,
@@ -150,14 +153,7 @@ pub(super) async fn start_as(
         .map_err(|error| Problem::internal(&error))?
         .map_err(|refused| match refused {
             Refused::Unknown => unknown(kind, &name),
-            Refused::Findings(found) => Problem::unprocessable(
-                "file-findings",
-                format!(
-                    "the {} `{name}` can't be started: its files have findings",
-                    kind.as_str()
-                ),
-            )
-            .with_findings(listed(&found)),
+            Refused::Findings(found) => faulty(kind, &name, &found),
         })?;
     visitor.must(Permission::Operate, &Subject::At(of_plan(&plan)))?;
     if let Some(expected) = &wanted.files {

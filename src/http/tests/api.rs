@@ -121,7 +121,7 @@ async fn runs_are_listed_a_part_at_a_time() {
     let first = server.get("/api/v1/runs?limit=2").await.json();
     let next = first["next"].as_str().expect("more");
     let rest = server
-        .get(&format!("/api/v1/runs?limit=2&before={next}"))
+        .get(&format!("/api/v1/runs?limit=2&cursor={next}"))
         .await
         .json();
     assert_eq!(rest["runs"], json!([all["runs"][2]]));

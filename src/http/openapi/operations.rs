@@ -1,0 +1,262 @@
+//! The table of operations: every address of the API, what it takes, and what it answers with.
+
+use serde_json::{Value, json};
+
+use super::paper::{Operation, Paper};
+use crate::http::api::{
+    findings, halt, keyed, library, log, names, runs, scorecard, signals, start, upcoming,
+};
+
+/// Writes all of them.
+pub(super) fn all(paper: &mut Paper) {
+    of_the_library(paper);
+    of_runs(paper);
+    of_one_run(paper);
+    of_the_halt(paper);
+    of_signals(paper);
+    paper
+        .operation("get", "/openapi.json", "describe", "This document")
+        .tagged()
+        .gives_as(
+            200,
+            "OpenAPI 3.1",
+            &json!({"application/json": {"schema": {"type": "object"}}}),
+        )
+        .done();
+}
+
+fn of_the_library(paper: &mut Paper) {
+    paper
+        .operation("get", "/stacks", "listStacks", "All stacks")
+        .tagged()
+        .gives::<library::Stacks>(200, "All stacks, by name")
+        .done();
+    paper
+        .operation("get", "/stacks/{name}", "getStack", "One stack")
+        .tagged()
+        .gives::<library::Stack>(200, "The stack, as its file says")
+        .done();
+    paper
+        .operation("get", "/experiments", "listExperiments", "All experiments")
+        .tagged()
+        .gives::<library::Experiments>(200, "All experiments, by name")
+        .done();
+    paper
+        .operation(
+            "get",
+            "/experiments/{name}",
+            "getExperiment",
+            "One experiment",
+        )
+        .tagged()
+        .gives::<library::Startable>(
+            200,
+            "The experiment and its plan, secrets left as references",
+        )
+        .done();
+    explanation(paper.operation(
+        "get",
+        "/experiments/{name}/explanation",
+        "explainExperiment",
+        "What a run of an experiment would do",
+    ));
+    paper
+        .operation("get", "/drills", "listDrills", "All drills")
+        .tagged()
+        .gives::<library::Drills>(200, "All drills, by name")
+        .done();
+    paper
+        .operation("get", "/drills/{name}", "getDrill", "One drill")
+        .tagged()
+        .gives::<library::Startable>(200, "The drill and its plan, secrets left as references")
+        .done();
+    explanation(paper.operation(
+        "get",
+        "/drills/{name}/explanation",
+        "explainDrill",
+        "What a run of a drill would do",
+    ));
+    paper
+        .operation("get", "/findings", "listFindings", "What is wrong in the library")
+        .about("Checks every file of the library as `firedrill validate` does, and all against each other.")
+        .gives::<findings::Checked>(200, "What was found")
+        .done();
+    paper
+        .operation("get", "/upcoming", "listUpcoming", "What starts by itself")
+        .gives::<upcoming::Schedule>(200, "The next start of each scheduled drill, soonest first")
+        .done();
+}
+
+fn explanation(operation: Operation<'_>) {
+    operation
+        .tagged()
+        .gives_as(
+            200,
+            "In words, without asking any target",
+            &json!({"text/plain": {"schema": {"type": "string"}}}),
+        )
+        .refuses(422, "Its files have findings")
+        .done();
+}
+
+fn of_runs(paper: &mut Paper) {
+    paper
+        .operation("get", "/runs", "listRuns", "Runs, latest first")
+        .query::<runs::Part>()
+        .gives::<runs::Runs>(200, "A part of the list")
+        .done();
+    paper
+        .operation("post", "/runs", "startRun", "Start a run")
+        .about(
+            "Starts a drill or an experiment of the server's library. With an `Idempotency-Key` the same start, asked for \
+             again, is answered with the same run for a week, over restarts too; a start that was refused leaves its key \
+             free.",
+        )
+        .header(
+            "Idempotency-Key",
+            &json!({"type": "string", "minLength": 1, "maxLength": keyed::LONGEST, "pattern": "^[!-~]+$"}),
+            "A name for this start that no other start of yours has.",
+        )
+        .takes::<start::Wanted>()
+        .gives::<start::Started>(201, "It runs")
+        .refuses(404, "The library has nothing of this name")
+        .refuses(409, "Not as things stand: the stack is in use, everything is halted, files differ")
+        .done();
+    paper
+        .operation("get", "/stuck", "listStuck", "What could not be undone")
+        .gives::<runs::Stuck>(200, "Runs of which something is still on, oldest first")
+        .done();
+}
+
+fn of_one_run(paper: &mut Paper) {
+    paper
+        .operation("get", "/runs/{run}", "getRun", "One run")
+        .tagged()
+        .gives::<runs::Run>(
+            200,
+            "Its row, where it stands, and its times so far; tagged once it is over",
+        )
+        .done();
+    paper
+        .operation("get", "/runs/{run}/events", "listEvents", "A run's log")
+        .about(
+            "With `Accept: text/event-stream` the events come as server-sent events from here on, each with its sequence as \
+             id, until the run is over; `Last-Event-ID` takes up a broken stream.",
+        )
+        .query::<log::Part>()
+        .header(
+            "Last-Event-ID",
+            &json!({"type": "string"}),
+            "Of a stream: the last event that was had.",
+        )
+        .gives::<log::Events>(200, "A part of the log, in its order")
+        .also_gives_stream()
+        .done();
+    let mut operation = paper.operation(
+        "post",
+        "/runs/{run}/events",
+        "act",
+        "Act as a responder, or say that the incident is real",
+    );
+    let schema = act_schema(&mut operation);
+    operation
+        .about("Answered once the act is on disk.")
+        .takes_schema(schema)
+        .gives::<log::Taken>(201, "It is on disk")
+        .refuses(
+            409,
+            "Not as the run stands: it is over, has not begun, or another process drives it",
+        )
+        .done();
+    paper
+        .operation(
+            "get",
+            "/runs/{run}/people",
+            "listPeople",
+            "Who acted in a run",
+        )
+        .gives::<names::People>(200, "Names by pseudonym")
+        .done();
+    paper
+        .operation(
+            "get",
+            "/runs/{run}/scorecard",
+            "getScorecard",
+            "A run's report and scorecard",
+        )
+        .tagged()
+        .gives_as(
+            200,
+            "In the form that is asked for; tagged once the run is over",
+            &json!({}),
+        )
+        .also_gives_report::<scorecard::Judged>()
+        .done();
+    paper
+        .operation("post", "/runs/{run}/halt", "haltRun", "Halt a run")
+        .about("Everything it did is undone, and it ends as aborted. The answer does not wait for that.")
+        .takes::<runs::Halt>()
+        .gives::<runs::Halting>(202, "It is being undone")
+        .refuses(409, "The run is over, or another process drives it")
+        .done();
+}
+
+fn of_signals(paper: &mut Paper) {
+    paper
+        .operation("get", "/signals", "listSignals", "What came in through hooks")
+        .about("Which tools can be heard, and what they sent, latest first: what reached no run, or all.")
+        .query::<signals::Part>()
+        .gives_as(
+            200,
+            "The tools, and a part of the signals",
+            &json!({"application/json": {"schema": {
+                "type": "object",
+                "required": ["sources", "signals", "next"],
+            }}}),
+        )
+        .done();
+    paper
+        .operation("get", "/signals/{id}", "getSignal", "One signal")
+        .gives_as(
+            200,
+            "The signal as it came, and what it was understood as",
+            &json!({"application/json": {"schema": {
+                "type": "object",
+                "required": ["id", "source", "received", "body", "said"],
+            }}}),
+        )
+        .done();
+}
+
+fn of_the_halt(paper: &mut Paper) {
+    paper
+        .operation("get", "/halt", "getHalt", "Whether everything is halted")
+        .gives::<halt::Shown>(200, "How it stands")
+        .done();
+    paper
+        .operation("post", "/halt", "haltEverything", "Halt everything")
+        .about("Every run on this data folder is undone and ends as aborted, and nothing starts until the halt is lifted.")
+        .takes::<halt::Wanted>()
+        .gives::<halt::Shown>(202, "Everything is being undone")
+        .done();
+    paper
+        .operation("delete", "/halt", "liftHalt", "Lift the halt")
+        .gives::<halt::Lifted>(200, "What was lifted, if anything was")
+        .done();
+}
+
+/// An act and what is said about it are one object: the act's keys, of one kind or another, and the rest beside them.
+fn act_schema(operation: &mut Operation<'_>) -> Value {
+    let about: Value = operation.body_schema::<log::About>().into();
+    let mut act: Value = operation
+        .body_schema::<crate::engine::input::TeamAct>()
+        .into();
+    let beside = about["properties"].as_object().cloned().unwrap_or_default();
+    for kind in act["oneOf"].as_array_mut().into_iter().flatten() {
+        let Some(properties) = kind["properties"].as_object_mut() else {
+            continue;
+        };
+        properties.extend(beside.clone());
+    }
+    act
+}
