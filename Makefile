@@ -6,10 +6,11 @@
 demo:
 	cargo run --release -- demo $(ARGS)
 
-# Every test, after a look at what they need beyond Rust.
+# Every test, after a look at what they need beyond Rust; then the API by generated requests.
 test:
 	@tests/needs.sh
 	cargo test $(ARGS)
+	@tests/schemathesis.sh
 
 # Processes killed at every point, for every kind of fault, and the bars of undoing: minutes. Says what was covered.
 test-crash:
@@ -21,7 +22,7 @@ test-crash:
 fuzz:
 	tests/fuzz/run.sh $(ARGS)
 
-# One table a topic: run, serve, journal, proxy, timing, halt, recover.
+# One table a topic: run, serve, journal, proxy, reads, timing, halt, recover.
 bench:
 	cargo bench --bench measure -- $(ARGS)
 

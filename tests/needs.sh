@@ -34,6 +34,11 @@ for program in prometheus prometheus-alertmanager; do
         lacks "$program" "on Debian: apt-get install $program; the test of times against their logs will not run"
     fi
 done
+if path=$(command -v "${SCHEMATHESIS:-schemathesis}"); then
+    found "schemathesis ($path)"
+else
+    lacks "schemathesis" "from PyPI, named by SCHEMATHESIS where it is not on the path; the API will not be held to its description by generated requests"
+fi
 if [ "$missing" -ne 0 ] && [ -n "${CI:-}" ]; then
     echo "CI is set, and something is missing." >&2
     exit 1

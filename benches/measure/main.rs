@@ -15,6 +15,7 @@ mod fixture;
 mod halt;
 mod journal;
 mod proxy;
+mod reads;
 mod recover;
 mod run;
 mod samples;
@@ -30,11 +31,12 @@ use anyhow::Context as _;
 
 type Topic = (&'static str, fn() -> anyhow::Result<()>);
 
-const TOPICS: [Topic; 7] = [
+const TOPICS: [Topic; 8] = [
     ("run", run::measure),
     ("serve", serve::measure),
     ("journal", journal::measure),
     ("proxy", proxy::measure),
+    ("reads", reads::measure),
     ("timing", timing::measure),
     ("halt", halt::measure),
     ("recover", recover::measure),

@@ -13,6 +13,10 @@ impl Samples {
         self.0.is_empty()
     }
 
+    pub(crate) fn iter(&self) -> impl Iterator<Item = f64> {
+        self.0.iter().copied()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
