@@ -171,7 +171,7 @@ fn load(address: SocketAddr, index: u32, reads: &[String]) -> anyhow::Result<Vec
             reads[which]
         )?;
         answered(&mut reader).with_context(|| reads[which].clone())?;
-        times[which].push((watch.elapsed() - due).as_secs_f64() * 1e3);
+        times[which].push(watch.elapsed().saturating_sub(due).as_secs_f64() * 1e3);
     }
     Ok(times)
 }

@@ -1,4 +1,4 @@
-//! The API's description, OpenAPI 3.1: made from the types that handlers take and answer with, and from the table of
+//! The API's description, `OpenAPI` 3.1: made from the types that handlers take and answer with, and from the table of
 //! operations. Tests hold it to the router both ways, and every answer that a test gets to its schema.
 
 mod operations;

@@ -45,7 +45,8 @@ pub(in crate::http) struct Part {
 
 /// A part of a log.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(in crate::http) struct Events {
+#[schemars(rename = "Events")]
+pub(in crate::http) struct Page {
     /// Whose log.
     run: RunId,
     /// In the order of the log.
@@ -92,7 +93,7 @@ pub(in crate::http) async fn get(
     events.truncate(limit as usize);
     let next = events.last().filter(|_| more);
     let next = next.map(|event| cursor::after(LIST, &event.seq));
-    Ok(Json(Events { run, events, next }).into_response())
+    Ok(Json(Page { run, events, next }).into_response())
 }
 
 /// Whether the client asks for this media type by name.

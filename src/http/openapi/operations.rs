@@ -149,7 +149,7 @@ fn of_one_run(paper: &mut Paper) {
             &json!({"type": "string"}),
             "Of a stream: the last event that was had.",
         )
-        .gives::<log::Events>(200, "A part of the log, in its order")
+        .gives::<log::Page>(200, "A part of the log, in its order")
         .also_gives_stream()
         .done();
     let mut operation = paper.operation(
@@ -161,7 +161,7 @@ fn of_one_run(paper: &mut Paper) {
     let schema = act_schema(&mut operation);
     operation
         .about("Answered once the act is on disk.")
-        .takes_schema(schema)
+        .takes_schema(&schema)
         .gives::<log::Taken>(201, "It is on disk")
         .refuses(
             409,

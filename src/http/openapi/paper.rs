@@ -172,11 +172,11 @@ impl Operation<'_> {
     /// Its body, from the type that reads it.
     pub(super) fn takes<T: JsonSchema>(self) -> Self {
         let schema = self.paper.bodies.subschema_for::<T>();
-        self.takes_schema(schema.into())
+        self.takes_schema(&schema.into())
     }
 
     /// Its body, by a schema of its own.
-    pub(super) fn takes_schema(mut self, schema: Value) -> Self {
+    pub(super) fn takes_schema(mut self, schema: &Value) -> Self {
         let content =
             json!({"required": true, "content": {"application/json": {"schema": schema}}});
         self.written.insert("requestBody".into(), content);
