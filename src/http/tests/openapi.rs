@@ -68,6 +68,30 @@ fn operation(method: &Method, path: &str) -> Option<&'static Value> {
     operations.get(method.as_str().to_lowercase())
 }
 
+#[test]
+fn what_is_described_is_what_the_table_of_addresses_has() {
+    let rows = crate::http::router::table();
+    let mut there: Vec<String> = rows
+        .iter()
+        .filter_map(|row| {
+            let path = row.path.strip_prefix("/api/v1")?;
+            Some(format!("{} {path}", row.method))
+        })
+        .collect();
+    let mut described: Vec<String> = DOCUMENT["paths"]
+        .as_object()
+        .expect("paths")
+        .iter()
+        .flat_map(|(path, operations)| {
+            let methods = operations.as_object().expect("operations").keys();
+            methods.map(move |method| format!("{} {path}", method.to_uppercase()))
+        })
+        .collect();
+    there.sort();
+    described.sort();
+    assert_eq!(there, described);
+}
+
 #[tokio::test]
 async fn every_operation_that_is_described_is_there() {
     let server = Server::start().await;
