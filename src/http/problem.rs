@@ -194,7 +194,11 @@ impl From<StartError> for Problem {
 /// An error that something beneath the handlers answered with, told as every other is.
 pub(super) async fn completed(response: Response) -> Response {
     let status = response.status();
-    let is_told = response.extensions().get::<Problem>().is_some();
+    let is_page = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    let is_told = is_page || response.extensions().get::<Problem>().is_some();
     if is_told || !(status.is_client_error() || status.is_server_error()) {
         return response;
     }

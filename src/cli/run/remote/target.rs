@@ -43,6 +43,8 @@ struct Wrong {
     plan: Option<Plan>,
     exit: Exit,
     reason: String,
+    /// Whether the server's library may only have been listed too early.
+    passing: bool,
 }
 
 impl Wrong {
@@ -51,6 +53,14 @@ impl Wrong {
             plan,
             exit: Exit::Usage,
             reason: reason.into(),
+            passing: false,
+        }
+    }
+
+    fn of_the_library(plan: &Plan, reason: String) -> Self {
+        Self {
+            passing: true,
+            ..Self::usage(Some(plan.clone()), reason)
         }
     }
 }
@@ -72,6 +82,7 @@ pub(super) async fn read_all(
                 plan: None,
                 exit: Exit::Aborted,
                 reason: "a signal ended the command before anything was started".to_owned(),
+                passing: false,
             }),
         };
         let over = one.as_ref().is_err_and(|wrong| wrong.exit != Exit::Usage);
@@ -159,7 +170,7 @@ async fn known(
     })?;
     let (kind, name) = (kind(&plan), plan.name().to_owned());
     let mut told = compare(client, kind, &name, &plan).await;
-    if told.as_ref().is_err_and(|wrong| wrong.exit == Exit::Usage) {
+    if told.as_ref().is_err_and(|wrong| wrong.passing) {
         // The listing may be from before its library was brought up to date.
         tokio::time::sleep(LISTED_ANEW).await;
         told = compare(client, kind, &name, &plan).await;
@@ -180,7 +191,7 @@ async fn compare(client: &Client, kind: &str, name: &str, plan: &Plan) -> Result
             "the server's library has no {kind} `{name}`; hint: bring its library up to date: files never come with a \
              request, since they may name programs to run"
         );
-        return Err(Wrong::usage(Some(plan.clone()), reason));
+        return Err(Wrong::of_the_library(plan, reason));
     };
     let there = listed.plan.map(|plan| plan.files).unwrap_or_default();
     let differ = differences(&plan.files, &there);
@@ -191,7 +202,7 @@ async fn compare(client: &Client, kind: &str, name: &str, plan: &Plan) -> Result
         "the server has {kind} `{name}` with other files: {}; hint: bring its library, or this one, up to date",
         differ.join(", ")
     );
-    Err(Wrong::usage(Some(plan.clone()), reason))
+    Err(Wrong::of_the_library(plan, reason))
 }
 
 /// A name in the server's library.
@@ -249,6 +260,7 @@ async fn look(
         Ok(listed) => Ok(Some(listed)),
         Err(Trouble::Refused(refusal)) if refusal.code.starts_with("no-such-") => Ok(None),
         Err(trouble) => Err(Wrong {
+            passing: false,
             plan: plan.cloned(),
             exit: match &trouble {
                 Trouble::Refused(refusal) if matches!(refusal.status, 401 | 403) => Exit::Usage,
