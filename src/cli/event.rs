@@ -45,7 +45,7 @@ pub(super) struct Args {
         hide_env_values = true
     )]
     server: String,
-    /// The token of an account there, where the server has accounts; better given as FIREDRILL_TOKEN
+    /// The token of an account there, where the server has accounts; better given as `FIREDRILL_TOKEN`
     #[arg(
         long,
         global = true,
