@@ -70,7 +70,7 @@ impl Alert {
 /// A group's alerts, of a body with this version.
 pub(super) fn read(arrival: &Arrival<'_>, version: &str, what: &str) -> Result<Message, Refusal> {
     let group: Group = serde_json::from_slice(arrival.body)
-        .map_err(|error| Refusal::Malformed(format!("this is no {what}: {error}")))?;
+        .map_err(|error| Refusal::Malformed(super::fields::unfit(what, &error)))?;
     if group.version != version {
         return Err(Refusal::Malformed(format!(
             "version `{}` is not known; hint: {what}s have `{version}`",

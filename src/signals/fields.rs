@@ -12,8 +12,12 @@ const SUMMARY: usize = 200;
 
 /// A body as JSON.
 pub(super) fn json(body: &[u8], what: &str) -> Result<Value, Refusal> {
-    serde_json::from_slice(body)
-        .map_err(|error| Refusal::Malformed(format!("this is no {what}: {error}")))
+    serde_json::from_slice(body).map_err(|error| Refusal::Malformed(unfit(what, &error)))
+}
+
+/// Why a body is not what it should be. The reason may quote the body, and is cut.
+pub(super) fn unfit(what: &str, error: &serde_json::Error) -> String {
+    format!("this is no {what}: {}", short(&error.to_string()))
 }
 
 /// A text at a JSON pointer.

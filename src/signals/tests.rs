@@ -627,8 +627,9 @@ fn body() -> impl Strategy<Value = (usize, Vec<u8>)> {
     )
 }
 
-/// How long a body may take, the best of three times: other work on the machine is not the reader's.
-const SLOWEST: Duration = Duration::from_millis(50);
+/// How long a body may take, the best of three times: other work on the machine is not the reader's. The bar of 50 ms is
+/// of optimised builds; without optimisation, reading JSON is many times slower.
+const SLOWEST: Duration = Duration::from_millis(if cfg!(debug_assertions) { 500 } else { 50 });
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
