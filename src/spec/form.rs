@@ -256,12 +256,3 @@ pub(crate) const fn variant(name: &'static str, form: Form, about: &'static str)
         form: Some(form),
     }
 }
-
-/// One key of a choice that is planned.
-pub(crate) const fn later_variant(name: &'static str, about: &'static str) -> Variant {
-    Variant {
-        name,
-        about,
-        form: None,
-    }
-}
