@@ -290,7 +290,7 @@ fn what_pagerduty_says_becomes_what_a_drill_knows() {
         noted("the acknowledgement lapsed")
     );
     let by_a_rule = event("incident.resolved", |event| {
-        event["agent"] = serde_json::Value::Null
+        event["agent"] = serde_json::Value::Null;
     });
     assert!(matches!(
         by_a_rule.what,

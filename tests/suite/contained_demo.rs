@@ -298,7 +298,7 @@ fn what_a_killed_demo_leaves_is_recovered_and_neither_a_living_ones_nor_anybody_
     let open = dead.firedrill.run(["recover", "--dry-run"]).exits(0);
     open.results("nothing is open");
     alive.signal(Signal::INT);
-    until("it ends", Duration::from_secs(60), || {
+    until("it ends", Duration::from_mins(1), || {
         (!alive.is_running()).then_some(())
     });
     living.left_nothing();

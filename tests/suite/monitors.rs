@@ -62,7 +62,7 @@ fn get(at: SocketAddr, path: &str) -> Value {
 }
 
 fn ready(at: SocketAddr, path: &str) {
-    until(path, Duration::from_secs(60), || {
+    until(path, Duration::from_mins(1), || {
         http::send(at, "GET", path, "")
             .ok()
             .filter(|answer| answer.status() == 200)
@@ -95,7 +95,8 @@ fn fired(prometheus: SocketAddr) -> Option<Timestamp> {
     let query = "/api/v1/query?query=ALERTS%7Balertstate%3D%22firing%22%7D%5B5m%5D";
     let answer = get(prometheus, query);
     let seconds = answer["data"]["result"][0]["values"][0][0].as_f64()?;
-    Timestamp::from_nanosecond((seconds * 1e9) as i128).ok()
+    let since = jiff::SignedDuration::try_from_secs_f64(seconds).ok()?;
+    Timestamp::UNIX_EPOCH.checked_add(since).ok()
 }
 
 fn configure(wallet: &Wallet) {
@@ -297,7 +298,7 @@ fn a_shell_does_what_the_room_does_in_a_drill_that_a_server_runs() {
         .as_str()
         .expect("an id")
         .to_owned();
-    until("the method begins", Duration::from_secs(60), || {
+    until("the method begins", Duration::from_mins(1), || {
         (!wallet.proxies.toxics().is_empty()).then_some(())
     });
     let url = format!("http://{listen}");
