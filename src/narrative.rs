@@ -1,7 +1,7 @@
 //! Events as sentences, for the terminal and the pages. Pure; says nothing that the log doesn't.
 
 use crate::engine::event::{
-    ActorKind, Event, Fact, Phase, Standing, StopCause, UndoCause, UndoneBy, Verdict,
+    ActorKind, Event, Fact, Origin, Phase, Standing, StopCause, UndoCause, UndoneBy, Verdict,
 };
 use crate::model::cut::Cut;
 use crate::model::fault::{Act, Cause, Fault, Injection, Occurrence, Stream, Toxic};
@@ -283,6 +283,27 @@ fn people(event: &Event, plan: &Plan, who: &str) -> Option<String> {
         Fact::ActionAttested { text } => format!("{who} did: {text}"),
         Fact::Noted { text } => format!("{who} notes: {text}"),
         Fact::Resolved => format!("{who} says that it is over"),
+        Fact::SignalAttached {
+            received,
+            told,
+            fact,
+            reason,
+            ..
+        } => {
+            let attached = Event {
+                seq: event.seq,
+                at: *received,
+                origin: Origin::clone(told),
+                fact: Fact::clone(fact),
+            };
+            let whom = match told.kind {
+                ActorKind::Automation => "automation",
+                _ => "somebody",
+            };
+            let what = people(&attached, plan, whom)?;
+            let when = wall_clock(received.wall);
+            format!("{who} attaches a signal of {when}: {what}. Why: {reason}")
+        }
         _ => return None,
     })
 }

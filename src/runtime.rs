@@ -3,6 +3,7 @@
 //! One runner a run: it takes inputs, appends what they amount to, and performs what is outstanding. Capturing and
 //! applying wait until their event is on disk; undoing waits for nothing.
 
+pub mod amend;
 mod asking;
 mod feed;
 pub mod halt;

@@ -4,6 +4,7 @@
 //! same report byte for byte. Times are measured between stamps of one clock; what can't be known is said to be
 //! unknown (censored, not observed), and what there was no occasion for is not held against anybody.
 
+mod corrections;
 pub mod detection;
 pub mod expectations;
 pub mod measures;
@@ -17,6 +18,7 @@ mod wording;
 #[cfg(test)]
 mod tests;
 
+pub use corrections::Attached;
 pub use report::{Report, Scorecard};
 pub use rubric::{RUBRIC, Rating, TeamVerdict};
 pub(crate) use wording::span;
@@ -25,5 +27,13 @@ use crate::engine::event::Event;
 
 /// Judges a log, of a run that is over or one that goes on. Nothing when it does not begin with a run's creation.
 pub fn judge(events: &[Event]) -> Option<Report> {
-    timeline::Timeline::read(events).map(|timeline| Report::new(&timeline))
+    let report =
+        |events: &[Event]| timeline::Timeline::read(events).map(|timeline| Report::new(&timeline));
+    let Some(corrected) = corrections::Corrected::read(events) else {
+        return report(events);
+    };
+    let before = report(&corrected.before)?;
+    let mut after = report(&corrected.after)?;
+    after.corrected = Some(report::Corrected::new(corrected.attached, &before));
+    Some(after)
 }

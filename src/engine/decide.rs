@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use super::effect::{EffectKey, undo_view};
 use super::event::{Alert, Fact, Origin, Phase, Source, StopCause, UndoCause, UndoneBy};
-use super::input::{AppliedProof, Input, Outcome, Rejection, RemovedProof, TeamAct};
+use super::input::{
+    AppliedProof, Attachment, Input, Outcome, Rejection, RemovedProof, Said, TeamAct,
+};
 use super::state::State;
 use super::undo::{Entry, Obligation};
 use super::{Draft, LOOK_AGAIN_AFTER, STUCK_AFTER, backoff};
 use crate::model::fault::Cause;
 use crate::model::ids::{InjectionId, RemedyId, StepId};
+use crate::model::plan::Plan;
 use crate::model::time::Stamp;
 
 /// The facts an input amounts to, or why it is turned away.
@@ -32,6 +35,7 @@ pub(super) fn decide(state: &State, input: Input, now: Stamp) -> Result<Vec<Draf
         }
         Input::TakeOver => Ok(take_over(state, now)),
         Input::Tick => Ok(Vec::new()),
+        Input::Attach { attachment, origin } => attach(state, *attachment, origin, now),
         _ if state.is_ended() => Err(Rejection::Ended),
         Input::Watched(Fact::StopRequested { cause }) => Ok(condition_met(state, cause, now)),
         Input::Watched(fact) => Ok(watched(state, fact, now)),
@@ -407,6 +411,59 @@ fn team(state: &State, act: TeamAct, origin: Origin, now: Stamp) -> Result<Vec<D
         return Err(Rejection::NotBegun);
     }
     let fact = match act {
+        TeamAct::RemedyChosen { remedy } => choose(state, remedy, now)?,
+        TeamAct::Continued { .. } | TeamAct::Real => return Ok(Vec::new()),
+        act => said(plan, act)?,
+    };
+    Ok(vec![Draft {
+        at: now,
+        origin,
+        fact,
+    }])
+}
+
+/// A signal that belongs to a run that is over: what it says is recorded beside who says that it does, and why. Nothing
+/// acts on it; scores put it where it belongs.
+fn attach(
+    state: &State,
+    attachment: Attachment,
+    origin: Origin,
+    now: Stamp,
+) -> Result<Vec<Draft>, Rejection> {
+    let plan = state.plan().ok_or(Rejection::NotBegun)?;
+    plan.drill.as_ref().ok_or(Rejection::NoTeam)?;
+    if !state.is_ended() {
+        return Err(Rejection::Running);
+    }
+    if state.has_attached(attachment.signal) {
+        return Ok(Vec::new());
+    }
+    let fact = match attachment.said {
+        // Whoever attaches it says that it was the detection: that is what the reason is for.
+        Said::Alert(alert) => Fact::AlertReceived {
+            alert: Alert {
+                qualifies: true,
+                ..alert
+            },
+        },
+        Said::Act(act) => said(plan, act)?,
+    };
+    Ok(vec![Draft {
+        at: now,
+        origin,
+        fact: Fact::SignalAttached {
+            signal: attachment.signal,
+            received: attachment.received,
+            told: Box::new(attachment.told),
+            fact: Box::new(fact),
+            reason: filled("the reason", attachment.reason)?,
+        },
+    }])
+}
+
+/// What an act says that changes nothing by itself.
+fn said(plan: &Plan, act: TeamAct) -> Result<Fact, Rejection> {
+    Ok(match act {
         TeamAct::Detected { service, symptom } => {
             if !plan.stack.services.contains_key(&service) {
                 return Err(Rejection::NoSuchService {
@@ -429,7 +486,7 @@ fn team(state: &State, act: TeamAct, origin: Origin, now: Stamp) -> Result<Vec<D
             update.text = filled("the update", update.text)?;
             Fact::UpdatePosted { update }
         }
-        TeamAct::RemedyChosen { remedy } => choose(state, remedy, now)?,
+        TeamAct::RemedyChosen { .. } => return Err(Rejection::NotAttachable("a remedy")),
         TeamAct::ActionAttested { text } => Fact::ActionAttested {
             text: filled("the action", text)?,
         },
@@ -437,13 +494,9 @@ fn team(state: &State, act: TeamAct, origin: Origin, now: Stamp) -> Result<Vec<D
             text: filled("the note", text)?,
         },
         TeamAct::Resolved => Fact::Resolved,
-        TeamAct::Continued { .. } | TeamAct::Real => return Ok(Vec::new()),
-    };
-    Ok(vec![Draft {
-        at: now,
-        origin,
-        fact,
-    }])
+        TeamAct::Continued { .. } => return Err(Rejection::NotAttachable("a continued step")),
+        TeamAct::Real => return Err(Rejection::NotAttachable("a halt")),
+    })
 }
 
 /// A person lets the method go on.

@@ -592,6 +592,19 @@ pub enum Fact {
     },
     /// The team says that it is over.
     Resolved,
+    /// After the run, somebody said that a signal belongs to it which had not reached it.
+    SignalAttached {
+        /// Which, in the inbox.
+        signal: i64,
+        /// When it was received, by the clock of the process that took it.
+        received: Stamp,
+        /// Where it came from.
+        told: Box<Origin>,
+        /// What it says, as the log would have had it.
+        fact: Box<Fact>,
+        /// Why it belongs to the run.
+        reason: String,
+    },
     /// The method waits for a person.
     PauseBegan {
         /// The step that asks.

@@ -57,6 +57,13 @@ pub enum Input {
         /// From where.
         origin: Origin,
     },
+    /// Somebody attaches a signal to a run that is over.
+    Attach {
+        /// What.
+        attachment: Box<Attachment>,
+        /// On whose word.
+        origin: Origin,
+    },
     /// A responder, or a rule in their place, did something.
     Team {
         /// What.
@@ -64,6 +71,30 @@ pub enum Input {
         /// Who, and by which way.
         origin: Origin,
     },
+}
+
+/// A signal that did not reach the run that it belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attachment {
+    /// Which, in the inbox.
+    pub signal: i64,
+    /// When it was received.
+    pub received: Stamp,
+    /// Where it came from.
+    pub told: Origin,
+    /// What it says.
+    pub said: Said,
+    /// Why it belongs to the run.
+    pub reason: String,
+}
+
+/// What a signal says, in a run's terms.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Said {
+    /// An alert.
+    Alert(Alert),
+    /// Somebody did something.
+    Act(TeamAct),
 }
 
 /// What an effect came to.
@@ -203,6 +234,12 @@ pub enum Rejection {
         /// Those that do.
         waiting: String,
     },
+    /// Corrections are for runs that are over.
+    #[error("the run goes on; hint: attach the signal once it is over")]
+    Running,
+    /// It would have had to act on the stack then.
+    #[error("{0} can't be attached afterwards: it would have had to act then")]
+    NotAttachable(&'static str),
     /// A text that should say something.
     #[error("{0} is empty")]
     Empty(&'static str),

@@ -49,6 +49,7 @@ pub struct State {
     stop: Option<StopCause>,
     verdict: Option<(Verdict, Vec<String>)>,
     seen: BTreeSet<(u8, String)>,
+    attached: BTreeSet<i64>,
 }
 
 /// A stretch of time in which at least one fault was on: read back as applied, its undo not begun.
@@ -147,6 +148,7 @@ impl State {
             stop: None,
             verdict: None,
             seen: BTreeSet::new(),
+            attached: BTreeSet::new(),
         }
     }
 
@@ -306,6 +308,11 @@ impl State {
         self.seen.contains(&(source as u8, id.to_owned()))
     }
 
+    /// Whether a signal of the inbox was attached.
+    pub fn has_attached(&self, signal: i64) -> bool {
+        self.attached.contains(&signal)
+    }
+
     /// The injections of a step, as planned.
     pub fn injections_of<'a>(
         &'a self,
@@ -453,6 +460,9 @@ impl State {
             },
             Fact::RemedyDone { uses } => self.progress(uses, RemedyProgress::Done),
             Fact::RemedyFailed { uses, .. } => self.progress(uses, RemedyProgress::Failed),
+            Fact::SignalAttached { signal, .. } => {
+                self.attached.insert(*signal);
+            }
             Fact::InjectDelivered { index } => {
                 self.injects_delivered.insert(*index);
             }

@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use crate::engine::input::Rejection;
 use crate::ports::JournalError;
+use crate::runtime::amend::AmendError;
 use crate::runtime::{ActError, StartError};
 use crate::store;
 
@@ -159,6 +160,8 @@ impl From<Rejection> for Problem {
             Rejection::NoSuchService { .. } => Self::unprocessable("no-such-service", detail),
             Rejection::NotWaiting { .. } => Self::conflict("not-waiting", detail),
             Rejection::NoSuchRemedy { .. } => Self::unprocessable("no-such-remedy", detail),
+            Rejection::Running => Self::conflict("run-goes-on", detail),
+            Rejection::NotAttachable(_) => Self::unprocessable("not-attachable", detail),
             Rejection::Empty(_) => Self::unprocessable("empty-text", detail),
         }
     }
@@ -169,6 +172,20 @@ impl From<ActError> for Problem {
         match error {
             ActError::Rejected(rejection) => rejection.into(),
             ActError::Unrecorded(_) => Self::unavailable("not-recorded", error.to_string()),
+        }
+    }
+}
+
+impl From<AmendError> for Problem {
+    fn from(error: AmendError) -> Self {
+        match error {
+            AmendError::Rejected(rejection) => rejection.into(),
+            AmendError::Journal(JournalError::NoSuchRun(run)) => no_such_run(run.as_str()),
+            AmendError::Journal(JournalError::Storage(error)) => {
+                tracing::error!(%error, "a correction could not be recorded");
+                Self::unavailable("not-recorded", "the correction could not be recorded")
+            }
+            AmendError::Journal(error) => Self::internal(&error),
         }
     }
 }

@@ -80,6 +80,11 @@ fn pages() -> Routes {
         .post("/runs/{run}/real", To(Respond, Run), halt::real)
         .get("/runs/{run}/scorecard", To(SeeAnswers, Run), card::get)
         .get("/signals", To(SeeAnswers, Anywhere), page::signals::get)
+        .post(
+            "/signals/{id}/attach",
+            To(Operate, Named),
+            page::signals::attach,
+        )
 }
 
 fn settings() -> Routes {
@@ -132,6 +137,7 @@ fn api() -> Routes {
         .post("/runs/{run}/halt", To(Respond, Run), runs::halt)
         .get("/signals", To(SeeAnswers, Anywhere), signals::list)
         .get("/signals/{id}", To(SeeAnswers, Anywhere), signals::get)
+        .post("/signals/{id}/attach", To(Operate, Named), signals::attach)
         .get("/halt", To(See, Anywhere), lever::get)
         .post("/halt", To(Respond, Anywhere), lever::post)
         .delete("/halt", To(Operate, Everywhere), lever::delete)

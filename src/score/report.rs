@@ -12,9 +12,10 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::corrections::Attached;
 use super::expectations::{self, Line};
 use super::measures::{Measures, Reader};
-use super::rubric::{self, Course, RUBRIC, Score, Standing, TeamVerdict};
+use super::rubric::{self, Course, RUBRIC, Rating, Score, Standing, TeamVerdict};
 use super::timeline::{Moment, Timeline, Turn};
 use crate::engine::event::{self, Verdict};
 use crate::engine::phase;
@@ -23,7 +24,8 @@ use crate::model::ids::{
     DrillName, ExperimentName, InjectionId, ProbeName, RunId, RunbookName, StackName, TeamName,
 };
 use crate::model::plan::Exercise;
-use crate::model::time::Stamp;
+use crate::model::signal::Sender;
+use crate::model::time::{Stamp, wall_clock};
 
 /// What one run came to.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -64,6 +66,82 @@ pub struct Report {
     pub(super) began: Stamp,
     /// Both sides together; nothing while the run lasts.
     pub overall: Option<Overall>,
+    /// What was attached afterwards, and what the run came to without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub corrected: Option<Corrected>,
+}
+
+/// What was attached after the run, and what it came to without.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Corrected {
+    /// The signals.
+    pub attached: Vec<Attached>,
+    /// The figures without them.
+    pub before: Before,
+}
+
+/// What a run came to before anything was attached to it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Before {
+    /// The rating.
+    pub rating: Option<Rating>,
+    /// The outcome, in percent.
+    pub outcome: Option<f64>,
+    /// The share of the weight that could be seen, in percent.
+    pub observed: Option<f64>,
+    /// TTD.
+    pub time_to_detect_ms: Option<u64>,
+    /// TTA.
+    pub time_to_acknowledge_ms: Option<u64>,
+}
+
+impl Corrected {
+    pub(super) fn new(attached: Vec<Attached>, before: &Report) -> Self {
+        let score = before.scorecard.as_ref().map(|scorecard| &scorecard.score);
+        Self {
+            attached,
+            before: Before {
+                rating: score.and_then(|score| score.rating),
+                outcome: score.and_then(|score| score.outcome),
+                observed: score.and_then(|score| score.observed),
+                time_to_detect_ms: before.measures.time_to_detect.value_ms(),
+                time_to_acknowledge_ms: before.measures.time_to_acknowledge.value_ms(),
+            },
+        }
+    }
+
+    /// The figures without what was attached, in words.
+    pub fn was(&self) -> String {
+        let before = &self.before;
+        let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), rubric::figure);
+        let length = |ms: Option<u64>| ms.map_or_else(|| "-".to_owned(), super::wording::span);
+        format!(
+            "rating {}, outcome {}, observed {}, TTD {}, TTA {}",
+            before.rating.map_or("-", Rating::as_str),
+            number(before.outcome),
+            number(before.observed),
+            length(before.time_to_detect_ms),
+            length(before.time_to_acknowledge_ms)
+        )
+    }
+}
+
+impl Attached {
+    /// What was attached, by whom and why, in words.
+    pub fn told(&self) -> String {
+        let source = self.source.sender().map_or("a tool", Sender::title);
+        let about = if self.estimated {
+            ", by the wall clock"
+        } else {
+            ""
+        };
+        format!(
+            "a signal of {source}, received {}{about}, attached by {}: {}",
+            wall_clock(self.received),
+            self.author.as_deref().unwrap_or("somebody"),
+            self.reason
+        )
+    }
 }
 
 /// The place in a run's log that a report was made at.
@@ -177,6 +255,7 @@ impl Report {
             stuck: timeline.stuck.clone(),
             stuck_called: called(timeline),
             began: timeline.created.at,
+            corrected: None,
         }
     }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::not_recorded;
 use crate::engine::event::{ActorKind, Alert, Origin, StopCause, Update};
-use crate::engine::input::{Rejection, TeamAct};
+use crate::engine::input::{Rejection, Said, TeamAct};
 use crate::http::Services;
 use crate::http::actor;
 use crate::http::problem::Problem;
@@ -163,6 +163,20 @@ pub(in crate::http) fn as_update(text: &str) -> TeamAct {
         next_update_at: None,
         estimated_recovery: None,
     })
+}
+
+/// What a signal says, in a run's terms.
+pub(in crate::http) fn said(signal: &Signal) -> Result<Said, Problem> {
+    Ok(match &signal.what {
+        what @ What::Alert { .. } => Said::Alert(as_alert(what).ok_or_else(nothing)?),
+        What::Act { act, .. } | What::Command { act, .. } => Said::Act(act.clone()),
+        What::Post { text, .. } => Said::Act(as_update(text)),
+        What::Unclear { .. } | What::Other { .. } => return Err(nothing()),
+    })
+}
+
+fn nothing() -> Problem {
+    Problem::unprocessable("not-attachable", "it says nothing that a run could hold")
 }
 
 async fn alert(

@@ -226,6 +226,20 @@ fn of_signals(paper: &mut Paper) {
             }}}),
         )
         .done();
+    paper
+        .operation("post", "/signals/{id}/attach", "attachSignal", "Attach a signal to a run")
+        .about("One more event of the log of a drill that is over. Its score is made anew, and says what it was before.")
+        .takes::<signals::Attachment>()
+        .gives_as(
+            201,
+            "It is on disk",
+            &json!({"application/json": {"schema": {
+                "type": "object",
+                "required": ["run", "seq"],
+            }}}),
+        )
+        .refuses(409, "The run goes on, or another run has the signal")
+        .done();
 }
 
 fn of_the_halt(paper: &mut Paper) {

@@ -419,3 +419,99 @@ async fn the_inbox_says_who_can_be_heard_and_leads_on() {
             .contains("Latest")
     );
 }
+
+#[tokio::test]
+async fn a_signal_is_attached_to_a_run_that_is_over_and_both_scores_are_shown() {
+    let server = Server::start().await;
+    let run = server.drill().await;
+    let now = || server.services.supervisor.ports().clock.now().wall;
+    let at = now();
+    // Of a service that the drill does not list: it reaches no run.
+    let mut page = event("e1", "incident.triggered", &Value::Null, at);
+    page["event"]["data"]["service"]["id"] = json!("POTHER");
+    assert_eq!(pagerduty(&server, &page).await.json()["unmatched"], 1);
+    let id = server.get("/api/v1/signals").await.json()["signals"][0]["id"].to_string();
+    let path = format!("/api/v1/signals/{id}/attach");
+    let wanted = |reason: &str| json!({"run": run, "reason": reason});
+    let early = server.post(&path, wanted("it was ours")).await;
+    assert_eq!(early.problem(409), "run-goes-on");
+    let before = server.get(&format!("/api/v1/runs/{run}")).await.json()["measures"].clone();
+    assert_eq!(before["time_to_detect_machine"]["state"], "pending");
+    server.halt(&run).await;
+
+    assert_eq!(
+        server.post(&path, wanted(" ")).await.problem(422),
+        "empty-text"
+    );
+    let elsewhere = json!({"run": "r-none", "reason": "x"});
+    assert_eq!(
+        server.post(&path, elsewhere).await.problem(404),
+        "no-such-run"
+    );
+    let first = server.post(&path, wanted("the service was renamed")).await;
+    assert_eq!(first.status.as_u16(), 201, "{}", first.body);
+    let again = server.post(&path, wanted("the service was renamed")).await;
+    assert_eq!(
+        again.json()["seq"],
+        first.json()["seq"],
+        "it is attached once"
+    );
+
+    let card = server
+        .get(&format!("/api/v1/runs/{run}/scorecard"))
+        .await
+        .json();
+    let corrected = &card["corrected"];
+    assert_eq!(
+        corrected["attached"][0]["reason"],
+        "the service was renamed"
+    );
+    assert_eq!(
+        corrected["attached"][0]["estimated"], false,
+        "one clock took both"
+    );
+    assert_eq!(corrected["before"]["time_to_detect_ms"], Value::Null);
+    let detected = &card["measures"]["time_to_detect_machine"];
+    assert_eq!(detected["state"], "measured");
+    assert_eq!(detected["to"]["seq"], first.json()["seq"]);
+    let log = server
+        .get(&format!("/api/v1/runs/{run}/events"))
+        .await
+        .json();
+    let last = log["events"]
+        .as_array()
+        .expect("events")
+        .last()
+        .expect("one")
+        .clone();
+    assert_eq!(last["type"], "signal_attached");
+    assert_eq!(last["origin"]["kind"], "human");
+    assert_eq!(last["fact"]["fact"]["alert"]["qualifies"], true);
+    let page = server.get(&format!("/runs/{run}/scorecard")).await.body;
+    assert!(
+        page.contains("Corrected after the run") && page.contains("TTD -"),
+        "{page}"
+    );
+    assert!(
+        server
+            .get("/signals")
+            .await
+            .body
+            .contains("Nothing waits here.")
+    );
+    assert!(
+        server
+            .get("/signals?all=1")
+            .await
+            .body
+            .contains("attached to")
+    );
+    let room = server.get(&format!("/runs/{run}?staff=1")).await.body;
+    assert!(room.contains("attaches a signal of"), "{room}");
+    server
+        .services
+        .database
+        .verify(&run.parse().expect("an id"))
+        .await
+        .expect("its chain holds");
+}

@@ -10,7 +10,7 @@ use crate::http::templates::Page;
 use crate::score::expectations::{Line, Verdict};
 use crate::score::measures::{Censoring, Endpoint, Measure, Measures, Reading as Value};
 use crate::score::recovery::{Ended, Ender};
-use crate::score::report::{Check, CheckKind, CheckResult, text};
+use crate::score::report::{Check, CheckKind, CheckResult, Corrected, text};
 use crate::score::rubric::{Rating, Score, TeamVerdict};
 use crate::score::{Report, Scorecard as Judged};
 
@@ -36,6 +36,8 @@ pub(in crate::http) struct Card {
     pub(in crate::http) signals: Vec<SignalLine>,
     pub(in crate::http) team: Option<TeamSide>,
     pub(in crate::http) stuck: Vec<String>,
+    /// What was attached afterwards, and what it came to without.
+    pub(in crate::http) corrected: Option<CorrectedSide>,
     pub(in crate::http) chart: Option<String>,
     pub(in crate::http) rubric: u32,
     pub(in crate::http) seq: u64,
@@ -185,11 +187,29 @@ impl Card {
                 })
                 .collect(),
             team: report.scorecard.as_ref().map(TeamSide::new),
+            corrected: report.corrected.as_ref().map(CorrectedSide::new),
             stuck: report.stuck.iter().map(ToString::to_string).collect(),
             chart,
             rubric: report.rubric,
             seq: report.chain.seq,
             head: report.chain.head.clone(),
+        }
+    }
+}
+
+/// A score before a correction, and the correction.
+#[derive(Debug, Serialize)]
+pub(in crate::http) struct CorrectedSide {
+    pub(in crate::http) was: String,
+    pub(in crate::http) attached: Vec<(u64, String)>,
+}
+
+impl CorrectedSide {
+    fn new(corrected: &Corrected) -> Self {
+        let attached = corrected.attached.iter();
+        Self {
+            was: corrected.was(),
+            attached: attached.map(|one| (one.seq, one.told())).collect(),
         }
     }
 }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::layout::Layout;
+use super::run_line::RunLine;
 use super::time::Moment;
 use crate::http::templates::Page;
 use crate::model::signal::{Sender, Senders};
@@ -15,6 +16,8 @@ pub(in crate::http) struct Inbox {
     pub(in crate::http) layout: Layout,
     pub(in crate::http) sources: Vec<SourceLine>,
     pub(in crate::http) signals: Vec<SignalRow>,
+    /// Drills that are over, which signals can be attached to.
+    pub(in crate::http) runs: Vec<RunLine>,
     /// Whether those that reached a run are shown as well.
     pub(in crate::http) all: bool,
     /// Whether this is not the first part.

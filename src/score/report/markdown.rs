@@ -15,6 +15,17 @@ pub fn render(report: &Report) -> String {
     if let Some(scorecard) = &report.scorecard {
         score(&mut page, scorecard);
     }
+    if let Some(corrected) = &report.corrected {
+        page.push_str("\n### Corrected after the run\n\n");
+        for attached in &corrected.attached {
+            page.tell(format_args!(
+                "- {} (event {})\n",
+                escape(&attached.told()),
+                attached.seq
+            ));
+        }
+        page.tell(format_args!("\nWithout: {}.\n", escape(&corrected.was())));
+    }
     times(&mut page, report);
     if !report.checks.is_empty() {
         checks(&mut page, report);

@@ -3,7 +3,7 @@
 //! Names and words that people typed are printed without control characters, so that no log can move the cursor.
 
 use super::entry::{Entry, Unjudged};
-use super::{CheckKind, CheckResult, Report, Scorecard, word};
+use super::{CheckKind, CheckResult, Corrected, Report, Scorecard, word};
 pub(super) use crate::layout::plain;
 use crate::layout::{LongWords, column, paragraph};
 use crate::model::time::{since_began, wall_clock};
@@ -37,6 +37,9 @@ pub fn render_within(report: &Report, width: usize) -> String {
         score(&mut page, scorecard);
     }
     page.blank();
+    if let Some(corrected_after) = &report.corrected {
+        corrected(&mut page, corrected_after);
+    }
     times(&mut page, report);
     if !report.checks.is_empty() {
         page.blank();
@@ -199,6 +202,19 @@ fn score(page: &mut Page, scorecard: &Scorecard) {
         13,
         &format!("{rating} ({})", score.rating_reason),
     );
+}
+
+fn corrected(page: &mut Page, corrected: &Corrected) {
+    page.line("corrected after the run");
+    for attached in &corrected.attached {
+        let seq = attached.seq;
+        page.hang(
+            "  attached",
+            13,
+            &format!("{} (event {seq})", attached.told()),
+        );
+    }
+    page.hang("  without", 13, &corrected.was());
 }
 
 fn times(page: &mut Page, report: &Report) {

@@ -1,8 +1,11 @@
 //! Times: where they begin and end, and when they stay unknown.
 
 use super::script::{Script, drill, name, stamp};
-use crate::engine::event::{ActorKind, Fact, StopCause, UndoCause, UndoneBy, Verdict};
+use crate::engine::event::{
+    ActorKind, Event, Fact, Origin, Source, StopCause, UndoCause, UndoneBy, Verdict,
+};
 use crate::model::drill::Detection;
+use crate::model::time::{Epoch, Stamp};
 use crate::score::detection::Class;
 use crate::score::measures::{Censoring, Reading};
 use crate::score::recovery::Ender;
@@ -703,4 +706,71 @@ fn a_signal_from_nobody_known_is_a_detection_of_neither_kind() {
     assert_eq!(measures.time_to_detect.reading, measured(15_000));
     assert_eq!(measures.time_to_detect_human.value_ms(), None);
     assert_eq!(measures.time_to_detect_machine.value_ms(), None);
+}
+
+/// A log that is over, with an alert of second 20 attached by somebody whose clock is another one.
+fn attached(epoch_of_the_run: bool) -> Vec<Event> {
+    let mut events = hurt().at(60.0).observed().ends(Verdict::Failed).events();
+    let seq = events.last().map_or(0, |event| event.seq) + 1;
+    let mut received = stamp(20.0);
+    if !epoch_of_the_run {
+        received = Stamp {
+            epoch: Epoch::new(77),
+            mono_ns: 5,
+            ..received
+        };
+    }
+    let Some(Fact::AlertReceived { alert }) = hurt()
+        .at(20.0)
+        .alert()
+        .events()
+        .pop()
+        .map(|event| event.fact)
+    else {
+        panic!("an alert")
+    };
+    events.push(Event {
+        seq,
+        at: Stamp {
+            epoch: Epoch::new(78),
+            ..stamp(4000.0)
+        },
+        origin: Origin::person(Source::Room, "p-1"),
+        fact: Fact::SignalAttached {
+            signal: 7,
+            received,
+            told: Box::new(Origin::machine(Source::Alertmanager)),
+            fact: Box::new(Fact::AlertReceived { alert }),
+            reason: "it was ours".into(),
+        },
+    });
+    events
+}
+
+#[test]
+fn a_signal_attached_after_the_run_counts_where_it_belongs_and_the_score_without_it_stays() {
+    for exact in [true, false] {
+        let events = attached(exact);
+        let report = crate::score::judge(&events).expect("a report");
+        assert_eq!(
+            report.measures.time_to_detect.reading,
+            measured(5_000),
+            "{exact}"
+        );
+        assert_eq!(report.chain.seq, events.last().expect("events").seq);
+        let corrected = report.corrected.as_ref().expect("a correction");
+        assert_eq!(corrected.before.time_to_detect_ms, None);
+        assert_eq!(corrected.attached[0].estimated, !exact);
+        let text = crate::score::report::text::render(&report);
+        assert!(
+            text.contains("corrected after the run") && text.contains("it was ours"),
+            "{text}"
+        );
+        let page = crate::score::report::markdown::render(&report);
+        assert!(page.contains("### Corrected after the run"), "{page}");
+    }
+    let without = &attached(true)[..];
+    let without = crate::score::judge(&without[..without.len() - 1]).expect("a report");
+    assert_eq!(without.corrected, None);
+    assert_ne!(without.measures.time_to_detect.reading, measured(5_000));
 }
