@@ -715,7 +715,7 @@ fn attached(epoch_of_the_run: bool) -> Vec<Event> {
     let mut received = stamp(20.0);
     if !epoch_of_the_run {
         received = Stamp {
-            epoch: Epoch::new(77),
+            epoch: Epoch(77),
             mono_ns: 5,
             ..received
         };
@@ -732,7 +732,7 @@ fn attached(epoch_of_the_run: bool) -> Vec<Event> {
     events.push(Event {
         seq,
         at: Stamp {
-            epoch: Epoch::new(78),
+            epoch: Epoch(78),
             ..stamp(4000.0)
         },
         origin: Origin::person(Source::Room, "p-1"),
