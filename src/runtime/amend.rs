@@ -4,7 +4,7 @@ use super::Supervisor;
 use crate::engine::Course;
 use crate::engine::input::{Input, Rejection};
 use crate::model::ids::RunId;
-use crate::ports::{Clock as _, Durability, Journal as _, JournalError};
+use crate::ports::{Durability, JournalError};
 
 /// How often it is tried where somebody else amends the same log.
 const TRIES: usize = 3;
