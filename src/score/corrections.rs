@@ -1,13 +1,14 @@
 //! Signals that were attached after a run, put where they belong, so that a log can be judged with and without them.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::engine::event::{Event, Fact, Source};
 use crate::model::time::Stamp;
 
 /// A signal that somebody attached.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Attached {
     /// The event that says so.
     pub seq: u64,

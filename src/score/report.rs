@@ -72,7 +72,7 @@ pub struct Report {
 }
 
 /// What was attached after the run, and what it came to without.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Corrected {
     /// The signals.
     pub attached: Vec<Attached>,
@@ -81,7 +81,7 @@ pub struct Corrected {
 }
 
 /// What a run came to before anything was attached to it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Before {
     /// The rating.
     pub rating: Option<Rating>,
