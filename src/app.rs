@@ -169,6 +169,12 @@ impl App {
         })
     }
 
+    /// The plan as a run with this seed, else with one of its own, would have it: which of several containers steps hit.
+    pub async fn draw(&self, plan: Plan, seed: Option<u64>) -> (Plan, u64) {
+        let seed = seed.unwrap_or_else(|| self.supervisor.ports().ids.seed());
+        (self.preflight.draw(plan, seed).await, seed)
+    }
+
     /// Looks at every target of a plan as a run would, and touches nothing.
     pub async fn rehearse(&self, plan: &Plan) -> Result<Vec<String>, Vec<String>> {
         self.preflight.look(plan).await
@@ -375,6 +381,10 @@ impl Inspector for Preflight {
                 .map_err(|error| vec![error.to_string()])?;
             Ok(proof)
         })
+    }
+
+    fn draw(&self, plan: Plan, seed: u64) -> Answer<'_, Plan> {
+        self.inspection.draw(plan, seed)
     }
 
     fn prove<'a>(

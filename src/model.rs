@@ -7,6 +7,7 @@
 pub mod access;
 pub mod container;
 pub mod cut;
+pub mod draw;
 pub mod drill;
 pub mod expect;
 pub mod experiment;

@@ -8,6 +8,7 @@ use crate::model::fault::{Act, Cause, Fault, Injection, Occurrence, Stream, Toxi
 use crate::model::ids::{InjectionId, ServiceName};
 use crate::model::plan::Plan;
 use crate::model::runbook::Audience;
+use crate::model::stack::ContainerSelector;
 use crate::model::team::Role;
 use crate::model::time::wall_clock;
 
@@ -430,6 +431,11 @@ pub fn disturbance(injection: &Injection) -> String {
             )
         }
         Act::DisableProxy { link } => format!("connections {} → {} refused", link.from, link.to),
+        Act::Container {
+            service,
+            selector: ContainerSelector::Drawn { name, .. },
+            action,
+        } => format!("{} of {service}'s container {name}", action.as_str()),
         Act::Container {
             service, action, ..
         } => format!("{} of {service}'s container", action.as_str()),

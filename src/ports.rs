@@ -234,6 +234,12 @@ pub trait Inspector: Send + Sync {
     /// Before a run: identity and every target; what was read, or all findings.
     fn inspect<'a>(&'a self, plan: &'a Plan) -> Answer<'a, Result<Vec<String>, Vec<String>>>;
 
+    /// Before a run: chooses, from its seed, the containers of steps that hit some of several. What can't be chosen stays as
+    /// it is, and `inspect` says why.
+    fn draw(&self, plan: Plan, _seed: u64) -> Answer<'_, Plan> {
+        Box::pin(async move { plan })
+    }
+
     /// Before each fault: identity, and that what this one acts on is proven by it.
     fn prove<'a>(
         &'a self,
@@ -275,11 +281,14 @@ pub struct Labelled {
 
 /// Reads containers without touching them: what an [`Inspector`] needs of Docker, so that it knows nothing else of it.
 pub trait Containers: Send + Sync {
-    /// The one container that `selector` finds at `docker`, such as `unix:///var/run/docker.sock`; else why there is not
-    /// exactly one. The caller adds which was looked for, and where.
-    fn labels<'a>(
+    /// The containers that `selector` finds at `docker`, such as `unix:///var/run/docker.sock`: those that run, and where
+    /// none does, those that don't; else why there are none. The caller adds which were looked for, and where.
+    fn find<'a>(
         &'a self,
         docker: &'a str,
         selector: &'a ContainerSelector,
-    ) -> Answer<'a, Result<Labelled, String>>;
+    ) -> Answer<'a, Result<Found, String>>;
 }
+
+/// Containers by name; never none.
+pub type Found = BTreeMap<String, Labelled>;

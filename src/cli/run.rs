@@ -100,7 +100,7 @@ pub(super) async fn run(args: Args, common: Common, terminal: Terminal) -> anyho
         Err(entries) => return Ok(finish(&args, &entries, Exit::Usage, terminal)),
     };
     if args.dry_run {
-        return rehearse(&common, arrangement, &files, terminal).await;
+        return rehearse(&common, arrangement, files, args.seed, terminal).await;
     }
     let (exit, entries) = Box::pin(perform(&args, &common, arrangement, files, terminal)).await;
     Ok(finish(&args, &entries, exit, terminal))
@@ -223,18 +223,25 @@ async fn perform(
 async fn rehearse(
     common: &Common,
     arrangement: room::Arrangement,
-    files: &[Planned],
+    files: Vec<Planned>,
+    seed: Option<u64>,
     terminal: Terminal,
 ) -> anyhow::Result<Exit> {
     let app = common.open_with(&arrangement.config, false).await?;
-    let exit = look(&app, files, terminal).await;
+    let exit = look(&app, files, seed, terminal).await;
     app.close(StopCause::Signal).await;
     Ok(exit)
 }
 
-async fn look(app: &App, files: &[Planned], terminal: Terminal) -> Exit {
+async fn look(app: &App, files: Vec<Planned>, seed: Option<u64>, terminal: Terminal) -> Exit {
     let mut exit = Exit::Passed;
     for Planned { plan, .. } in files {
+        let draws = !plan.to_draw().is_empty();
+        let (plan, seed) = app.draw(plan, seed).await;
+        if draws {
+            terminal.note(&format!("drawn by seed {seed}; `--seed {seed}` draws the same"));
+        }
+        let plan = &plan;
         terminal.result(&spec::explain::explain_within(
             plan,
             terminal.report_width(),

@@ -7,6 +7,7 @@ use super::state::State;
 use super::undo::{Entry, Obligation};
 use crate::model::fault::{Act, Hook};
 use crate::model::ids::{InjectionId, ProxyName, ServiceName};
+use crate::model::stack::ContainerSelector;
 use crate::model::time::Stamp;
 
 /// Which effect an outcome answers: the event that asked for it, unique in its run.
@@ -145,7 +146,8 @@ fn newest_undoing(state: &State) -> Newest<'_> {
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Target<'a> {
     Proxy(&'a ProxyName),
-    Container(&'a ServiceName),
+    /// Of a service, and by name where it has several.
+    Container(&'a ServiceName, Option<&'a str>),
 }
 
 /// `None` for hooks: the user's calls may touch anything, so that each waits for the newer ones, loosely, unless they
@@ -153,8 +155,13 @@ enum Target<'a> {
 fn target(act: &Act) -> Option<Target<'_>> {
     match act {
         Act::AddToxic { link, .. } | Act::DisableProxy { link } => Some(Target::Proxy(&link.proxy)),
+        Act::Container {
+            service,
+            selector: ContainerSelector::Drawn { name, .. },
+            ..
+        } => Some(Target::Container(service, Some(name))),
         Act::Container { service, .. } | Act::Cut { service, .. } => {
-            Some(Target::Container(service))
+            Some(Target::Container(service, None))
         }
         Act::Hook(_) => None,
     }

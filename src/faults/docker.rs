@@ -520,16 +520,12 @@ fn chosen<'a>(
     selector: &ContainerSelector,
     service: &str,
 ) -> Result<&'a Listed, FaultError> {
-    let (what, matching): (String, Vec<&Listed>) = match selector {
-        ContainerSelector::Name(name) => (
-            format!("container {name} of {service}"),
-            all.iter().filter(|one| one.name == *name).collect(),
-        ),
-        ContainerSelector::Label(label) => (
-            format!("a container of {service} labelled {label}"),
-            all.iter().filter(|one| carries(one, label)).collect(),
-        ),
+    let what = match selector {
+        ContainerSelector::Name(name) => format!("container {name} of {service}"),
+        ContainerSelector::Label(label) => format!("a container of {service} labelled {label}"),
+        other => format!("a container of {service}, {other}"),
     };
+    let matching: Vec<&Listed> = all.iter().filter(|one| carries(one, selector)).collect();
     let running: Vec<&Listed> = matching
         .iter()
         .copied()
@@ -541,7 +537,7 @@ fn chosen<'a>(
         ([], []) => format!("the containers there are {}", named(all.iter())),
         ([], several) => format!("none of {} runs", named(several.iter().copied())),
         (several, _) => format!(
-            "it must be one, and matches {}",
+            "it must be one, and matches {}; say `count` or `percent` to hit some of them",
             named(several.iter().copied())
         ),
     };
@@ -579,11 +575,8 @@ fn unfit(seen: &Seen, action: &ContainerAction, why: String) -> FaultError {
     }
 }
 
-fn carries(one: &Listed, label: &str) -> bool {
-    match label.split_once('=') {
-        Some((key, value)) => one.labels.get(key).is_some_and(|read| read == value),
-        None => one.labels.contains_key(label),
-    }
+fn carries(one: &Listed, selector: &ContainerSelector) -> bool {
+    selector.matches(&one.name, &|key| one.labels.get(key).map(String::as_str))
 }
 
 fn named<'a>(all: impl Iterator<Item = &'a Listed>) -> String {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::addressed;
-use super::docker::labels::labelled;
+use super::docker::labels::found;
 use super::drivers::Drivers;
 use crate::model::fault::{Act, Call, Cause, Injection};
 use crate::model::ids::ServiceName;
@@ -24,7 +24,7 @@ const LABEL: &str = "firedrill.protected";
 const BELIEVED: Duration = Duration::from_secs(2);
 
 /// By daemon and selector: when a container was read, and why it is protected, if so.
-type Believed = BTreeMap<(String, String), (Instant, Option<String>)>;
+type Believed = BTreeMap<(String, ContainerSelector), (Instant, Option<String>)>;
 
 /// What a server's configuration protects, and what was read of containers lately.
 #[derive(Debug, Default)]
@@ -47,6 +47,7 @@ impl Protection {
         &self,
         stack: &Stack,
         name: &ServiceName,
+        meant: Option<&ContainerSelector>,
     ) -> Result<Option<String>, FaultError> {
         let service = stack.services.get(name);
         if service.is_some_and(|service| service.protected) {
@@ -56,7 +57,8 @@ impl Protection {
         if self.listed.contains(name.as_str()) {
             return Ok(Some("the server's configuration protects it".to_owned()));
         }
-        let container = service.and_then(|service| service.container.as_ref());
+        // Of a service with several containers, one that is protected protects all, but from faults on another of them.
+        let container = meant.or_else(|| service?.container.as_ref());
         match (&stack.docker, container) {
             (Some(docker), Some(selector)) => self.by_label(docker, selector).await,
             _ => Ok(None),
@@ -68,8 +70,7 @@ impl Protection {
         docker: &str,
         selector: &ContainerSelector,
     ) -> Result<Option<String>, FaultError> {
-        let (ContainerSelector::Name(text) | ContainerSelector::Label(text)) = selector;
-        let key = (docker.to_owned(), text.clone());
+        let key = (docker.to_owned(), selector.clone());
         let known = self.lock().get(&key).cloned();
         if let Some((at, why)) = known
             && at.elapsed() < BELIEVED
@@ -77,8 +78,8 @@ impl Protection {
             return Ok(why);
         }
         // A container that is not there protects nothing; a daemon that can't be asked is no permission.
-        let why = match labelled(docker, selector).await {
-            Ok(found) => self.says(&found.labels),
+        let why = match found(docker, selector).await {
+            Ok(found) => found.values().find_map(|one| self.says(&one.labels)),
             Err(FaultError::Missing { .. }) => None,
             Err(error) => return Err(error),
         };
@@ -115,13 +116,14 @@ impl Drivers {
 
     /// Every protected service that a plan would touch, with why, and every one of which that can't be told.
     pub async fn refused_by_protection(&self, plan: &Plan) -> Vec<String> {
-        let mut looked: BTreeSet<&ServiceName> = BTreeSet::new();
+        let mut looked: BTreeSet<(&ServiceName, Option<&ContainerSelector>)> = BTreeSet::new();
         let mut refused = Vec::new();
         for injection in &plan.injections {
+            let selector = injection.act.container();
             let again = injection
                 .act
                 .service()
-                .is_some_and(|name| !looked.insert(name));
+                .is_some_and(|name| !looked.insert((name, selector)));
             if !again && let Err(error) = self.refuse_protected(&plan.stack, injection).await {
                 refused.push(error.to_string());
             }
@@ -158,7 +160,7 @@ impl Drivers {
             act => match act.service() {
                 Some(name) => {
                     let what = format!("a fault on service {name}");
-                    self.refuse(stack, name, &what).await
+                    self.refuse(stack, name, act.container(), &what).await
                 }
                 None => Ok(()),
             },
@@ -179,7 +181,7 @@ impl Drivers {
             for &name in &services {
                 if let Some(how) = addressed::names(stack, name, call).await {
                     let what = format!("{what} acts on service {name} ({how})");
-                    self.refuse(stack, name, &what).await?;
+                    self.refuse(stack, name, None, &what).await?;
                 }
             }
         }
@@ -190,9 +192,10 @@ impl Drivers {
         &self,
         stack: &Stack,
         name: &ServiceName,
+        meant: Option<&ContainerSelector>,
         what: &str,
     ) -> Result<(), FaultError> {
-        match self.protection.of_service(stack, name).await {
+        match self.protection.of_service(stack, name, meant).await {
             Ok(None) => Ok(()),
             Ok(Some(why)) => Err(FaultError::Refused {
                 what: "firedrill".to_owned(),

@@ -7,7 +7,7 @@ use super::cut::{Address, Cut, Others};
 use super::ground::Socket;
 use super::ids::{InjectionId, ProxyName, RemedyId, ServiceName, StepId};
 use super::probe::{Expect, HttpRequest, Program};
-use super::stack::{ContainerSelector, Link};
+use super::stack::{ContainerSelector, Link, Share};
 use super::time::Millis;
 
 /// One step of an experiment's method.
@@ -139,6 +139,9 @@ pub enum Fault {
         service: ServiceName,
         /// What is done.
         action: ContainerAction,
+        /// To how many of its containers, where it may have several.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        share: Option<Share>,
     },
     /// A service's container taken off its networks.
     Disconnect {
@@ -603,6 +606,14 @@ impl Act {
             Self::AddToxic { link, .. } | Self::DisableProxy { link } => Some(&link.to),
             Self::Container { service, .. } | Self::Cut { service, .. } => Some(service),
             Self::Hook(_) => None,
+        }
+    }
+
+    /// How the container acted on is found, if it is one.
+    pub fn container(&self) -> Option<&ContainerSelector> {
+        match self {
+            Self::Container { selector, .. } | Self::Cut { selector, .. } => Some(selector),
+            Self::AddToxic { .. } | Self::DisableProxy { .. } | Self::Hook(_) => None,
         }
     }
 }

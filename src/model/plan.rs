@@ -12,7 +12,7 @@ use super::ids::{InjectionId, ProbeName};
 use super::probe::Probe;
 use super::runbook::Runbook;
 use super::signal::Sender;
-use super::stack::Stack;
+use super::stack::{ContainerSelector, Stack};
 use super::team::Team;
 
 /// What a run does, complete: nothing else is read while it runs or when it is scored.
@@ -145,6 +145,11 @@ fn place(injection: &Injection) -> Option<String> {
         Act::AddToxic { link, .. } | Act::DisableProxy { link } => {
             Some(format!("{} → {}", link.from, link.to))
         }
+        Act::Container {
+            service,
+            selector: ContainerSelector::Drawn { name, .. },
+            ..
+        } => Some(format!("{name} of {service}")),
         Act::Container { service, .. } | Act::Cut { service, .. } => Some(service.to_string()),
         Act::Hook(_) => None,
     }

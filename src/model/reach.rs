@@ -6,14 +6,15 @@ use std::collections::BTreeSet;
 use super::experiment::Limits;
 use super::fault::Act;
 use super::ids::{ProxyName, ServiceName};
-use super::stack::Stack;
+use super::stack::{ContainerSelector, Share, Stack};
 
 /// What is disturbed at one time.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Reach<'a> {
     services: BTreeSet<&'a ServiceName>,
     links: BTreeSet<&'a ProxyName>,
-    containers: BTreeSet<&'a ServiceName>,
+    /// By service, and by name or number where that has several.
+    containers: BTreeSet<String>,
 }
 
 /// A limit that would be passed.
@@ -37,9 +38,28 @@ impl<'a> Reach<'a> {
             Act::AddToxic { link, .. } | Act::DisableProxy { link } => {
                 self.links.insert(&link.proxy);
             }
-            Act::Container { service, .. } | Act::Cut { service, .. } => {
-                self.containers.insert(service);
+            // A cut is of a service's only container.
+            Act::Cut { service, .. } => {
+                self.containers.insert(service.to_string());
             }
+            Act::Container {
+                service, selector, ..
+            } => match selector {
+                ContainerSelector::Drawn { name, .. } => {
+                    self.containers.insert(format!("{name} of {service}"));
+                }
+                ContainerSelector::Several {
+                    share: Share::Count(count),
+                    ..
+                } => {
+                    let numbered = (1..=*count).map(|nth| format!("{service} ({nth})"));
+                    self.containers.extend(numbered);
+                }
+                // How many of a percentage is known once they are drawn; until then it is one at least.
+                _ => {
+                    self.containers.insert(service.to_string());
+                }
+            },
             Act::Hook(_) => {}
         }
     }

@@ -20,7 +20,7 @@ use crate::model::plan::Plan;
 use crate::model::probe::{Expect, HttpRequest};
 use crate::model::stack::{ContainerSelector, Identity, Link, Stack};
 use crate::outbound::{Outbound, Reply};
-use crate::ports::{Answer, Containers, Inspector, Labelled};
+use crate::ports::{Answer, Containers, Found, Inspector};
 
 /// How long one check may take.
 pub(super) const PATIENCE: Duration = Duration::from_secs(3);
@@ -150,21 +150,26 @@ impl Inspection {
             .filter_map(|(name, service)| Some((name, service.container.as_ref()?)));
         let checks = named.map(|(service, selector)| async move {
             // One that a fault has ended still has them: what else is done meanwhile is proven as before.
-            let found = self.container(docker, selector).await?;
-            let container = container_name(selector);
-            match found.labels.get(key) {
-                Some(found) if found == value => Ok(format!(
-                    "label {label} on container {container} of {service}"
-                )),
-                Some(found) => Err(format!(
-                    "container {container} of {service} has label {key}={found}, expected {label}"
-                )),
-                None => Err(format!(
-                    "container {container} of {service} has no label {key}, expected {label}"
-                )),
+            match self.containers(docker, selector).await {
+                Ok(found) => found
+                    .iter()
+                    .map(|(name, one)| match one.labels.get(key) {
+                        Some(found) if found == value => Ok(format!(
+                            "label {label} on container {name} of {service}"
+                        )),
+                        Some(found) => Err(format!(
+                            "container {name} of {service} has label {key}={found}, expected {label}"
+                        )),
+                        None => Err(format!(
+                            "container {name} of {service} has no label {key}, expected {label}"
+                        )),
+                    })
+                    .collect(),
+                Err(why) => vec![Err(why)],
             }
         });
         let lines = join_all(checks).await;
+        let lines: Lines = lines.into_iter().flatten().collect();
         if lines.is_empty() {
             return vec![Err(format!(
                 "label {label} proves nothing: stack {} names no container",
@@ -174,19 +179,15 @@ impl Inspection {
         lines
     }
 
-    /// A container's labels, in time.
-    pub(super) async fn container(
+    /// The containers that are meant, in time.
+    pub(super) async fn containers(
         &self,
         docker: &str,
         selector: &ContainerSelector,
-    ) -> Result<Labelled, String> {
+    ) -> Result<Found, String> {
         in_time(
-            format!(
-                "container {} at {}",
-                container_name(selector),
-                shown(docker)
-            ),
-            self.containers.labels(docker, selector),
+            format!("container {selector} at {}", shown(docker)),
+            self.containers.find(docker, selector),
         )
         .await
     }
@@ -203,6 +204,25 @@ impl Inspector for Inspection {
             let (identity, targets) =
                 tokio::join!(self.identity(&plan.stack, calls, asked), self.targets(plan));
             settled(identity.into_iter().chain(targets))
+        })
+    }
+
+    fn draw(&self, plan: Plan, seed: u64) -> Answer<'_, Plan> {
+        Box::pin(async move {
+            let Some(docker) = plan.stack.docker.clone() else {
+                return plan;
+            };
+            let looks = plan.to_draw();
+            let looks = looks.into_iter().map(|(service, selector)| {
+                let docker = &docker;
+                async move {
+                    let found = self.containers(docker, selector).await.ok()?;
+                    let running = found.into_iter().filter(|(_, one)| one.runs);
+                    Some((service.clone(), running.map(|(name, _)| name).collect()))
+                }
+            });
+            let found = join_all(looks).await.into_iter().flatten().collect();
+            plan.draw(seed, &found)
         })
     }
 
@@ -309,13 +329,6 @@ fn plain(value: &serde_json::Value) -> String {
     value
         .as_str()
         .map_or_else(|| value.to_string(), str::to_owned)
-}
-
-pub(super) fn container_name(selector: &ContainerSelector) -> String {
-    match selector {
-        ContainerSelector::Name(name) => name.clone(),
-        ContainerSelector::Label(label) => format!("with label {label}"),
-    }
 }
 
 #[cfg(test)]

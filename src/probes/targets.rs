@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use futures_util::future::join_all;
 use serde::Deserialize;
 
-use super::identity::{Inspection, Lines, PATIENCE, container_name};
+use super::identity::{Inspection, Lines, PATIENCE};
 use crate::address::{agreement, shown};
 use crate::model::experiment::StopCondition;
 use crate::model::fault::Act;
@@ -37,7 +37,7 @@ impl Inspection {
     /// Every target of the plan, looked at at once.
     pub(super) async fn targets(&self, plan: &Plan) -> Lines {
         let mut lines = probes(plan);
-        let (proxies, containers) = tokio::join!(self.proxies(plan), self.containers(plan));
+        let (proxies, containers) = tokio::join!(self.proxies(plan), self.used_containers(plan));
         lines.extend(proxies);
         lines.extend(containers);
         lines
@@ -134,7 +134,7 @@ impl Inspection {
         }
     }
 
-    async fn containers(&self, plan: &Plan) -> Lines {
+    async fn used_containers(&self, plan: &Plan) -> Lines {
         let mut used: Vec<(&ServiceName, &ContainerSelector)> = Vec::new();
         for injection in &plan.injections {
             if let Act::Container {
@@ -161,10 +161,9 @@ impl Inspection {
         selector: &ContainerSelector,
     ) -> Result<String, String> {
         let named = stack.services.get(service);
-        if named.and_then(|service| service.container.as_ref()) != Some(selector) {
+        if named.and_then(|service| service.container.as_ref()) != Some(selector.of_service()) {
             return Err(format!(
-                "container {} is not the one stack {} names for {service}",
-                container_name(selector),
+                "container {selector} is not the one stack {} names for {service}",
                 stack.name
             ));
         }
@@ -174,16 +173,27 @@ impl Inspection {
                 stack.name
             )
         })?;
-        if !self.container(docker, selector).await?.runs {
+        let found = self.containers(docker, selector).await?;
+        let names: Vec<&str> = found.keys().map(String::as_str).collect();
+        if found.values().any(|one| !one.runs) {
             return Err(format!(
                 "container {} of {service} does not run",
-                container_name(selector)
+                names.join(", ")
             ));
         }
-        Ok(format!(
-            "container {} of {service} is there",
-            container_name(selector)
-        ))
+        match (selector, names.as_slice()) {
+            // What could be drawn has been.
+            (ContainerSelector::Several { share, .. }, names) => Err(format!(
+                "{share} of the containers of {service} can't be drawn: those that run are {}",
+                names.join(", ")
+            )),
+            (_, [name]) => Ok(format!("container {name} of {service} is there")),
+            (_, several) => Err(format!(
+                "container {selector} of {service} must be one, and these run: {}; hint: say `count` or `percent` in a step \
+                 that allows it, or name one in the stack",
+                several.join(", ")
+            )),
+        }
     }
 }
 

@@ -185,6 +185,7 @@ impl Supervisor {
             .claim(&run)?
             .ok_or_else(|| StartError::Held(run.clone()))?;
         let claim: Claim = Box::new((of_run, of_stack));
+        let plan = ports.inspector.draw(plan, seed).await;
         let input = Input::Create {
             plan: Box::new(plan.clone()),
             seed,

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::cut::{Cut, Party};
+use crate::model::draw::{MOST, injection_id};
 use crate::model::experiment::Experiment;
 use crate::model::fault::{
     Act, Cause, Direction, Fault, Injection, Occurrence, PartitionMode, Ramp, Step, Stream,
@@ -29,9 +30,6 @@ pub(crate) struct Read<'a, T> {
     pub(crate) document: &'a Document,
     pub(crate) value: T,
 }
-
-/// The most injections of a plan: a partition of many services by many multiplies.
-const MOST: usize = 10_000;
 
 /// Makes the plan. Without one, the reasons are among the findings.
 pub(crate) fn resolve(
@@ -120,22 +118,13 @@ pub(crate) fn resolve(
     (Some(plan), sink.into_found())
 }
 
-/// The step's id for its first target, then `#2`, `#3`…, each with `:1`, `:2`… where the step repeats. The id of a
-/// remedy's use has them the other way round, so that none is another's.
 fn injection(step: &Step, nth: u32, count: usize, act: Act) -> Option<Injection> {
     let occurrence = step.repeat.map(|_| Occurrence {
         nth,
         of: step.times(),
     });
-    let mut id = match count {
-        0 => step.id.to_string(),
-        _ => format!("{}#{}", step.id, count + 1),
-    };
-    if occurrence.is_some() {
-        id = format!("{id}:{nth}");
-    }
     Some(Injection {
-        id: id.parse().ok()?,
+        id: injection_id(&step.id, count, occurrence)?,
         cause: Cause::Step(step.id.clone()),
         act,
         lasts: step.lasts,
@@ -179,13 +168,23 @@ fn acts(fault: &Fault, stack: &Stack) -> Vec<Act> {
             .filter(|link| from.contains(&link.from) && to.contains(&link.to))
             .flat_map(|link| cut(link, *mode))
             .collect(),
-        Fault::Container { service, action } => stack
+        Fault::Container {
+            service,
+            action,
+            share,
+        } => stack
             .services
             .get(service)
             .and_then(|found| found.container.clone())
             .map(|selector| Act::Container {
                 service: service.clone(),
-                selector,
+                selector: match share {
+                    Some(share) => ContainerSelector::Several {
+                        of: Box::new(selector),
+                        share: *share,
+                    },
+                    None => selector,
+                },
                 action: action.clone(),
             })
             .into_iter()
@@ -284,8 +283,8 @@ fn cut(link: &Link, mode: PartitionMode) -> Vec<Act> {
 enum Seat<'a> {
     Toxic(&'a str, &'static str, &'static str),
     Proxy(&'a str),
-    /// Whatever is done to it: one can't pause what another has killed.
-    Container(&'a str),
+    /// Whatever is done to it: one can't pause what another has killed. Which of several it will be is not known yet.
+    Container(String),
 }
 
 fn seat(act: &Act) -> Option<Seat<'_>> {
@@ -298,9 +297,7 @@ fn seat(act: &Act) -> Option<Seat<'_>> {
         } => Seat::Toxic(link.proxy.as_str(), toxic.kind(), stream.as_str()),
         Act::DisableProxy { link } => Seat::Proxy(link.proxy.as_str()),
         Act::Container { selector, .. } | Act::Cut { selector, .. } => {
-            Seat::Container(match selector {
-                ContainerSelector::Name(text) | ContainerSelector::Label(text) => text,
-            })
+            Seat::Container(selector.to_string())
         }
         Act::Hook(_) => return None,
     })
@@ -325,7 +322,7 @@ fn overlaps(
                 format!("add a `{kind}` to the {stream} of `{proxy}`")
             }
             Seat::Proxy(proxy) => format!("disable the proxy `{proxy}`"),
-            Seat::Container(name) => format!("act on the container `{name}`"),
+            Seat::Container(found) => format!("act on the container {found}"),
         };
         let others = taken.entry(seat).or_default();
         for (other, nth) in others.iter() {

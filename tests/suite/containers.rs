@@ -184,6 +184,16 @@ fn archive(path: &str, program: &[u8]) -> Vec<u8> {
 }
 
 async fn start(docker: &Docker, name: &str) -> Result<(), bollard::errors::Error> {
+    start_labelled(docker, name, &[("env", "staging")]).await
+}
+
+async fn start_labelled(
+    docker: &Docker,
+    name: &str,
+    labels: &[(&str, &str)],
+) -> Result<(), bollard::errors::Error> {
+    let labels = labels.iter();
+    let labels = labels.map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
     let restart_policy = RestartPolicy {
         name: Some(RestartPolicyNameEnum::ALWAYS),
         maximum_retry_count: None,
@@ -191,7 +201,7 @@ async fn start(docker: &Docker, name: &str) -> Result<(), bollard::errors::Error
     let body = ContainerCreateBody {
         image: Some(IMAGE.to_owned()),
         cmd: Some(["/bin/busybox", "sleep", "600"].map(str::to_owned).to_vec()),
-        labels: Some(HashMap::from([("env".to_owned(), "staging".to_owned())])),
+        labels: Some(labels.collect::<HashMap<_, _>>()),
         host_config: Some(HostConfig {
             network_mode: Some("none".to_owned()),
             restart_policy: Some(restart_policy),
@@ -300,4 +310,104 @@ fn a_container_that_another_firedrill_disturbs_is_refused_and_its_mark_goes_with
     site.shop.experiment(&hit("pause", "1s"));
     elsewhere.run(["run", "trial.yaml"]).exits(0);
     assert_eq!(site.marks(), [""; 0]);
+}
+
+/// More containers of the stock, found by a label; removed with this.
+struct Crowd<'a> {
+    site: &'a Site,
+    names: Vec<String>,
+}
+
+impl<'a> Crowd<'a> {
+    fn of(site: &'a Site, count: usize) -> Self {
+        let label = format!("shop={}", site.container);
+        let mut crowd = Self {
+            site,
+            names: Vec::new(),
+        };
+        for nth in 1..=count {
+            let name = format!("{}-{nth}", site.container);
+            let labels = [("env", "staging"), ("shop", site.container.as_str())];
+            let started = site
+                .runtime
+                .block_on(start_labelled(&site.docker, &name, &labels));
+            crowd.names.push(name);
+            started.expect("a container starts");
+        }
+        let stack = site.shop.folder.read("stacks/shop.yaml");
+        let stack = stack.replace(
+            &format!("{{name: {}}}", site.container),
+            &format!("{{label: \"{label}\"}}"),
+        );
+        site.shop.folder.write("stacks/shop.yaml", &stack);
+        crowd
+    }
+
+    fn paused(&self) -> Vec<&str> {
+        let paused = |name: &&String| {
+            let seen = self.site.docker.inspect_container(name, None);
+            let seen = self.site.runtime.block_on(seen).expect("it is there");
+            seen.state.and_then(|state| state.paused) == Some(true)
+        };
+        let names = self.names.iter().filter(paused);
+        names.map(String::as_str).collect()
+    }
+}
+
+impl Drop for Crowd<'_> {
+    fn drop(&mut self) {
+        for name in &self.names {
+            let options = RemoveContainerOptions {
+                force: true,
+                ..RemoveContainerOptions::default()
+            };
+            let removed = self.site.docker.remove_container(name, Some(options));
+            let _ = self.site.runtime.block_on(removed);
+        }
+    }
+}
+
+#[test]
+fn of_several_containers_those_are_hit_that_the_seed_draws_and_a_dry_run_says_which() {
+    let Some(site) = Site::open() else { return };
+    let crowd = Crowd::of(&site, 4);
+    let step = "pause: {id: fault, service: stock, count: 2, for: 60s}";
+    let file = site.shop.experiment(&Experiment::of(step));
+    let firedrill = &site.shop.firedrill;
+    let told = firedrill.run(["run", &file, "--dry-run", "--seed", "7"]).exits(0);
+    let drawn: Vec<&str> = crowd
+        .names
+        .iter()
+        .map(String::as_str)
+        .filter(|name| told.stdout.contains(&format!("the container {name}, drawn")))
+        .collect();
+    assert_eq!(drawn.len(), 2, "{}", told.stdout);
+    assert_eq!(crowd.paused(), [""; 0], "a dry run touches nothing");
+
+    let mut run = firedrill.start(["run", &file, "--seed", "7"]);
+    for name in &drawn {
+        run.wait_for(&format!("fault on {name} of stock is on"));
+    }
+    assert_eq!(crowd.paused(), drawn);
+    run.crash();
+    firedrill.run(["recover"]).exits(0);
+    assert_eq!(crowd.paused(), [""; 0]);
+
+    let every = Experiment::of("pause: {id: fault, service: stock, for: 1s}");
+    site.shop.run(&every).exits(4).tells("must be one");
+    let many = Experiment::of("pause: {id: fault, service: stock, count: 5, for: 1s}");
+    site.shop.run(&many).exits(4).tells("can't be drawn");
+    let half = Experiment::of("pause: {id: fault, service: stock, percent: 50, for: 1s}");
+    site.shop.run(&half).exits(0);
+    assert_eq!(crowd.paused(), [""; 0]);
+}
+
+#[test]
+fn a_squeeze_without_a_limit_to_come_back_to_is_refused_before_anything_is_measured() {
+    let Some(site) = Site::open() else { return };
+    let step = "squeeze: {id: fault, service: stock, memory: 32MiB, at: 1s, for: 1s}";
+    site.shop
+        .run(&Experiment::of(step))
+        .exits(4)
+        .tells("it has no memory limit");
 }

@@ -244,6 +244,7 @@ pub(crate) fn drill() -> Plan {
         fault: Fault::Container {
             service: name("signer"),
             action: ContainerAction::Kill,
+            share: None,
         },
         start: Start::After {
             step: name("slow"),

@@ -312,6 +312,7 @@ fn a_step_without_length_is_done_before_its_time_is_up() {
     step.fault = Fault::Container {
         service: name("signer"),
         action: ContainerAction::Restart,
+        share: None,
     };
     step.lasts = lasts;
     plan.injections[0].act = Act::Container {

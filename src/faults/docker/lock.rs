@@ -12,7 +12,7 @@ use crate::engine::undo::Armed;
 use crate::faults::{deadline, lock_name, owner};
 use crate::model::fault::{Act, Injection};
 use crate::model::ids::RunId;
-use crate::model::stack::{ContainerSelector, Stack};
+use crate::model::stack::Stack;
 use crate::ports::FaultError;
 
 pub(super) const OWNER: &str = "firedrill.owner";
@@ -51,10 +51,10 @@ impl ContainerLock {
         else {
             return None;
         };
-        let (ContainerSelector::Name(selected) | ContainerSelector::Label(selected)) = selector;
+        let selected = selector.to_string();
         Some(Self {
             host: stack.docker.clone()?,
-            name: lock_name(id.unwrap_or(selected)),
+            name: lock_name(id.unwrap_or(&selected)),
             what: format!("the container of {service}"),
             owner: owner::tag(run, &injection.id),
             run: run.clone(),

@@ -593,6 +593,30 @@ async fn a_selector_must_mean_one_running_container() {
 }
 
 #[tokio::test]
+async fn a_drawn_container_is_known_by_its_name_and_by_how_it_was_found() {
+    on_site(|site| async move {
+        let one = site.running("-a").await;
+        site.running("-b").await;
+        let name = format!("{}-a", site.name);
+        let site_label = ContainerSelector::Label(format!("firedrill.test.site={}", site.name));
+        let drawn = |of: ContainerSelector| {
+            let drawn = ContainerSelector::Drawn {
+                name: name.clone(),
+                of: Box::new(of),
+            };
+            container(drawn, ContainerAction::Kill)
+        };
+        let token = site.capture(&run(), &drawn(site_label)).await;
+        assert_eq!(token.expect("it is there").0["id"], one);
+        let other = ContainerSelector::Label("firedrill.test.site=another".to_owned());
+        let refused = site.capture(&run(), &drawn(other)).await;
+        let refused = refused.expect_err("it is of another service");
+        assert!(matches!(refused, FaultError::Missing { .. }), "{refused}");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_container_that_vanishes_when_it_ends_is_not_killed() {
     on_site(|site| async move {
         let vanishing = HostConfig {

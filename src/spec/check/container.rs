@@ -1,6 +1,7 @@
 //! Steps on containers that need more than a service: a crash's signal, a squeeze's limits, commands inside.
 
 use crate::model::container::{Check, ContainerAction, CrashSignal, Exec, Size, Squeeze};
+use crate::model::stack::Share;
 use crate::model::time::Millis;
 use crate::spec::check::call::{Asked, EXPECT, expect};
 use crate::spec::check::step::{LASTING, TIMING};
@@ -11,11 +12,41 @@ use crate::spec::form::{Field, Form, Object, Range, Rule, defaulted, optional, r
 use crate::spec::tree::Node;
 
 /// Whose container.
-pub(crate) static OF_SERVICE: &[Field] = &[required(
-    "service",
-    Form::Name,
-    "The service whose container it is.",
-)];
+pub(crate) static OF_SERVICE: &[Field] = &[
+    required("service", Form::Name, "The service whose container it is."),
+    optional(
+        "count",
+        Form::Integer(1, 1_000),
+        "Of a service with several containers: how many, drawn from the run's seed.",
+    ),
+    optional(
+        "percent",
+        Form::Integer(1, 100),
+        "The same as a percentage of those that run, rounded down, and at least one.",
+    ),
+];
+
+/// How many of a service's containers a step hits. `Err` where that could not be read: why is among the findings.
+pub(crate) fn share(view: View<'_>, sink: &mut Sink) -> Result<Option<Share>, ()> {
+    match (view.value("count"), view.value("percent")) {
+        (None, None) => Ok(None),
+        (Some(_), None) => view.integer("count").map(Share::Count).map(Some).ok_or(()),
+        (None, Some(_)) => view
+            .integer("percent")
+            .map(Share::Percent)
+            .map(Some)
+            .ok_or(()),
+        (Some(_), Some(_)) => {
+            sink.error(
+                Code::ConflictingKeys,
+                view.key_span("percent").unwrap_or_default(),
+                "`count` and `percent` say how many, each in its own way",
+            )
+            .with_hint("leave one of them out");
+            Err(())
+        }
+    }
+}
 
 pub(crate) static CRASH: Object = Object {
     what: "a crash step",

@@ -425,6 +425,7 @@ fn container(
     sink: &mut Sink,
 ) -> Option<Fault> {
     let action = container::action(name, view, sink);
+    let share = container::share(view, sink);
     let node = view.value("service")?;
     let service: ServiceName = node.text()?.parse().ok()?;
     if let Some(stack) = stack {
@@ -434,6 +435,7 @@ fn container(
     Some(Fault::Container {
         service,
         action: action?,
+        share: share.ok()?,
     })
 }
 

@@ -142,10 +142,15 @@ static SELECTOR: Object = Object {
         optional(
             "label",
             Form::LabelSelector,
-            "By a label, `key=value` or `key`; it must match exactly one running container.",
+            "By a label, `key=value` or `key`. Where it matches several running containers, steps say how many they hit.",
+        ),
+        optional(
+            "compose",
+            Form::Text,
+            "By its Compose service: `service`, or `project/service` where the daemon runs several projects.",
         ),
     ]],
-    rules: &[Rule::ExactlyOne(&["name", "label"])],
+    rules: &[Rule::ExactlyOne(&["name", "label", "compose"])],
 };
 
 static LINK: Object = Object {
@@ -220,11 +225,7 @@ fn services(view: View<'_>) -> Option<BTreeMap<ServiceName, Service>> {
             let view = View::new(&entry.value, &SERVICE);
             let container = match view.value("container") {
                 None => None,
-                Some(node) => Some(match (node.get("name"), node.get("label")) {
-                    (Some(name), None) => ContainerSelector::Name(name.text()?.to_owned()),
-                    (None, Some(label)) => ContainerSelector::Label(label.text()?.to_owned()),
-                    _ => return None,
-                }),
+                Some(node) => Some(selector(View::new(node, &SELECTOR))?),
             };
             let tier = view.text("tier").map(str::to_owned);
             let service = Service {
@@ -235,6 +236,22 @@ fn services(view: View<'_>) -> Option<BTreeMap<ServiceName, Service>> {
             Some((entry.key.parse().ok()?, service))
         })
         .collect()
+}
+
+fn selector(view: View<'_>) -> Option<ContainerSelector> {
+    let given = |key: &str| view.text(key).map(str::to_owned);
+    if let Some(name) = given("name") {
+        return Some(ContainerSelector::Name(name));
+    }
+    if let Some(label) = given("label") {
+        return Some(ContainerSelector::Label(label));
+    }
+    let compose = given("compose")?;
+    let (project, service) = match compose.split_once('/') {
+        Some((project, service)) => (Some(project.to_owned()), service.to_owned()),
+        None => (None, compose),
+    };
+    Some(ContainerSelector::Compose { project, service })
 }
 
 fn links(view: View<'_>, sink: &mut Sink) -> Option<Vec<Link>> {

@@ -174,12 +174,19 @@ fn target(page: &mut Page, injection: &Injection) {
     }
 }
 
-/// How a container is found.
+/// Which container is meant.
 pub(super) fn found(selector: &ContainerSelector) -> String {
     match selector {
         ContainerSelector::Name(name) => format!("the container named {name}"),
         ContainerSelector::Label(label) => {
             format!("the one running container with the label {label}")
+        }
+        ContainerSelector::Compose { .. } => format!("the one running container {selector}"),
+        ContainerSelector::Several { share, .. } => format!(
+            "{share} of the running containers {selector}, drawn from the run's seed when it begins"
+        ),
+        ContainerSelector::Drawn { name, of } => {
+            format!("the container {name}, drawn from those {of}")
         }
     }
 }

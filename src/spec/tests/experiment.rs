@@ -965,3 +965,25 @@ limits: {links: 1, tiers: {chain: 50}}
         assert!(found.contains(line), "{found}");
     }
 }
+
+#[test]
+fn a_step_on_several_containers_says_how_many_and_the_seed_says_which() {
+    let stack = STACK.replace("container: {name: wallet-signer}", "container: {compose: wallet/signer}");
+    let text = head("method:\n  - pause: {service: signer, percent: 50, for: 45s, repeat: 2, every: 50s}\n");
+    let files = [("stack.yaml", stack.as_str()), ("experiment.yaml", text.as_str())];
+    let plan = plan(&files, &[]).expect("a plan");
+    let told = crate::spec::explain::explain(&plan);
+    assert!(
+        told.contains("50% of the running containers of Compose service signer of project wallet"),
+        "{told}"
+    );
+    let names = ["a", "b", "c", "d"].map(str::to_owned).to_vec();
+    let found = [("signer".parse().expect("a name"), names)].into();
+    let drawn = plan.clone().draw(7, &found);
+    assert_eq!(drawn, plan.clone().draw(7, &found));
+    let ids: Vec<&str> = drawn.injections.iter().map(|one| one.id.as_str()).collect();
+    assert_eq!(ids, ["pause:1", "pause#2:1", "pause:2", "pause#2:2"]);
+    assert!(drawn.to_draw().is_empty());
+    let told = crate::spec::explain::explain(&drawn);
+    assert!(told.contains("drawn from those of Compose service signer"), "{told}");
+}
