@@ -21,6 +21,7 @@ files!(
     "experiments/lost-signer.yaml",
     "experiments/signer-outage.yaml",
     "experiments/slow-signer.yaml",
+    "experiments/starved-node.yaml",
     "experiments/token-rollout.yaml",
     "runbooks/authentication.md",
     "runbooks/signing.md",

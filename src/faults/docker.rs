@@ -14,7 +14,8 @@ mod squeeze;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -127,6 +128,8 @@ pub struct DockerDriver {
     attempts: Attempts,
     /// Held while a network is looked for and made.
     making: tokio::sync::Mutex<()>,
+    /// Daemons that have answered, by host: to agree on a version anew would be a good part of what an undo may take.
+    reached: Mutex<BTreeMap<String, Daemon>>,
 }
 
 impl DockerDriver {
@@ -136,7 +139,32 @@ impl DockerDriver {
             clock,
             attempts: Attempts::default(),
             making: tokio::sync::Mutex::default(),
+            reached: Mutex::default(),
         }
+    }
+
+    /// A daemon, and the version agreed on with it.
+    async fn reach(&self, host: &str) -> Result<Daemon, FaultError> {
+        let known = self.reached().get(host).cloned();
+        if let Some(daemon) = known {
+            return Ok(daemon);
+        }
+        let daemon = Daemon::reach(host).await?;
+        self.reached().insert(host.to_owned(), daemon.clone());
+        Ok(daemon)
+    }
+
+    /// After a failure nothing that was agreed on is relied on: another daemon may answer by now.
+    fn relying<T>(&self, outcome: Result<T, FaultError>) -> Result<T, FaultError> {
+        if outcome.is_err() {
+            self.reached().clear();
+        }
+        outcome
+    }
+
+    /// A panic elsewhere can't leave this map half-changed.
+    fn reached(&self) -> MutexGuard<'_, BTreeMap<String, Daemon>> {
+        self.reached.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn read(
@@ -154,7 +182,7 @@ impl DockerDriver {
             return Err(misdirected("Docker", injection));
         };
         let host = host_of(stack)?;
-        let daemon = Daemon::reach(host).await?;
+        let daemon = self.reach(host).await?;
         let listed = chosen(&daemon.list().await?, selector, service.as_str())?.clone();
         let seen = daemon
             .inspect(&listed.id)
@@ -196,7 +224,7 @@ impl DockerDriver {
 
     async fn act(&self, armed: &Armed, mark: &Mark) -> Result<Applied, FaultError> {
         deadline::left(armed, &self.clock.now())?;
-        let daemon = Daemon::reach(&mark.host).await?;
+        let daemon = self.reach(&mark.host).await?;
         let before = self.captured(&daemon, mark).await?;
         let repeated = self.attempts.applied(&mark.owner).is_some();
         // Only a container that is as it was captured is ours to act on.
@@ -241,7 +269,7 @@ impl DockerDriver {
     }
 
     async fn restore(&self, mark: &Mark) -> Result<Removed, FaultError> {
-        let daemon = Daemon::reach(&mark.host).await?;
+        let daemon = self.reach(&mark.host).await?;
         let Some(seen) = daemon.inspect(&mark.id).await? else {
             let evidence = self.succession(&daemon, mark).await?;
             return Ok(self.removed(mark, UndoneBy::Other, evidence));
@@ -357,7 +385,7 @@ impl DockerDriver {
     }
 
     async fn see(&self, mark: &Mark) -> Result<Presence, FaultError> {
-        let daemon = Daemon::reach(&mark.host).await?;
+        let daemon = self.reach(&mark.host).await?;
         let Some(seen) = daemon.inspect(&mark.id).await? else {
             return Ok(Presence::Gone(self.succession(&daemon, mark).await?));
         };
@@ -420,39 +448,51 @@ impl FaultDriver for DockerDriver {
         stack: &'a Stack,
         injection: &'a Injection,
     ) -> Answer<'a, Result<Token, FaultError>> {
-        Box::pin(deadline::bounded("Docker", async move {
-            match injection.act {
-                Act::Cut { .. } => self.read_cut(run, stack, injection).await,
-                _ => self.read(run, stack, injection).await,
-            }
-        }))
+        Box::pin(async move {
+            let captured = deadline::bounded("Docker", async move {
+                match injection.act {
+                    Act::Cut { .. } => self.read_cut(run, stack, injection).await,
+                    _ => self.read(run, stack, injection).await,
+                }
+            });
+            self.relying(captured.await)
+        })
     }
 
     fn apply<'a>(&'a self, armed: &'a Armed) -> Answer<'a, Result<Applied, FaultError>> {
-        Box::pin(deadline::bounded("Docker", async move {
-            match armed.injection().act {
-                Act::Cut { .. } => self.cut(armed, &opened(armed)?).await,
-                _ => self.act(armed, &opened(armed)?).await,
-            }
-        }))
+        Box::pin(async move {
+            let applied = deadline::bounded("Docker", async move {
+                match armed.injection().act {
+                    Act::Cut { .. } => self.cut(armed, &opened(armed)?).await,
+                    _ => self.act(armed, &opened(armed)?).await,
+                }
+            });
+            self.relying(applied.await)
+        })
     }
 
     fn undo<'a>(&'a self, armed: &'a Armed) -> Answer<'a, Result<Removed, FaultError>> {
-        Box::pin(deadline::bounded("Docker", async move {
-            match armed.injection().act {
-                Act::Cut { .. } => self.rejoin(&opened(armed)?).await,
-                _ => self.restore(&opened(armed)?).await,
-            }
-        }))
+        Box::pin(async move {
+            let removed = deadline::bounded("Docker", async move {
+                match armed.injection().act {
+                    Act::Cut { .. } => self.rejoin(&opened(armed)?).await,
+                    _ => self.restore(&opened(armed)?).await,
+                }
+            });
+            self.relying(removed.await)
+        })
     }
 
     fn look<'a>(&'a self, armed: &'a Armed) -> Answer<'a, Result<Presence, FaultError>> {
-        Box::pin(deadline::bounded("Docker", async move {
-            match armed.injection().act {
-                Act::Cut { .. } => self.see_cut(&opened(armed)?).await,
-                _ => self.see(&opened(armed)?).await,
-            }
-        }))
+        Box::pin(async move {
+            let seen = deadline::bounded("Docker", async move {
+                match armed.injection().act {
+                    Act::Cut { .. } => self.see_cut(&opened(armed)?).await,
+                    _ => self.see(&opened(armed)?).await,
+                }
+            });
+            self.relying(seen.await)
+        })
     }
 
     fn by_hand(&self, armed: &Armed) -> Option<String> {

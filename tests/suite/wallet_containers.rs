@@ -1,4 +1,4 @@
-//! The wallet as containers: the shipped experiment that kills one runs as it is.
+//! The wallet as containers: the shipped experiments that kill one and squeeze another run as they are.
 //!
 //! The image is made here, from the binary under test and the libraries it is linked to; the containers share the host's
 //! network, so that every test has a loopback address of its own.
@@ -116,7 +116,7 @@ fn import(image: &str, folder: &Path) {
 }
 
 #[test]
-fn the_shipped_container_kill_runs_on_a_wallet_of_containers() {
+fn the_shipped_faults_on_containers_run_on_a_wallet_of_containers() {
     let folder = Folder::new();
     let host = own_address();
     let Some(containers) = Containers::start(&host.to_string(), &folder) else {
@@ -158,4 +158,17 @@ fn the_shipped_container_kill_runs_on_a_wallet_of_containers() {
         after.starts_with("true ") && after != before,
         "before {before}, after {after}"
     );
+
+    let file = project()
+        .join("experiments/starved-node.yaml")
+        .display()
+        .to_string();
+    firedrill
+        .run(["run", &file, "--var", &variable])
+        .exits(0)
+        .tells("starved-node is on (read back): squeeze of node-a's container");
+    let node = containers.names.iter().find(|name| name.ends_with("node-a"));
+    let node = node.expect("it was started");
+    let seen = docker(&["inspect", "--format", "{{.HostConfig.CpuQuota}}", node]);
+    assert_eq!(String::from_utf8_lossy(&seen.stdout).trim(), "-1", "no limit");
 }

@@ -30,7 +30,8 @@ const STOP_GRACE_S: i32 = 8;
 /// The most that is kept of what a command prints, in bytes.
 const MOST_SAID: usize = 300;
 
-/// A daemon that has answered.
+/// A daemon that has answered. Its connections are kept and used again.
+#[derive(Clone)]
 pub(super) struct Daemon {
     docker: Docker,
     host: String,

@@ -7,7 +7,6 @@
 use serde::{Deserialize, Serialize};
 
 use super::DockerDriver;
-use super::daemon::Daemon;
 use crate::engine::undo::Armed;
 use crate::faults::{deadline, lock_name, owner};
 use crate::model::fault::{Act, Injection};
@@ -80,7 +79,7 @@ impl ContainerLock {
 impl DockerDriver {
     /// Refuses where somebody else holds it. Touches nothing.
     pub(in crate::faults) async fn see_lock(&self, lock: &ContainerLock) -> Result<(), FaultError> {
-        let daemon = Daemon::reach(&lock.host).await?;
+        let daemon = self.reach(&lock.host).await?;
         match daemon.volume_labels(&lock.name).await? {
             Some(labels) if labels.get(OWNER) != Some(&lock.owner) => Err(lock.held(&labels)),
             _ => Ok(()),
@@ -94,7 +93,7 @@ impl DockerDriver {
         lock: &ContainerLock,
     ) -> Result<(), FaultError> {
         deadline::left(armed, &self.clock.now())?;
-        let daemon = Daemon::reach(&lock.host).await?;
+        let daemon = self.reach(&lock.host).await?;
         let labels = [
             (OWNER, lock.owner.clone()),
             (RUN, lock.run.to_string()),
@@ -118,7 +117,7 @@ impl DockerDriver {
         &self,
         lock: &ContainerLock,
     ) -> Result<(), FaultError> {
-        let daemon = Daemon::reach(&lock.host).await?;
+        let daemon = self.reach(&lock.host).await?;
         let is_ours = |labels: Option<std::collections::HashMap<String, String>>| {
             labels.is_some_and(|labels| labels.get(OWNER) == Some(&lock.owner))
         };
