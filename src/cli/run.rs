@@ -239,7 +239,9 @@ async fn look(app: &App, files: Vec<Planned>, seed: Option<u64>, terminal: Termi
         let draws = !plan.to_draw().is_empty();
         let (plan, seed) = app.draw(plan, seed).await;
         if draws {
-            terminal.note(&format!("drawn by seed {seed}; `--seed {seed}` draws the same"));
+            terminal.note(&format!(
+                "drawn by seed {seed}; `--seed {seed}` draws the same"
+            ));
         }
         let plan = &plan;
         terminal.result(&spec::explain::explain_within(

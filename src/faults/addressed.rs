@@ -1,9 +1,9 @@
 //! What a user's own call is addressed to: whether it names a service of the stack, as far as that can be read from the
 //! call and the stack.
 //!
-//! A request names a service by the address of a link to it, at either end, by the name of its container as its host, or
-//! by its proxy in a request to the stack's Toxiproxy. A program names it where an argument is its container's name, or
-//! holds such an address. What a program does beyond its arguments, and what a server that is asked does in turn, nobody
+//! A request names a service by the address of a link to it, at either end, by the name of its container or Compose service
+//! as its host, or by its proxy in a request to the stack's Toxiproxy. A program names it where an argument is that name,
+//! or holds such an address. What a program does beyond its arguments, and what a server that is asked does in turn, nobody
 //! can see from here.
 
 use crate::address::{Place, agreement, split};
@@ -29,8 +29,10 @@ fn links<'a>(
 
 fn container<'a>(stack: &'a Stack, service: &ServiceName) -> Option<&'a str> {
     match stack.services.get(service)?.container.as_ref()? {
-        ContainerSelector::Name(name) => Some(name),
-        ContainerSelector::Label(_) => None,
+        ContainerSelector::Name(name) | ContainerSelector::Drawn { name, .. } => Some(name),
+        // By this name it is known on its networks, and to `docker compose`.
+        ContainerSelector::Compose { service, .. } => Some(service),
+        ContainerSelector::Label(_) | ContainerSelector::Several { .. } => None,
     }
 }
 

@@ -33,7 +33,13 @@ pub fn injection_id(
 }
 
 /// Draws `share` of `names`, in the order of their names. Where there are fewer than wanted, nothing.
-fn drawn(seed: u64, step: &StepId, nth: u32, names: &[String], share: Share) -> Option<Vec<String>> {
+fn drawn(
+    seed: u64,
+    step: &StepId,
+    nth: u32,
+    names: &[String],
+    share: Share,
+) -> Option<Vec<String>> {
     let wanted = share.of(names.len());
     if names.is_empty() || wanted > names.len() {
         return None;
@@ -145,7 +151,10 @@ mod tests {
         turned.reverse();
         for seed in 0..50 {
             let one = drawn(seed, &step(), 1, &names(9), Share::Count(3)).expect("enough");
-            assert_eq!(Some(&one), drawn(seed, &step(), 1, &turned, Share::Count(3)).as_ref());
+            assert_eq!(
+                Some(&one),
+                drawn(seed, &step(), 1, &turned, Share::Count(3)).as_ref()
+            );
             assert_eq!(one.len(), 3);
         }
     }
@@ -162,7 +171,10 @@ mod tests {
                 *times.entry(name).or_default() += 1;
             }
         }
-        assert!(times.values().all(|&times| (180..320).contains(&times)), "{times:?}");
+        assert!(
+            times.values().all(|&times| (180..320).contains(&times)),
+            "{times:?}"
+        );
         assert!((650..850).contains(&others), "{others}");
     }
 

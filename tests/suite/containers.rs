@@ -374,12 +374,17 @@ fn of_several_containers_those_are_hit_that_the_seed_draws_and_a_dry_run_says_wh
     let step = "pause: {id: fault, service: stock, count: 2, for: 60s}";
     let file = site.shop.experiment(&Experiment::of(step));
     let firedrill = &site.shop.firedrill;
-    let told = firedrill.run(["run", &file, "--dry-run", "--seed", "7"]).exits(0);
+    let told = firedrill
+        .run(["run", &file, "--dry-run", "--seed", "7"])
+        .exits(0);
     let drawn: Vec<&str> = crowd
         .names
         .iter()
         .map(String::as_str)
-        .filter(|name| told.stdout.contains(&format!("the container {name}, drawn")))
+        .filter(|name| {
+            told.stdout
+                .contains(&format!("the container {name}, drawn"))
+        })
         .collect();
     assert_eq!(drawn.len(), 2, "{}", told.stdout);
     assert_eq!(crowd.paused(), [""; 0], "a dry run touches nothing");

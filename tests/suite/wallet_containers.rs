@@ -167,8 +167,15 @@ fn the_shipped_faults_on_containers_run_on_a_wallet_of_containers() {
         .run(["run", &file, "--var", &variable])
         .exits(0)
         .tells("starved-node is on (read back): squeeze of node-a's container");
-    let node = containers.names.iter().find(|name| name.ends_with("node-a"));
+    let node = containers
+        .names
+        .iter()
+        .find(|name| name.ends_with("node-a"));
     let node = node.expect("it was started");
     let seen = docker(&["inspect", "--format", "{{.HostConfig.CpuQuota}}", node]);
-    assert_eq!(String::from_utf8_lossy(&seen.stdout).trim(), "-1", "no limit");
+    assert_eq!(
+        String::from_utf8_lossy(&seen.stdout).trim(),
+        "-1",
+        "no limit"
+    );
 }

@@ -968,9 +968,17 @@ limits: {links: 1, tiers: {chain: 50}}
 
 #[test]
 fn a_step_on_several_containers_says_how_many_and_the_seed_says_which() {
-    let stack = STACK.replace("container: {name: wallet-signer}", "container: {compose: wallet/signer}");
-    let text = head("method:\n  - pause: {service: signer, percent: 50, for: 45s, repeat: 2, every: 50s}\n");
-    let files = [("stack.yaml", stack.as_str()), ("experiment.yaml", text.as_str())];
+    let stack = STACK.replace(
+        "container: {name: wallet-signer}",
+        "container: {compose: wallet/signer}",
+    );
+    let text = head(
+        "method:\n  - pause: {service: signer, percent: 50, for: 45s, repeat: 2, every: 50s}\n",
+    );
+    let files = [
+        ("stack.yaml", stack.as_str()),
+        ("experiment.yaml", text.as_str()),
+    ];
     let plan = plan(&files, &[]).expect("a plan");
     let told = crate::spec::explain::explain(&plan);
     assert!(
@@ -985,5 +993,8 @@ fn a_step_on_several_containers_says_how_many_and_the_seed_says_which() {
     assert_eq!(ids, ["pause:1", "pause#2:1", "pause:2", "pause#2:2"]);
     assert!(drawn.to_draw().is_empty());
     let told = crate::spec::explain::explain(&drawn);
-    assert!(told.contains("drawn from those of Compose service signer"), "{told}");
+    assert!(
+        told.contains("drawn from those of Compose service signer"),
+        "{told}"
+    );
 }
