@@ -391,7 +391,7 @@ fn of_several_containers_those_are_hit_that_the_seed_draws_and_a_dry_run_says_wh
 
     let mut run = firedrill.start(["run", &file, "--seed", "7"]);
     for name in &drawn {
-        run.wait_for(&format!("fault on {name} of stock is on"));
+        run.wait_for(&format!("pause of stock's container {name}"));
     }
     assert_eq!(crowd.paused(), drawn);
     run.crash();

@@ -354,7 +354,7 @@ method:
       |
       = help: let it begin `after: timeout`, or shorten one of them
 
-    error[overlap]: `kill` begins while `pause` is on, and both act on the container `wallet-signer`
+    error[overlap]: `kill` begins while `pause` is on, and both act on the container wallet-signer
       --> experiment.yaml:11:5
        |
     11 |   - kill: {service: signer, at: 5m, for: 1m}

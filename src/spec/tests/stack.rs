@@ -236,7 +236,7 @@ links:
     10 | services: {wallet-api: {container: {name: a, label: b}}, signer: {}}
        |                                              ^^^^^
        |
-       = help: keep one of `name` or `label`
+       = help: keep one of `name`, `label` or `compose`
 
     error[no-toxiproxy]: links are carried by proxies, and this stack has no `toxiproxy`
       --> s.yaml:11:1
