@@ -19,6 +19,7 @@ mod serve;
 mod site;
 mod teller;
 mod terminal;
+mod token;
 mod toxiproxy;
 mod validate;
 mod wallet;
@@ -115,6 +116,8 @@ enum Command {
     Report(report::Args),
     /// Print the JSON Schema of a kind of file
     Schema(schema::Args),
+    /// Make, list and end API tokens
+    Token(token::Args),
     /// Run a Toxiproxy-compatible server alone
     Toxiproxy(toxiproxy::Args),
     /// Start the demo wallet stack, or one of its services
@@ -219,6 +222,7 @@ async fn dispatch(cli: Cli, terminal: Terminal) -> anyhow::Result<Exit> {
         Command::Event(args) => Box::pin(event::run(args, terminal)).await,
         Command::Report(args) => Box::pin(report::run(args, common, terminal)).await,
         Command::Schema(args) => schema::run(&args, terminal),
+        Command::Token(args) => Box::pin(token::run(args, common, terminal)).await,
         Command::Toxiproxy(args) => Box::pin(toxiproxy::run(args, terminal)).await,
         Command::Wallet(args) => Box::pin(wallet::run(args, terminal)).await,
     }

@@ -11,11 +11,13 @@ pub mod shelf;
 mod actor;
 mod api;
 mod assets;
+mod auditing;
 mod cursor;
 mod events;
 mod gate;
 mod guard;
 mod hook;
+mod keeper;
 mod limit;
 mod openapi;
 mod page;
@@ -30,6 +32,7 @@ mod tagged;
 mod templates;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod view;
 
 use std::sync::Arc;
@@ -47,11 +50,12 @@ use crate::store::database::Database;
 use crate::store::halt::Lever;
 
 pub use catalogue::Catalogue;
-pub use gate::Gate;
+pub use gate::{Gate, digest as token_digest, new_token};
 pub use openapi::text as openapi;
 pub use reference::access_reference;
 pub use router::router;
 pub use server::serve;
+pub use tls::Tls;
 
 /// What the edge calls. Cheap to clone.
 #[derive(Clone)]

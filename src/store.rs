@@ -15,6 +15,7 @@ mod projection;
 mod writer;
 
 pub mod accounts;
+pub mod audit;
 pub mod copy;
 pub mod database;
 pub mod halt;
@@ -27,6 +28,7 @@ pub mod runs;
 pub mod schedule;
 pub mod sessions;
 pub mod signals;
+pub mod tokens;
 
 #[cfg(test)]
 mod contract;
@@ -76,6 +78,14 @@ pub enum Error {
         seq: u64,
         /// The event's version.
         version: u32,
+    },
+    /// What is kept of who did what does not add up.
+    #[error("the audit is damaged at entry {seq}: {what}")]
+    AuditDamaged {
+        /// At which entry.
+        seq: u64,
+        /// What is wrong.
+        what: &'static str,
     },
     /// The writer appended what can't follow.
     #[error("the events for run {run} can't be appended: {why}")]

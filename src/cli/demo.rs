@@ -173,6 +173,7 @@ async fn play(
         },
         gate: Gate::loopback(),
         hosts: Vec::new(),
+        tls: None,
         local_operator: "you".to_owned(),
     };
     let (address, ready) = site.serve()?;

@@ -45,7 +45,7 @@ pub(super) struct Args {
         hide_env_values = true
     )]
     server: String,
-    /// The token of an account there, where the server has accounts; better given as `FIREDRILL_TOKEN`
+    /// A token of the server's, where it has accounts; better given as `FIREDRILL_TOKEN`
     #[arg(
         long,
         global = true,
@@ -54,7 +54,7 @@ pub(super) struct Args {
         hide_env_values = true
     )]
     token: Option<String>,
-    /// Who does it, where the server has no accounts [default: this user]
+    /// Who does it [default: this user; with a token, the token itself, as automation]
     #[arg(long = "as", global = true, value_name = "NAME")]
     actor: Option<String>,
 }
@@ -177,7 +177,7 @@ pub(super) async fn run(args: Args, terminal: Terminal) -> anyhow::Result<Exit> 
     let mut body = args.act.body(SystemClock::start().now().wall);
     let mut headers = BTreeMap::new();
     match &args.token {
-        // Whose token it is, is who does it.
+        // A token acts as itself, a machine, unless it speaks for somebody.
         Some(token) => {
             headers.insert("authorization".to_owned(), format!("Bearer {token}"));
             if let Some(actor) = &args.actor {

@@ -116,7 +116,7 @@ fn pull(data: &Path, wanted: &Halt, terminal: Terminal) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Who sits at this command line.
+/// Who sits at the command line, as far as the machine says.
 pub(super) fn user() -> String {
     ["USER", "LOGNAME"]
         .iter()

@@ -17,8 +17,8 @@ use super::{Common, Variables};
 use crate::app::App;
 use crate::clock::secret;
 use crate::engine::event::StopCause;
-use crate::http::Gate;
 use crate::http::shelf::Shelf;
+use crate::http::{Gate, Tls};
 use crate::lifecycle::{Signals, raise_open_files};
 use crate::spec::read_config;
 
@@ -30,6 +30,7 @@ const SHELVES: [&str; 5] = ["stacks", "experiments", "drills", "runbooks", "team
 Examples:
   firedrill serve                    this folder, on http://127.0.0.1:8700
   firedrill serve --library ops/drills --config firedrill.yaml
+  firedrill serve --listen 0.0.0.0:8700 --tls-cert cert.pem --tls-key key.pem
 
 A configuration:
   environments: [staging]
@@ -44,6 +45,12 @@ pub(super) struct Args {
     /// A file that says what the server may do: environments, programs, limits, hooks' tokens
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Serve encrypted, with this certificate and those that lead to its authority, as PEM
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The certificate's key, as PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
     #[command(flatten)]
     variables: Variables,
 }
@@ -63,6 +70,16 @@ pub(super) async fn run(args: Args, common: Common, terminal: Terminal) -> anyho
             return Ok(Exit::Usage);
         }
     };
+    let tls = match (&args.tls_cert, &args.tls_key) {
+        (Some(certificate), Some(key)) => match Tls::read(certificate, key) {
+            Ok(tls) => Some(tls),
+            Err(why) => {
+                terminal.error(&why);
+                return Ok(Exit::Usage);
+            }
+        },
+        _ => None,
+    };
     let mut signals = Signals::catch()?;
     raise_open_files();
     let listener = TcpListener::bind(args.listen).await.with_context(|| {
@@ -73,27 +90,38 @@ pub(super) async fn run(args: Args, common: Common, terminal: Terminal) -> anyho
     })?;
     let app = common.open_with(&config, true).await?;
     let library = Arc::new(Shelf::new(shelves(&common), options));
-    let beyond = !args.listen.ip().is_loopback();
+    // What a proxy forwards comes from elsewhere, even where the proxy itself is on this machine.
+    let beyond = !args.listen.ip().is_loopback() || !config.trusted_proxies.is_empty();
     let code = beyond.then(setup_code);
+    let gate = code.as_deref().map_or_else(Gate::loopback, Gate::beyond);
+    let encrypted = tls.is_some();
+    if beyond && !encrypted && config.trusted_proxies.is_empty() {
+        terminal.note(
+            "passwords and tokens will cross the network unencrypted; hint: give `--tls-cert` and `--tls-key`, or put \
+             a proxy in front and list it under `trusted_proxies`",
+        );
+    }
     let site = Site {
         app: app.clone(),
         listener,
         library,
         senders: config.senders,
-        gate: code.as_deref().map_or_else(Gate::loopback, Gate::beyond),
+        gate: gate.reached_through(encrypted, config.trusted_proxies),
         hosts: config.hosts,
+        tls,
         local_operator: "local operator".to_owned(),
     };
     let (address, _) = site.serve()?;
+    let scheme = if encrypted { "https" } else { "http" };
     terminal.note(&format!(
-        "firedrill serves http://{address}; Ctrl-C undoes what is on and ends"
+        "firedrill serves {scheme}://{address}; Ctrl-C undoes what is on and ends"
     ));
     if let Some(code) = code
         && !app.database.has_users().await?
     {
         terminal.note(&format!(
             "there is no account yet, and nothing else is served until there is; this link makes the first \
-             administrator, once: http://{address}/setup/{code}"
+             administrator, once: {scheme}://{address}/setup/{code}"
         ));
     }
     signals.next().await;

@@ -15,7 +15,7 @@ use super::terminal::Terminal;
 use crate::app::App;
 use crate::engine::event::Trigger;
 use crate::http::catalogue::{Catalogue, Kind};
-use crate::http::{self, Gate, Planned, Readiness, Services, Upcoming};
+use crate::http::{self, Gate, Planned, Readiness, Services, Tls, Upcoming};
 use crate::model::ids::{DrillName, RunId};
 use crate::model::schedule::Schedule;
 use crate::model::signal::Senders;
@@ -56,6 +56,8 @@ pub(super) struct Site {
     pub(super) gate: Gate,
     /// Names it answers to, beside addresses.
     pub(super) hosts: Vec<String>,
+    /// What encrypts it, if anything here does.
+    pub(super) tls: Option<Tls>,
     pub(super) local_operator: String,
 }
 
@@ -82,6 +84,7 @@ impl Site {
             senders,
             gate,
             hosts,
+            tls,
             local_operator,
         } = self;
         let address = listener.local_addr()?;
@@ -103,7 +106,7 @@ impl Site {
         };
         let shutdown = app.shutdown.clone();
         app.tracker.spawn(async move {
-            if let Err(error) = http::serve(listener, http::router(services), shutdown).await {
+            if let Err(error) = http::serve(listener, http::router(services), shutdown, tls).await {
                 tracing::error!(%error, "the server failed");
             }
         });

@@ -15,7 +15,8 @@ use axum::http::{HeaderMap, StatusCode};
 
 use super::Services;
 use super::catalogue::Entry;
-use super::gate::{cookie as kept, of_plan, of_run};
+use super::gate::cookie as kept;
+use super::keeper::{of_plan, of_run};
 use super::problem::Problem;
 use crate::engine::event::{ActorKind, Event, Origin, Source};
 use crate::model::access::{Permission, Place, Principal, Subject, may};
@@ -37,6 +38,13 @@ pub(super) enum Means {
     Stranger,
     /// By sitting at this machine.
     Local,
+    /// By a token that is none, or is none any more.
+    BadToken {
+        /// Whether the database could not be asked.
+        unread: bool,
+    },
+    /// By an API token.
+    Token,
     /// By a session.
     Session {
         /// Which.
@@ -61,6 +69,8 @@ pub(super) struct Visitor {
     pub(super) fresh_visit: Option<String>,
     /// From where.
     pub(super) address: IpAddr,
+    /// Whether their connection is encrypted.
+    pub(super) secure: bool,
 }
 
 impl Visitor {
@@ -244,7 +254,8 @@ pub(super) fn encoded(text: &str) -> String {
     })
 }
 
-fn decoded(text: &str) -> String {
+/// A text as it was before it stood in a query or a cookie.
+pub(super) fn decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, tail @ ..] = rest {

@@ -10,7 +10,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::Services;
-use super::gate::recognise;
+use super::gate::{carries_a_token, recognise};
 use super::problem::{Problem, completed};
 
 /// The most bytes of a request's body.
@@ -25,15 +25,23 @@ pub(super) async fn guard(
     request: Request,
     next: Next,
 ) -> Response {
-    let mut response = if let Some(problem) = refusal(&services, &request) {
+    let refused = refusal(&services, &request);
+    let (mut parts, body) = request.into_parts();
+    let (_, secure) = services.gate.origin(&parts);
+    let mut response = if let Some(problem) = refused {
         problem.into_response()
     } else {
-        let (mut parts, body) = request.into_parts();
         let visitor = recognise(&services, &parts).await;
         parts.extensions.insert(Arc::new(visitor));
         completed(next.run(Request::from_parts(parts, body)).await).await
     };
     dress(response.headers_mut());
+    if secure {
+        response.headers_mut().insert(
+            header::STRICT_TRANSPORT_SECURITY,
+            HeaderValue::from_static("max-age=31536000"),
+        );
+    }
     response
 }
 
@@ -47,6 +55,13 @@ fn refusal(services: &Services, request: &Request) -> Option<Problem> {
             StatusCode::MISDIRECTED_REQUEST,
             "unknown-host",
             "this server does not answer to that host name; hint: use its IP address, or allow the name",
+        ));
+    }
+    if carries_a_token(request.uri()) {
+        return Some(Problem::bad(
+            "token-in-address",
+            "a token in an address ends up in histories and logs, so it is refused; hint: revoke that one, and send \
+             the next as `Authorization: Bearer …`",
         ));
     }
     if request.method().is_safe() || comes_from_here(request.headers(), host.as_deref()) {

@@ -6,6 +6,7 @@
 pub(super) mod deliver;
 mod keep;
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::Json;
@@ -28,6 +29,8 @@ const PATIENCE: Duration = Duration::from_millis(2500);
 /// A message as it came in.
 pub(super) struct Inbound {
     services: Services,
+    /// From where.
+    address: IpAddr,
     headers: HeaderMap,
     query: Option<String>,
     body: Result<Bytes, BytesRejection>,
@@ -40,10 +43,14 @@ impl axum::extract::FromRequest<Services> for Inbound {
         request: axum::extract::Request,
         services: &Services,
     ) -> Result<Self, Self::Rejection> {
-        let headers = request.headers().clone();
-        let query = request.uri().query().map(str::to_owned);
+        let (parts, body) = request.into_parts();
+        let (address, _) = services.gate.origin(&parts);
+        let headers = parts.headers.clone();
+        let query = parts.uri.query().map(str::to_owned);
+        let request = axum::extract::Request::from_parts(parts, body);
         Ok(Self {
             services: services.clone(),
+            address,
             headers,
             query,
             body: Bytes::from_request(request, services).await,
@@ -123,6 +130,10 @@ async fn take(sender: Sender, inbound: &Inbound) -> Result<Taken, Problem> {
             Err(refusal) => {
                 if let Refusal::Malformed(why) = &refusal {
                     keep::malformed(services, sender, body, why, received).await?;
+                } else {
+                    // Only who proves nothing has to wait: an alert must not be lost because of a neighbour.
+                    services.gate.may_call(services, inbound.address)?;
+                    services.gate.count_call(services, inbound.address);
                 }
                 Err(refused(sender, &refusal))
             }

@@ -2,6 +2,7 @@
 
 pub(super) mod account;
 pub(super) mod act;
+pub(super) mod audit;
 pub(super) mod halt;
 pub(super) mod identity;
 pub(super) mod login;
@@ -14,6 +15,7 @@ pub(super) mod sessions;
 pub(super) mod setup;
 pub(super) mod signals;
 pub(super) mod start;
+pub(super) mod tokens;
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Uri, header};

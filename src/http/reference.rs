@@ -25,13 +25,34 @@ may do all that those before it may.
 | viewer | see runs, rooms, scorecards and the library |
 | responder | act in a run's room, halt a run or everything, say that it is real |
 | operator | start runs, lift the halt, and see what a drill hides until it is over |
-| administrator | make accounts, give and take roles, end sessions |
+| administrator | make accounts and tokens, give and take roles, end sessions, read the audit, forget people |
 
 A role that has bounds holds for a run by the stack it is on and the team it drills. Lists show what it reaches. What
 reaches every stack, as lifting the halt does, takes a role without bounds; halting everything takes none.
 
 What a drill hides is its faults, its answers and its scorecard: while it goes on, they are for operators. When it is
 over, whoever sees the run sees them.
+
+## Tokens
+
+A machine sends `Authorization: Bearer TOKEN`. A token has one role, with the bounds that a role can have, and an end. It
+is made by `firedrill token create`, on the page of settings or by `POST /api/v1/tokens`, is shown then and never again,
+and is kept as a hash. In an address it is refused. It acts under its name, as a machine; where it names a person as
+`actor`, it speaks for them. Hooks take other tokens, those that the server's configuration lists.
+
+## The audit
+
+Every change is written down before it is done, and is not done where that fails: who, by pseudonym, when, what, from
+where. Halts and acts in a room don't wait for it and are written down after. Whoever may do nothing changes nothing, and
+is not in it. The list is hash-chained as the logs of runs are; `firedrill report --verify` checks both. Administrators
+read it on the page of settings and under `/api/v1/audit`. When a person is forgotten (settings, *People*), who is behind
+their pseudonym is deleted and what the audit has of them beyond it erased; every chain stays whole.
+
+## Encrypted, or behind a proxy
+
+`firedrill serve --tls-cert FILE --tls-key FILE` encrypts. A proxy in front is believed (`X-Forwarded-For`,
+`X-Forwarded-Proto`) only where `trusted_proxies` of the server's configuration names its network; it must pass `Host`
+on, and names that browsers ask for stand under `hosts`. Whatever comes through such a proxy needs an account.
 
 ## Addresses
 

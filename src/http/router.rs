@@ -5,13 +5,13 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 
 use super::api::{
-    findings, halt as lever, health, library, log, metrics, names, runs, scorecard, signals, start,
-    upcoming,
+    accounts, findings, halt as lever, health, library, log, metrics, names, runs, scorecard,
+    signals, start, upcoming,
 };
 use super::guard::{LARGEST_BODY, guard};
 use super::page::{
-    account, act, halt, identity, login, overview, people, room, scorecard as card, sessions,
-    setup, start as begin,
+    account, act, audit, halt, identity, login, overview, people, room, scorecard as card,
+    sessions, setup, start as begin, tokens,
 };
 use super::routes::About::{Anywhere, Drill, Everywhere, Experiment, Named, Run, Stack};
 use super::routes::Needs::{Door, HookToken, Nothing, Somebody, To};
@@ -100,10 +100,27 @@ fn settings() -> Routes {
             To(Administer, Everywhere),
             people::change,
         )
+        .get("/settings/tokens", To(Administer, Everywhere), tokens::get)
+        .post("/settings/tokens", To(Administer, Everywhere), tokens::make)
+        .post(
+            "/settings/tokens/revoke",
+            To(Administer, Everywhere),
+            tokens::revoke,
+        )
+        .get("/settings/audit", To(Administer, Everywhere), audit::get)
 }
 
 fn api() -> Routes {
     Routes::new()
+        .get("/me", Somebody, accounts::me)
+        .get("/tokens", To(Administer, Everywhere), accounts::tokens)
+        .post("/tokens", To(Administer, Everywhere), accounts::make_token)
+        .delete(
+            "/tokens/{name}",
+            To(Administer, Everywhere),
+            accounts::revoke_token,
+        )
+        .get("/audit", To(Administer, Everywhere), accounts::audit)
         .get("/stacks", To(See, Anywhere), library::stacks)
         .get("/stacks/{name}", To(See, Stack), library::stack)
         .get("/experiments", To(See, Anywhere), library::experiments)

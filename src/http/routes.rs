@@ -8,7 +8,7 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, delete, get, post, put};
 
 use super::Services;
-use super::gate::{Gatekeeper, authorise};
+use super::keeper::{Gatekeeper, authorise};
 use super::page::explain;
 use crate::model::access::Permission;
 

@@ -18,15 +18,17 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+use super::tls::Tls;
 
 /// Connections at once. Further ones wait in the kernel.
 const CONNECTIONS: usize = 2048;
 
 /// How long a request's head may take to come, and a connection may be idle between two.
-const HEAD_PATIENCE: Duration = Duration::from_secs(30);
+const HEAD_PATIENCE: Duration = Duration::from_secs(if cfg!(test) { 3 } else { 30 });
 
 /// How long an accept that failed for want of something, such as descriptors, waits for it.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -36,6 +38,7 @@ pub async fn serve(
     listener: TcpListener,
     router: Router,
     shutdown: CancellationToken,
+    tls: Option<Tls>,
 ) -> io::Result<()> {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     let tracker = TaskTracker::new();
@@ -61,10 +64,20 @@ pub async fn serve(
         };
         // Answers are small and waited for.
         let _ = stream.set_nodelay(true);
-        let (router, shutdown) = (router.clone(), shutdown.clone());
+        let (router, shutdown, tls) = (router.clone(), shutdown.clone(), tls.clone());
         tracker.spawn(async move {
             let _place = place;
-            answer(stream, peer, router, shutdown).await;
+            let Some(tls) = tls else {
+                return answer(stream, peer, router, shutdown).await;
+            };
+            // Whoever does not get that far is a stranger or a scanner: nobody is told.
+            let greeted = tokio::select! {
+                () = shutdown.cancelled() => return,
+                greeted = timeout(HEAD_PATIENCE, tls.0.accept(stream)) => greeted,
+            };
+            if let Ok(Ok(stream)) = greeted {
+                answer(stream, peer, router, shutdown).await;
+            }
         });
     }
     drop(listener);

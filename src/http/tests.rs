@@ -4,6 +4,7 @@
 mod access;
 mod accounts;
 mod api;
+mod attacks;
 mod hook;
 mod openapi;
 mod pages;
@@ -11,4 +12,6 @@ mod samples;
 mod schema;
 mod senders;
 mod stream;
+mod tls;
+mod tokens;
 mod world;

@@ -3,6 +3,7 @@
 
 pub(super) mod account;
 pub(super) mod acts;
+pub(super) mod audit;
 pub(super) mod chart;
 pub(super) mod layout;
 pub(super) mod login;
@@ -15,6 +16,7 @@ pub(super) mod scorecard;
 pub(super) mod sight;
 pub(super) mod signals;
 pub(super) mod time;
+pub(super) mod tokens;
 pub(super) mod trouble;
 
 use serde::Serialize;

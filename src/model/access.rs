@@ -3,12 +3,15 @@
 //! Pure: a decision is made from who asks, what they need and what it is about. Which address needs what is the table
 //! of the HTTP edge; nothing else decides.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ids::{StackName, TeamName};
 
 /// What somebody is to firedrill. Each role may do all that those before it may.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Looks on.
@@ -79,7 +82,9 @@ impl Permission {
 }
 
 /// Where a role holds: on one stack, for one team, or, without either, everywhere. With both, only where both are so.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(deny_unknown_fields)]
 pub struct Scope {
     /// Only what drills this team.
@@ -110,7 +115,7 @@ impl Scope {
 }
 
 /// A role, and where it holds.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Grant {
     /// Which.
     pub role: Role,

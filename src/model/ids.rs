@@ -117,6 +117,8 @@ names! {
     RemedyId;
     /// An expectation line of a runbook.
     ExpectationId;
+    /// An API token.
+    TokenName;
     /// One execution.
     RunId;
     /// One entry of a run's undo ledger: a step's disturbance of one target, or one use of a remedy.

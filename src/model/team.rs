@@ -12,6 +12,9 @@ pub struct Team {
     pub name: TeamName,
     /// Its members' handles.
     pub members: Vec<String>,
+    /// Those of them who are on call, in the order in which they are asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub on_call: Vec<String>,
 }
 
 /// What a responder can be during an incident.

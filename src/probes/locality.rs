@@ -209,6 +209,7 @@ stack wallet has neither identity checks nor targets to tell it by
             team: Team {
                 name: "oncall".parse().expect("a name"),
                 members: Vec::new(),
+                on_call: Vec::new(),
             },
         }
     }

@@ -122,6 +122,8 @@ codes! {
     UnknownProbe = "unknown-probe",
     /// A step that the experiment hasn't.
     UnknownStep = "unknown-step",
+    /// Somebody on call who is no member of the team.
+    UnknownMember = "unknown-member",
     /// A remedy that the drill hasn't.
     UnknownRemedy = "unknown-remedy",
     /// A file of this name that can't be found.

@@ -12,6 +12,7 @@ use super::findings::{Findings, Sink};
 use super::form::{Form, Keys, Object, optional};
 use super::library::Options;
 use super::{source, tree, vars};
+use crate::model::network::Network;
 use crate::model::signal::Senders;
 
 /// What a server may do.
@@ -29,6 +30,8 @@ pub struct Config {
     pub senders: Senders,
     /// Names by which the server is asked for, beside addresses and `localhost`.
     pub hosts: Vec<String>,
+    /// Proxies in front whose word is taken for who asks and whether that is encrypted.
+    pub trusted_proxies: Vec<Network>,
 }
 
 impl Default for Config {
@@ -41,6 +44,7 @@ impl Default for Config {
             runs: None,
             senders: Senders::default(),
             hosts: Vec::new(),
+            trusted_proxies: Vec::new(),
         }
     }
 }
@@ -52,6 +56,7 @@ programs: [./rollout, ./check-backup] # exactly as probes, hooks and remedies wr
 protected: [ledger, team=treasury]   # services, and labels of containers, that no fault may touch
 runs: 4                              # at once on all stacks together; on each stack it is always one
 hosts: [drills.example.org]          # names in this server's address, where that is no number
+trusted_proxies: [127.0.0.1/32]      # whose word is taken for who asks, and whether that was encrypted
 tokens:
   alertmanager: \"${env:ALERTMANAGER_TOKEN}\"
 hooks:
@@ -91,6 +96,12 @@ pub(crate) static CONFIG: Object = Object {
             "hosts",
             Form::List(&Form::Text, 0, 100),
             "Names by which browsers ask for this server; addresses and `localhost` are always answered.",
+        ),
+        optional(
+            "trusted_proxies",
+            Form::List(&Form::Network, 0, 100),
+            "Networks of proxies in front, whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed; they must pass \
+             `Host` on. With any, everybody needs an account, since what they forward comes from elsewhere.",
         ),
         optional(
             "tokens",
@@ -139,6 +150,7 @@ pub fn read_config(path: &Path, options: &Options) -> Result<Config, Findings> {
             .unwrap_or_default()
             .into_iter()
             .collect();
+        config.trusted_proxies = view.all::<Network>("trusted_proxies").unwrap_or_default();
         config.hosts = view.all::<String>("hosts").unwrap_or_default();
         config.runs = view.integer::<u16>("runs").map(usize::from);
         let folder = path.parent().unwrap_or(Path::new(""));

@@ -532,6 +532,26 @@ mod tests {
           "minItems": 1,
           "maxItems": 1000,
           "description": "Its members' handles."
+        },
+        "on_call": {
+          "type": "array",
+          "items": {
+            "anyOf": [
+              {
+                "type": "string",
+                "pattern": "^[A-Za-z0-9][A-Za-z0-9._:#-]{0,79}$",
+                "examples": [
+                  "wallet-api"
+                ]
+              },
+              {
+                "$ref": "#/$defs/reference"
+              }
+            ]
+          },
+          "minItems": 1,
+          "maxItems": 1000,
+          "description": "The members who are on call, in the order in which they are asked. The room shows them."
         }
       },
       "additionalProperties": false,

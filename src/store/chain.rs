@@ -69,7 +69,7 @@ pub(super) fn digest(bytes: &[u8]) -> String {
 }
 
 /// JSON with sorted keys, whatever features `serde_json` was built with elsewhere in the program.
-fn canonical(value: &impl Serialize) -> serde_json::Result<String> {
+pub(super) fn canonical(value: &impl Serialize) -> serde_json::Result<String> {
     let mut value = serde_json::to_value(value)?;
     value.sort_all_objects();
     Ok(value.to_string())

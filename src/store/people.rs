@@ -57,15 +57,22 @@ impl Database {
         Ok(rows.into_iter().collect())
     }
 
-    /// Forgets who `name` was: their pseudonym stays in logs and means nobody any more. `false` where nobody of that
-    /// name was known.
+    /// Forgets who `name` was: their pseudonym stays in logs and means nobody any more, and what the audit had of it
+    /// beyond that is erased. `false` where nobody of that name was known.
     pub async fn forget(&self, name: &str) -> Result<bool> {
-        let gone = sqlx::query("DELETE FROM people WHERE name = ?1")
-            .bind(name)
-            .execute(self.writer())
-            .await?;
-        self.flush_erased().await?;
-        Ok(gone.rows_affected() > 0)
+        let gone: Option<String> =
+            sqlx::query_scalar("DELETE FROM people WHERE name = ?1 RETURNING pseudonym")
+                .bind(name)
+                .fetch_optional(self.writer())
+                .await?;
+        match &gone {
+            Some(pseudonym) => {
+                self.erase_audit_of(pseudonym, "the person was forgotten")
+                    .await?;
+            }
+            None => self.flush_erased().await?,
+        }
+        Ok(gone.is_some())
     }
 }
 

@@ -169,6 +169,7 @@ pub(super) fn created_drill(title: &str, later: u64) -> Event {
         team: Team {
             name: name("wallet-oncall"),
             members: vec![],
+            on_call: Vec::new(),
         },
     });
     Event {

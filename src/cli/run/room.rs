@@ -133,6 +133,7 @@ impl Arrangement {
             senders: self.config.senders,
             gate: Gate::loopback(),
             hosts: Vec::new(),
+            tls: None,
             local_operator: "local operator".to_owned(),
         };
         let (address, ready) = site.answer()?;

@@ -333,6 +333,7 @@ pub(crate) fn drill() -> Plan {
         team: Team {
             name: name("oncall"),
             members: vec!["ann".into()],
+            on_call: Vec::new(),
         },
     });
     plan

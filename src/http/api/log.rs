@@ -15,7 +15,7 @@ use super::start::malformed;
 use crate::engine::event::{ActorKind, Source};
 use crate::engine::input::TeamAct;
 use crate::http::Services;
-use crate::http::actor::{self, Actor};
+use crate::http::actor::{self, Actor, Means};
 use crate::http::cursor;
 use crate::http::events::{Shape, follow, resume_after};
 use crate::http::problem::Problem;
@@ -166,7 +166,12 @@ pub(in crate::http) async fn post(
     } else {
         actor::person(&services, Source::Api, &name).await?
     };
-    origin.kind = about.kind.unwrap_or(ActorKind::Human);
+    let unnamed = actor.means == Means::Token && about.actor.is_none();
+    origin.kind = about.kind.unwrap_or(if unnamed {
+        ActorKind::Automation
+    } else {
+        ActorKind::Human
+    });
     origin.source_id = about.source_id;
     origin.event_time = about.event_time;
     origin.estimated = about.estimated;

@@ -20,7 +20,7 @@ use crate::engine::event::{Event, Trigger};
 use crate::http::Services;
 use crate::http::actor::{Actor, Visitor};
 use crate::http::catalogue::{Kind, Refused};
-use crate::http::gate::of_plan;
+use crate::http::keeper::of_plan;
 use crate::http::problem::Problem;
 use crate::model::access::{Permission, Subject};
 use crate::model::ids::RunId;

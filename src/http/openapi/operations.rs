@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::paper::{Operation, Paper};
 use crate::http::api::{
-    findings, halt, keyed, library, log, names, runs, scorecard, signals, start, upcoming,
+    accounts, findings, halt, keyed, library, log, names, runs, scorecard, signals, start, upcoming,
 };
 
 /// Writes all of them.
@@ -14,6 +14,7 @@ pub(super) fn all(paper: &mut Paper) {
     of_one_run(paper);
     of_the_halt(paper);
     of_signals(paper);
+    of_accounts(paper);
     paper
         .operation("get", "/openapi.json", "describe", "This document")
         .tagged()
@@ -239,6 +240,38 @@ fn of_signals(paper: &mut Paper) {
             }}}),
         )
         .refuses(409, "The run goes on, or another run has the signal")
+        .done();
+}
+
+fn of_accounts(paper: &mut Paper) {
+    paper
+        .operation("get", "/me", "whoAmI", "Who one is here")
+        .gives::<accounts::Me>(200, "The name under which one acts, and what one may do")
+        .done();
+    paper
+        .operation("get", "/tokens", "listTokens", "All tokens")
+        .gives::<accounts::Tokens>(200, "What each may do and until when; none can be read")
+        .done();
+    paper
+        .operation("post", "/tokens", "makeToken", "Make a token")
+        .about("The answer shows the token, which is kept nowhere and never shown again.")
+        .takes::<accounts::Wanted>()
+        .gives::<accounts::MadeToken>(201, "It is good from now on")
+        .refuses(409, "There is a token of this name")
+        .done();
+    paper
+        .operation("delete", "/tokens/{name}", "revokeToken", "End a token")
+        .about("It is refused from the next request on.")
+        .gives_nothing(204, "It is ended")
+        .done();
+    paper
+        .operation("get", "/audit", "listAudit", "Who changed what")
+        .about(
+            "Latest first, in a chain of hashes that `firedrill report --verify` walks. What was changed is null once it \
+             was erased, with the reason beside it.",
+        )
+        .query::<accounts::Part>()
+        .gives::<accounts::Audited>(200, "A part of the audit")
         .done();
 }
 

@@ -213,6 +213,13 @@ impl Operation<'_> {
         self
     }
 
+    /// A good answer without a body.
+    pub(super) fn gives_nothing(mut self, status: u16, description: &str) -> Self {
+        self.responses
+            .insert(status.to_string(), json!({"description": description}));
+        self
+    }
+
     /// The good answer as a stream of events, too.
     pub(super) fn also_gives_stream(mut self) -> Self {
         self.responses["200"]["content"]["text/event-stream"] =

@@ -15,7 +15,8 @@ use super::start::bad_form;
 use crate::clock;
 use crate::http::Services;
 use crate::http::actor::{Actor, Means, Visitor};
-use crate::http::gate::{SESSION, VISIT, cookie, digest, hex};
+use crate::http::auditing::TurnedOut;
+use crate::http::gate::{SESSION, VISIT, cookie, digest, hex, set_cookie};
 use crate::http::password;
 use crate::http::problem::Problem;
 use crate::http::templates::render;
@@ -57,7 +58,7 @@ pub(in crate::http) async fn get(
         name: String::new(),
         trouble: None,
     })?;
-    Ok((AppendHeaders(visit_cookie(&services, &actor)), page).into_response())
+    Ok((AppendHeaders(visit_cookie(&actor)), page).into_response())
 }
 
 /// Begins a session and leads on.
@@ -94,7 +95,7 @@ pub(in crate::http) async fn post(
     let account = services.database.password_of(name).await?;
     let hash = account.as_ref().map(|(_, _, hash)| hash.clone());
     let right = password::verify(form.password, hash).await?;
-    let Some((user, ..)) = account.filter(|_| right) else {
+    let Some((user, name_as_kept, _)) = account.filter(|_| right) else {
         return again(
             "The name or the password is wrong.".to_owned(),
             StatusCode::FORBIDDEN,
@@ -102,7 +103,11 @@ pub(in crate::http) async fn post(
     };
     services.gate.forgive(&services, actor.address, name);
     let cookie = begin(&services, &actor, &headers, user).await?;
-    Ok((AppendHeaders(cookie), Redirect::to(back)).into_response())
+    let mut response = (AppendHeaders(cookie), Redirect::to(back)).into_response();
+    response
+        .extensions_mut()
+        .insert(TurnedOut(name_as_kept.into()));
+    Ok(response)
 }
 
 /// Ends the session and leads to where one logs in.
@@ -114,7 +119,7 @@ pub(in crate::http) async fn leave(
         return Ok(Redirect::to("/").into_response());
     };
     services.database.end_session(id, Some(&actor.name)).await?;
-    let gone = [(SET_COOKIE, gone(&services, SESSION))];
+    let gone = [(SET_COOKIE, gone(&actor, SESSION))];
     Ok((AppendHeaders(gone), Redirect::to("/login")).into_response())
 }
 
@@ -147,25 +152,22 @@ pub(in crate::http) async fn begin(
         .begin_session(&new, former.as_deref())
         .await?;
     Ok(vec![
-        (SET_COOKIE, services.gate.cookie(SESSION, &token)),
-        (SET_COOKIE, gone(services, VISIT)),
+        (SET_COOKIE, set_cookie(visitor, SESSION, &token)),
+        (SET_COOKIE, gone(visitor, VISIT)),
     ])
 }
 
 /// The header that binds a stranger's forms to this browser.
-pub(in crate::http) fn visit_cookie(
-    services: &Services,
-    visitor: &Visitor,
-) -> Vec<(axum::http::HeaderName, String)> {
+pub(in crate::http) fn visit_cookie(visitor: &Visitor) -> Vec<(axum::http::HeaderName, String)> {
     let fresh = visitor.fresh_visit.as_deref();
     fresh
-        .map(|visit| (SET_COOKIE, services.gate.cookie(VISIT, visit)))
+        .map(|visit| (SET_COOKIE, set_cookie(visitor, VISIT, visit)))
         .into_iter()
         .collect()
 }
 
-fn gone(services: &Services, name: &str) -> String {
-    format!("{}; Max-Age=0", services.gate.cookie(name, ""))
+fn gone(visitor: &Visitor, name: &str) -> String {
+    format!("{}; Max-Age=0", set_cookie(visitor, name, ""))
 }
 
 /// A way on that stays on this server.

@@ -138,6 +138,17 @@ pub(in crate::http) async fn change(
                 Change::Unknown
             }
         }
+        "forget" => match database.remove_user(&form.name).await? {
+            // Somebody without an account may still be behind a pseudonym.
+            Change::Done | Change::Unknown => {
+                if database.forget(&form.name).await? {
+                    Change::Done
+                } else {
+                    Change::Unknown
+                }
+            }
+            Change::LastAdministrator => Change::LastAdministrator,
+        },
         "remove" => database.remove_user(&form.name).await?,
         _ => {
             return Err(Problem::bad(

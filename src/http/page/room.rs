@@ -9,7 +9,7 @@ use crate::http::Services;
 use crate::http::actor::{self, Actor};
 use crate::http::api::library::contents;
 use crate::http::events::{Shape, follow, resume_after};
-use crate::http::gate::of_run;
+use crate::http::keeper::of_run;
 use crate::http::problem::Problem;
 use crate::http::reading::{Reading, run_id};
 use crate::http::templates::render;

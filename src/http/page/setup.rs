@@ -11,6 +11,7 @@ use super::login::{begin, visit_cookie};
 use super::start::bad_form;
 use crate::http::Services;
 use crate::http::actor::{Actor, Means, Visitor, checked};
+use crate::http::auditing::TurnedOut;
 use crate::http::password::{self, SHORTEST};
 use crate::http::problem::Problem;
 use crate::http::templates::render;
@@ -38,7 +39,7 @@ pub(in crate::http) async fn get(
         code,
         shortest: SHORTEST,
     })?;
-    Ok((AppendHeaders(visit_cookie(&services, &actor)), page).into_response())
+    Ok((AppendHeaders(visit_cookie(&actor)), page).into_response())
 }
 
 /// Makes the first administrator, and logs them in.
@@ -102,7 +103,9 @@ async fn make(
         Some(user) => begin(services, visitor, headers, user).await?,
         None => Vec::new(),
     };
-    Ok((AppendHeaders(cookies), Redirect::to("/settings")).into_response())
+    let mut response = (AppendHeaders(cookies), Redirect::to("/settings")).into_response();
+    response.extensions_mut().insert(TurnedOut(name.into()));
+    Ok(response)
 }
 
 fn taken() -> Problem {

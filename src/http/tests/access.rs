@@ -85,7 +85,8 @@ impl Server {
         match problem["code"].as_str().expect("a code") {
             "not-logged-in" => Answer::WhoAreYou,
             "not-allowed" => Answer::NotYou,
-            "bad-token" | "bad-signature" => Answer::NoToken,
+            // Who was refused often enough is told to wait, and no more than that.
+            "bad-token" | "bad-signature" | "too-many-tries" => Answer::NoToken,
             "not-set-up" => Answer::NotSetUp,
             "stale-form" => panic!("{} {path}: the form's token was not taken", row.method),
             _ => Answer::Answered,

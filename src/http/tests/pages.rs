@@ -84,6 +84,7 @@ async fn responders_act_and_see_no_fault_until_the_end() {
         "the right cause is among those offered"
     );
     assert!(page.contains("to the incident commander: Are funds safe?"));
+    assert!(page.contains("team crew · on call grace, ada"), "{page}");
     let staff = server.get(&format!("{room}?staff=1")).await.body;
     assert!(
         staff.contains("is on (read back)")

@@ -4,12 +4,14 @@ use crate::http::problem::Problem;
 use crate::http::templates::sample;
 use crate::http::view::Badge;
 use crate::http::view::account::{Account, Held, People, PersonLine, SessionLine, Wheres};
+use crate::http::view::audit::{Audit, Line};
 use crate::http::view::layout::{Halted, Layout, StuckLine, Who};
 use crate::http::view::login::{Login, Setup};
 use crate::http::view::overview::{LiveRun, Next, Overview, Startable, Unmatched};
 use crate::http::view::run_line::{RunLine, Score};
 use crate::http::view::run_list::RunList;
 use crate::http::view::time::Moment;
+use crate::http::view::tokens::{TokenLine, Tokens};
 use crate::http::view::trouble::Trouble;
 
 fn moment() -> Moment {
@@ -286,4 +288,66 @@ fn settings_show_accounts_roles_and_sessions() {
     ] {
         assert!(people.contains(part), "no `{part}` in {people}");
     }
+}
+
+#[test]
+fn a_token_is_shown_once_and_the_audit_says_who_did_what() {
+    let held = Held {
+        role: "operator",
+        place: "everywhere".into(),
+        team: String::new(),
+        stack: String::new(),
+    };
+    let token = |over, used| TokenLine {
+        name: "ci".into(),
+        held: held.clone(),
+        maker: "Ada".into(),
+        created: moment(),
+        expires: moment(),
+        over,
+        used,
+    };
+    let page = |made, tokens| {
+        sample(&Tokens {
+            layout: layout(true),
+            all: tokens,
+            made,
+            wheres: Wheres {
+                roles: vec!["viewer"],
+                teams: vec!["crew".into()],
+                stacks: vec!["tiny".into()],
+            },
+            lasts: 90,
+        })
+    };
+    let both = vec![token(true, None), token(false, Some(moment()))];
+    let full = page(Some("firedrill_0123".into()), both);
+    for part in ["firedrill_0123", "ended", "never", "by Ada"] {
+        assert!(full.contains(part), "no `{part}` in {full}");
+    }
+    assert!(page(None, vec![]).contains("No token."));
+
+    let line = |refused: Option<String>| Line {
+        seq: 7,
+        at: moment(),
+        who: "Ada".into(),
+        through: "session".into(),
+        act: "POST /start".into(),
+        subject: "run r1".into(),
+        from: "192.0.2.1".into(),
+        refused,
+        hash: "0123456789ab".into(),
+    };
+    let page = |lines, next| {
+        sample(&Audit {
+            layout: layout(true),
+            lines,
+            next,
+        })
+    };
+    let full = page(vec![line(None), line(Some("stack-busy".into()))], Some(7));
+    for part in ["192.0.2.1", "refused: stack-busy", "?before=7"] {
+        assert!(full.contains(part), "no `{part}` in {full}");
+    }
+    assert!(page(vec![], None).contains("Nothing was changed yet."));
 }

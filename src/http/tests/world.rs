@@ -266,6 +266,7 @@ impl Server {
             listener,
             router(services.clone()),
             services.shutdown.clone(),
+            None,
         ));
         Self {
             services,
@@ -274,6 +275,25 @@ impl Server {
             tracker,
             folder,
         }
+    }
+
+    /// Where it listens.
+    pub(super) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Whether any file of its data folder holds this text.
+    pub(super) fn keeps(&self, text: &str) -> bool {
+        let files = std::fs::read_dir(self.folder.join("data")).expect("a folder");
+        files
+            .map(|file| file.expect("an entry").path())
+            .filter(|path| path.is_file())
+            .any(|path| {
+                let bytes = std::fs::read(path).expect("readable");
+                bytes
+                    .windows(text.len())
+                    .any(|part| part == text.as_bytes())
+            })
     }
 
     pub(super) fn request(&self, method: Method, path: &str) -> hyper::http::request::Builder {

@@ -6,9 +6,9 @@ use super::time::Moment;
 use crate::http::Services;
 use crate::http::actor::{Means, Visitor};
 use crate::http::assets;
-use crate::http::gate::of_plan;
+use crate::http::keeper::of_plan;
 use crate::http::problem::Problem;
-use crate::model::access::{Permission, Subject};
+use crate::model::access::{Permission, Principal, Subject};
 use crate::model::ids::InjectionId;
 use crate::runtime::{RunHandle, RunStatus};
 use crate::store::halt::Halt;
@@ -49,9 +49,9 @@ impl From<&Visitor> for Who {
     fn from(visitor: &Visitor) -> Self {
         Self {
             kind: match visitor.means {
-                Means::Stranger => "stranger",
+                Means::Stranger | Means::BadToken { .. } => "stranger",
                 Means::Local => "local",
-                Means::Session { .. } => "account",
+                Means::Session { .. } | Means::Token => "account",
             },
             name: visitor.name.clone(),
             form_token: visitor.form_token.clone(),
@@ -89,7 +89,7 @@ impl Layout {
         visitor: &Visitor,
     ) -> Result<Self, Problem> {
         // A stranger is told nothing of what goes on.
-        let known = if visitor.means == Means::Stranger {
+        let known = if visitor.principal == Principal::Nobody {
             Vec::new()
         } else {
             services.database.stuck_runs().await?
@@ -112,7 +112,7 @@ impl Layout {
         here: &'static str,
         visitor: &Visitor,
     ) -> Self {
-        let stranger = visitor.means == Means::Stranger;
+        let stranger = visitor.principal == Principal::Nobody;
         Self {
             title: title.into(),
             here,

@@ -9,7 +9,7 @@ use crate::engine::event::Phase;
 use crate::http::Planned;
 use crate::http::actor::Visitor;
 use crate::http::catalogue::{Contents, Entry, Kind};
-use crate::http::gate::of_plan;
+use crate::http::keeper::of_plan;
 use crate::http::reading::Reading;
 use crate::http::templates::Page;
 use crate::model::access::{Permission, Place, Subject};

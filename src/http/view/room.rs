@@ -35,6 +35,8 @@ pub(in crate::http) struct Room {
     pub(in crate::http) stack: String,
     pub(in crate::http) drill: bool,
     pub(in crate::http) team: Option<String>,
+    /// Who of it is on call, in order.
+    pub(in crate::http) on_call: Vec<String>,
     /// The narrative, for staff, and for everybody afterwards.
     pub(in crate::http) brief: Option<String>,
     pub(in crate::http) hypothesis: Option<String>,
@@ -167,6 +169,9 @@ impl Room {
             stack: reading.row.stack.to_string(),
             drill: exercise.is_some(),
             team: exercise.map(|exercise| exercise.team.name.to_string()),
+            on_call: exercise
+                .map(|exercise| exercise.team.on_call.clone())
+                .unwrap_or_default(),
             brief: exercise
                 .filter(|_| sight.all)
                 .map(|exercise| exercise.drill.brief.clone()),

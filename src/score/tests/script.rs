@@ -237,6 +237,7 @@ pub(super) fn drill(lines: impl IntoIterator<Item = Expectation>) -> Plan {
             team: Team {
                 name: name("oncall"),
                 members: Vec::new(),
+                on_call: Vec::new(),
             },
         }),
         ..experiment()

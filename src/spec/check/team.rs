@@ -6,8 +6,9 @@ use crate::model::team::Team;
 use crate::spec::check::refer;
 use crate::spec::check::stack::HEAD;
 use crate::spec::check::view::View;
+use crate::spec::code::Code;
 use crate::spec::findings::Sink;
-use crate::spec::form::{Form, Object, required};
+use crate::spec::form::{Form, Object, optional, required};
 use crate::spec::tree::Node;
 
 pub(crate) static TEAM: Object = Object {
@@ -21,6 +22,11 @@ pub(crate) static TEAM: Object = Object {
                 "members",
                 Form::List(&Form::Name, 1, 1_000),
                 "Its members' handles.",
+            ),
+            optional(
+                "on_call",
+                Form::List(&Form::Name, 1, 1_000),
+                "The members who are on call, in the order in which they are asked. The room shows them.",
             ),
         ],
     ],
@@ -37,8 +43,20 @@ pub(crate) fn read(root: &Node, sink: &mut Sink) -> Option<Team> {
             refer::twice("member", name, Some(node.span), sink);
         }
     }
+    let mut asked = BTreeSet::new();
+    for node in view.items("on_call") {
+        let Some(name) = node.text() else { continue };
+        if !seen.contains(name) {
+            let known = seen.iter().copied();
+            refer::unknown(Code::UnknownMember, "member", name, node.span, known, sink);
+        }
+        if !asked.insert(name) {
+            refer::twice("member on call", name, Some(node.span), sink);
+        }
+    }
     Some(Team {
         name: view.read("name")?,
         members: view.all("members")?,
+        on_call: view.all("on_call").unwrap_or_default(),
     })
 }

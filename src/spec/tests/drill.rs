@@ -562,6 +562,21 @@ fn a_name_that_two_files_have_is_ambiguous() {
 }
 
 #[test]
+fn only_members_are_on_call() {
+    let of = |on_call: &str| check(&[("t.yaml", &format!("{TEAM}on_call: [{on_call}]\n"))]);
+    assert!(!of("bo, ana").contains("unknown-member"));
+    assert_snapshot!(of("bo, chris"), @r"
+    error[unknown-member]: there is no member `chris`
+     --> t.yaml:4:15
+      |
+    4 | on_call: [bo, chris]
+      |               ^^^^^
+      |
+      = help: there is `ana` and `bo`
+    ");
+}
+
+#[test]
 fn only_experiments_and_drills_can_be_run() {
     assert_snapshot!(plan(&[("t.yaml", TEAM)], &[]).expect_err("no plan"), @r"
     error[wrong-kind]: a team can't be run

@@ -1,0 +1,368 @@
+//! What each address takes, held: whoever lacks it is refused before any handler is called, a body comes whole and in
+//! time or not at all, and a form is from this visit.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Form;
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{FromRequest as _, FromRequestParts as _, RawPathParams, Request, State};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, Uri, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Redirect, Response};
+use serde_json::{Map, Value};
+use tokio::time::timeout;
+
+use super::Services;
+use super::actor::{self, Means, Visitor};
+use super::api::library::contents;
+use super::auditing::Log;
+use super::catalogue::Kind;
+use super::gate::digest;
+use super::guard::LARGEST_BODY;
+use super::problem::Problem;
+use super::routes::{About, Needs, Row};
+use crate::model::access::{Permission, Place, Principal, Subject, may};
+use crate::model::plan::Plan;
+use crate::store::runs::{RunKind, RunRow};
+
+/// The field of a form's token, and the header that may carry it instead.
+const FORM_TOKEN: &str = "csrf";
+
+/// How long a request's body may take.
+const BODY_PATIENCE: Duration = Duration::from_secs(if cfg!(test) { 2 } else { 20 });
+
+/// The row of an address, and what is asked to hold it.
+#[derive(Clone)]
+pub(super) struct Gatekeeper {
+    services: Services,
+    row: Arc<Row>,
+}
+
+impl Gatekeeper {
+    pub(super) fn new(services: Services, row: Row) -> Self {
+        Self {
+            services,
+            row: Arc::new(row),
+        }
+    }
+
+    /// Whether `visitor` has what the row takes.
+    async fn admits(&self, visitor: &Visitor, parts: &mut Parts) -> Result<(), Problem> {
+        match self.row.needs {
+            Needs::Door | Needs::HookToken if self.services.gate.is_beyond() => {
+                self.is_set_up().await
+            }
+            Needs::Nothing | Needs::Door | Needs::HookToken => Ok(()),
+            _ if visitor.principal == Principal::Nobody => {
+                self.is_set_up().await?;
+                Err(unknown_visitor(visitor))
+            }
+            Needs::Somebody => sure(visitor),
+            Needs::To(permission, about) => {
+                if !matches!(permission, Permission::Respond) {
+                    sure(visitor)?;
+                }
+                self.permits(visitor, permission, about, parts).await
+            }
+        }
+    }
+
+    async fn is_set_up(&self) -> Result<(), Problem> {
+        if self.services.gate.has_people(&self.services).await {
+            return Ok(());
+        }
+        Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "not-set-up",
+            "there is no account yet, and nothing else is served until there is; hint: open the link that \
+             `firedrill serve` printed when it started",
+        ))
+    }
+
+    async fn permits(
+        &self,
+        visitor: &Visitor,
+        permission: Permission,
+        about: About,
+        parts: &mut Parts,
+    ) -> Result<(), Problem> {
+        // Who may do it whatever it is about needs no look at what it is about.
+        let anything = Subject::At(Place {
+            hides: true,
+            ..Place::default()
+        });
+        if may(&visitor.principal, permission, &anything) {
+            return Ok(());
+        }
+        let name = match about {
+            About::Anywhere | About::Named => {
+                return visitor.must(permission, &Subject::Anywhere);
+            }
+            About::Everywhere => return visitor.must(permission, &Subject::Everywhere),
+            About::Run | About::Stack | About::Experiment | About::Drill => named(parts).await,
+        };
+        match about {
+            About::Run => {
+                // Of what is not there the handler says so.
+                let Ok(id) = name.parse() else { return Ok(()) };
+                match self.services.database.run(&id).await {
+                    Ok(row) => visitor.must(permission, &Subject::At(of_run(&row))),
+                    Err(crate::store::Error::NoSuchRun(_)) => Ok(()),
+                    Err(error) => Err(error.into()),
+                }
+            }
+            About::Stack => {
+                let stack = name.parse().ok();
+                let place = Place {
+                    stack: stack.as_ref(),
+                    ..Place::default()
+                };
+                visitor.must(permission, &Subject::At(place))
+            }
+            _ => {
+                let kind = if about == About::Drill {
+                    Kind::Drill
+                } else {
+                    Kind::Experiment
+                };
+                let contents = contents(&self.services).await?;
+                let plan = contents
+                    .get(kind, &name)
+                    .and_then(|entry| entry.plan.as_ref().ok());
+                let place = plan.map_or_else(Place::default, |plan| of_plan(plan));
+                // A drill's file names its faults: it hides them for as long as it can be run.
+                let hides = about == About::Drill;
+                visitor.must(permission, &Subject::At(Place { hides, ..place }))
+            }
+        }
+    }
+
+    /// Reads the body, which must come whole, soon, and with its form's token.
+    async fn receive(
+        &self,
+        visitor: &Visitor,
+        parts: &Parts,
+        body: Body,
+    ) -> Result<Bytes, Problem> {
+        let read = timeout(BODY_PATIENCE, to_bytes(body, LARGEST_BODY)).await;
+        let bytes = match read {
+            Ok(Ok(bytes)) => bytes,
+            Ok(Err(error)) => {
+                use std::error::Error as _;
+                let full = error
+                    .source()
+                    .is_some_and(<dyn std::error::Error>::is::<http_body_util::LengthLimitError>);
+                return Err(if full {
+                    Problem::new(
+                        StatusCode::PAYLOAD_TOO_LARGE,
+                        "too-large",
+                        format!("a body has at most {LARGEST_BODY} bytes"),
+                    )
+                } else {
+                    Problem::bad("unreadable-body", "the body did not come whole")
+                });
+            }
+            Err(_) => {
+                return Err(Problem::new(
+                    StatusCode::REQUEST_TIMEOUT,
+                    "too-slow",
+                    format!(
+                        "the body did not come within {} seconds",
+                        BODY_PATIENCE.as_secs()
+                    ),
+                ));
+            }
+        };
+        // Whoever shows a token was not led here by another site: browsers send none by themselves.
+        if self.row.takes_a_form() && visitor.means != Means::Token {
+            let header = parts
+                .headers
+                .get("x-csrf-token")
+                .and_then(|value| value.to_str().ok());
+            let given = if let Some(token) = header {
+                Some(token.to_owned())
+            } else {
+                let fields = fields(&bytes).await;
+                fields
+                    .into_iter()
+                    .find(|(key, _)| key == FORM_TOKEN)
+                    .map(|(_, value)| value)
+            };
+            // Digests of secrets: how long comparing them takes says nothing about either.
+            if given.is_none_or(|given| digest(&given) != digest(&visitor.form_token)) {
+                return Err(Problem::new(
+                    StatusCode::FORBIDDEN,
+                    "stale-form",
+                    "the form is not from this visit; hint: go back, load the page again, and send it once more",
+                ));
+            }
+        }
+        Ok(bytes)
+    }
+}
+
+/// Where a run is, and whether it hides answers.
+pub(super) fn of_run(row: &RunRow) -> Place<'_> {
+    Place {
+        stack: Some(&row.stack),
+        team: row.team.as_ref(),
+        hides: row.kind == RunKind::Drill && row.ended.is_none(),
+    }
+}
+
+/// Where a plan's runs would be.
+pub(super) fn of_plan(plan: &Plan) -> Place<'_> {
+    Place {
+        stack: Some(&plan.stack.name),
+        team: plan.drill.as_ref().map(|exercise| &exercise.team.name),
+        hides: false,
+    }
+}
+
+async fn fields(bytes: &Bytes) -> Vec<(String, String)> {
+    let form = Request::post("/")
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .body(Body::from(bytes.clone()));
+    let Ok(form) = form else { return Vec::new() };
+    let read = Form::<Vec<(String, String)>>::from_request(form, &()).await;
+    read.map_or_else(|_| Vec::new(), |Form(fields)| fields)
+}
+
+/// What of a body says what is changed, and is neither a secret nor somebody's words.
+const TOLD: [&str; 13] = [
+    "name",
+    "do",
+    "role",
+    "team",
+    "stack",
+    "days",
+    "session",
+    "kind",
+    "drill",
+    "experiment",
+    "type",
+    "act",
+    "remedy",
+];
+
+/// What a body names. Who logs in or is set up is told as the actor, once that is sure.
+async fn named_by_body(row: &Row, bytes: &Bytes) -> BTreeMap<String, String> {
+    if matches!(row.needs, Needs::Nothing | Needs::Door) {
+        return BTreeMap::new();
+    }
+    let all = if row.takes_a_form() {
+        fields(bytes).await
+    } else {
+        let object = serde_json::from_slice::<Map<String, Value>>(bytes).unwrap_or_default();
+        let text = |value: Value| value.as_str().map(str::to_owned);
+        let pairs = object.into_iter();
+        pairs
+            .filter_map(|(key, value)| Some((key, text(value)?)))
+            .collect()
+    };
+    all.into_iter()
+        .filter(|(key, value)| TOLD.contains(&key.as_str()) && !value.is_empty())
+        .map(|(key, value)| (key, value.chars().take(120).collect()))
+        .collect()
+}
+
+async fn named(parts: &mut Parts) -> String {
+    match RawPathParams::from_request_parts(parts, &()).await {
+        Ok(params) => params
+            .iter()
+            .next()
+            .map(|(_, value)| value.to_owned())
+            .unwrap_or_default(),
+        Err(_) => String::new(),
+    }
+}
+
+fn unknown_visitor(visitor: &Visitor) -> Problem {
+    if visitor.means == (Means::BadToken { unread: true }) {
+        return Problem::unavailable(
+            "accounts-unreadable",
+            "the database can't be asked whose token it is; hint: try again, and `firedrill halt` works meanwhile",
+        );
+    }
+    if visitor.means == (Means::BadToken { unread: false }) {
+        return Problem::new(
+            StatusCode::UNAUTHORIZED,
+            "bad-token",
+            "the token is none, has ended or was revoked; hint: make another with `firedrill token create`",
+        );
+    }
+    Problem::new(
+        StatusCode::UNAUTHORIZED,
+        "not-logged-in",
+        "nobody is logged in; hint: log in, or send a token as `Authorization: Bearer …`",
+    )
+}
+
+fn sure(visitor: &Visitor) -> Result<(), Problem> {
+    if matches!(visitor.means, Means::Session { unsure: true, .. }) {
+        return Err(Problem::unavailable(
+            "accounts-unreadable",
+            "the database can't be asked who you are; hint: halting works, and so does `firedrill halt`",
+        ));
+    }
+    Ok(())
+}
+
+/// Lets in who has what the row takes, and nobody else.
+pub(super) async fn authorise(
+    State(keeper): State<Gatekeeper>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let Some(visitor) = parts.extensions.get::<Arc<Visitor>>().cloned() else {
+        return Problem::internal(&"a request was not looked at").into_response();
+    };
+    if let Err(problem) = keeper.admits(&visitor, &mut parts).await {
+        if problem.code == "not-logged-in" && keeper.row.page && parts.method.is_safe() {
+            return to_login(&parts.uri).into_response();
+        }
+        return problem.into_response();
+    }
+    if parts.method.is_safe() {
+        return next.run(Request::from_parts(parts, Body::empty())).await;
+    }
+    let bytes = match keeper.receive(&visitor, &parts, body).await {
+        Ok(bytes) => bytes,
+        Err(problem) => return problem.into_response(),
+    };
+    if keeper.row.needs == Needs::HookToken {
+        return next.run(Request::from_parts(parts, bytes.into())).await;
+    }
+    let mut subject = named_by_address(&mut parts).await;
+    subject.extend(named_by_body(&keeper.row, &bytes).await);
+    let log = Log {
+        services: &keeper.services,
+        visitor: &visitor,
+        row: &keeper.row,
+        subject,
+    };
+    log.around(Request::from_parts(parts, bytes.into()), next)
+        .await
+}
+
+/// What an address names, but for codes, which are secrets.
+async fn named_by_address(parts: &mut Parts) -> BTreeMap<String, String> {
+    let Ok(params) = RawPathParams::from_request_parts(parts, &()).await else {
+        return BTreeMap::new();
+    };
+    params
+        .iter()
+        .filter(|(key, _)| *key != "code")
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect()
+}
+
+/// To where one logs in, and from there back.
+fn to_login(uri: &Uri) -> Redirect {
+    let here = uri.path_and_query().map_or("/", |path| path.as_str());
+    Redirect::to(&format!("/login?back={}", actor::encoded(here)))
+}
