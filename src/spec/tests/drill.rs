@@ -565,14 +565,14 @@ fn a_name_that_two_files_have_is_ambiguous() {
 fn only_members_are_on_call() {
     let of = |on_call: &str| check(&[("t.yaml", &format!("{TEAM}on_call: [{on_call}]\n"))]);
     assert!(!of("bo, ana").contains("unknown-member"));
-    assert_snapshot!(of("bo, chris"), @r"
-    error[unknown-member]: there is no member `chris`
+    assert_snapshot!(of("bo, dana"), @r"
+    error[unknown-member]: there is no member `dana`
      --> t.yaml:4:15
       |
-    4 | on_call: [bo, chris]
-      |               ^^^^^
+    4 | on_call: [bo, dana]
+      |               ^^^^
       |
-      = help: there is `ana` and `bo`
+      = help: did you mean `ana`? there is `ana` and `bo`
     ");
 }
 
