@@ -265,6 +265,60 @@ fn a_server_that_is_not_there_or_refuses_the_token_is_said_so() {
 }
 
 #[test]
+fn a_token_of_the_server_starts_runs_and_acts_in_them_until_it_is_revoked() {
+    let served = Served::open();
+    let made = served
+        .owner
+        .run(["token", "create", "ci", "--role", "operator"])
+        .exits(0);
+    let token = made.stdout.trim().to_owned();
+    served.shop.folder.write("token.txt", &format!("{token}\n"));
+    let started = served.start(
+        &named("trial", "4s"),
+        &served.url(),
+        &["--token-file", "token.txt"],
+    );
+    let id = served.runs()[0]["id"].as_str().expect("an id").to_owned();
+    let url = served.url();
+    let event = |token: &str| {
+        let firedrill = served.shop.firedrill.with("FIREDRILL_TOKEN", token);
+        firedrill.run(["event", &id, "note", "seen", "--server", &url])
+    };
+    // An experiment drills nobody: that it says so shows that the token was taken.
+    let answered = event(&token);
+    let refused = event("firedrill_none").exits(2).tells("token is none");
+    assert!(!refused.stderr.contains("firedrill_none"));
+    assert!(
+        !answered.stderr.contains("token is none"),
+        "{}",
+        answered.stderr
+    );
+    started.finish().exits(0);
+    let line = ["report", "--verify"];
+    served.owner.run(line).exits(0);
+
+    served.owner.run(["token", "revoke", "ci"]).exits(0);
+    let line = [
+        "run",
+        "trial",
+        "--server",
+        &url,
+        "--token-file",
+        "token.txt",
+    ];
+    let finished = served.shop.firedrill.run(line).exits(2);
+    assert!(
+        finished
+            .stderr
+            .contains("the server refuses the token: the token is none"),
+        "{}",
+        finished.stderr
+    );
+    assert!(!finished.stderr.contains(&token) && !finished.stdout.contains(&token));
+    assert_eq!(served.runs().len(), 1);
+}
+
+#[test]
 fn a_start_under_a_key_is_one_start_over_a_restart_too() {
     let mut served = Served::open();
     served.experiment(&named("trial", "1s"));
