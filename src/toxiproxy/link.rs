@@ -7,7 +7,6 @@
 //! The server answers a change of toxics without waiting for the links. What a client sends after that answer still meets
 //! the new toxics, because a link looks for changes after each read, before it hands on what it read.
 
-mod near;
 mod passing;
 
 use std::{
@@ -64,8 +63,6 @@ pub(crate) struct Link<'a> {
     pipes: &'a Pipes,
     /// So many large reads are copied before a pipe is tried again.
     copies_due: u32,
-    /// Whether the sink is set for bulk by now.
-    suited: bool,
     intake: BytesMut,
     turns: u32,
 }
@@ -89,7 +86,6 @@ impl<'a> Link<'a> {
             alarm,
             pipes,
             copies_due: 0,
-            suited: false,
             intake: BytesMut::new(),
             turns: 0,
         }

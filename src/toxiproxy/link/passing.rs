@@ -18,7 +18,7 @@ use super::{
         pipe::Pipe,
         queue::{Chunk, Ending},
     },
-    Hangup, LARGE, Link, READ, SMALL, TURNS, Woken, is_passing, near,
+    Hangup, LARGE, Link, READ, SMALL, TURNS, Woken, is_passing,
 };
 
 /// A pipe that moves less than this so many times in a row is given up.
@@ -121,10 +121,6 @@ impl Link<'_> {
 
     /// Through a pipe, where one is to be had.
     async fn pipe(&mut self) -> Result<Leave, Hangup> {
-        if !self.suited {
-            near::suit(self.sink);
-            self.suited = true;
-        }
         let Some(mut pipe) = self.pipes.take() else {
             self.copies_due = COPIES_BEFORE_RETRY;
             return Ok(Leave::ToOther);
