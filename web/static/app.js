@@ -1,8 +1,58 @@
-// Keeps a page alive: ticking clocks, sections that follow the run, forms that don't lose one's place.
-// Without it every page works by itself.
+// Keeps a page alive: ticking clocks, times in the reader's zone, sections that follow the run, forms that don't lose
+// one's place. Without it every page works by itself, in UTC.
 
 const skew = Date.parse(document.body.dataset.now) - Date.now();
 const now = () => Date.now() + skew;
+
+// Times. Pages come in UTC; the reader's own zone is shown, and UTC is a button away and in every title.
+
+const zones = { own: Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC", key: "firedrill.utc" };
+zones.utc = zones.own === "UTC" || localStorage.getItem(zones.key) === "1";
+
+function parts(iso) {
+  const zone = zones.utc ? "UTC" : zones.own;
+  const format = new Intl.DateTimeFormat("en-CA", {
+    timeZone: zone, hourCycle: "h23", year: "numeric", month: "2-digit", day: "2-digit",
+    hour: "2-digit", minute: "2-digit", second: "2-digit",
+  });
+  const named = Object.fromEntries(format.formatToParts(new Date(iso)).map((part) => [part.type, part.value]));
+  return {
+    day: `${named.year}-${named.month}-${named.day}`,
+    clock: `${named.hour}:${named.minute}:${named.second}`,
+  };
+}
+
+function localise(root) {
+  for (const element of root.querySelectorAll("time[datetime]")) {
+    const at = parts(element.dateTime);
+    const put = (where, text) => where && where.textContent !== text && (where.textContent = text);
+    put(element.matches("[data-clock]") ? element : element.querySelector("[data-clock]"), at.clock);
+    put(element.querySelector(".day"), at.day);
+  }
+}
+
+function chooseZone() {
+  const told = document.getElementById("zone");
+  if (!told || zones.own === "UTC") return;
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "quiet-button small-button";
+  const show = () => {
+    told.textContent = `all times in ${zones.utc ? "UTC" : zones.own.replaceAll("_", " ")} `;
+    button.textContent = zones.utc ? `Show ${zones.own.replaceAll("_", " ")}` : "Show UTC";
+    told.append(button);
+  };
+  button.addEventListener("click", () => {
+    zones.utc = !zones.utc;
+    localStorage.setItem(zones.key, zones.utc ? "1" : "0");
+    show();
+    localise(document);
+    button.focus();
+  });
+  show();
+}
+
+// Clocks.
 
 function clock(milliseconds) {
   const seconds = Math.floor(Math.abs(milliseconds) / 1000);
@@ -24,6 +74,23 @@ function tick() {
     element.classList.toggle("overdue", left < 0);
     element.classList.toggle("soon", left >= 0 && left < 60000);
   }
+  // A meter is as wide as the time that has passed of all there is.
+  for (const fill of document.querySelectorAll("[data-from][data-to]")) {
+    const [from, within, to] = ["from", "within", "to"].map((name) => Date.parse(fill.dataset[name]));
+    const share = Math.min(Math.max((now() - from) / (to - from), 0), 1);
+    fill.setAttribute("width", (share * 100).toFixed(2));
+    fill.classList.toggle("warn", now() > within && now() <= to);
+    fill.classList.toggle("bad", now() > to);
+  }
+}
+
+// What changes is said to those who don't see it, the latest first, and never a flood.
+
+function announce(page, before) {
+  const place = document.getElementById("announcer");
+  const entries = [...page.querySelectorAll("#log li[id] .log-what")].map((entry) => entry.textContent.trim());
+  const fresh = entries.slice(0, Math.max(entries.length - before, 0)).slice(0, 3);
+  if (place && fresh.length) place.textContent = fresh.reverse().join(". ");
 }
 
 // Fetches the page again and takes over the sections that are marked as live. Forms being written in stay.
@@ -39,16 +106,23 @@ async function refresh() {
     const answer = await fetch(location.pathname + location.search, { headers: { accept: "text/html" } });
     if (!answer.ok) return;
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const told = document.querySelectorAll("#log li[id]").length;
     for (const old of document.querySelectorAll("[data-live]")) {
       const fresh = page.getElementById(old.id);
-      const used = old.contains(document.activeElement) && old.matches(":has(input:not([type=hidden]))");
+      const used = old.contains(document.activeElement) && old.matches(":has(input:not([type=hidden]), textarea)");
       if (fresh && !used && fresh.innerHTML !== old.dataset.seen) {
         const focused = old.contains(document.activeElement) ? document.activeElement.textContent : null;
+        const open = [...old.querySelectorAll("details[id][open]")].map((details) => details.id);
+        const scrolled = [...old.querySelectorAll(".scroll, .log")].map((box) => [box.scrollLeft, box.scrollTop]);
         old.dataset.seen = fresh.innerHTML;
         old.innerHTML = fresh.innerHTML;
-        if (focused) [...old.querySelectorAll("button, a")].find((e) => e.textContent === focused)?.focus();
+        for (const id of open) document.getElementById(id)?.setAttribute("open", "");
+        [...old.querySelectorAll(".scroll, .log")].forEach((box, at) => scrolled[at] && box.scrollTo(...scrolled[at]));
+        localise(old);
+        if (focused) [...old.querySelectorAll("button, a, summary")].find((e) => e.textContent === focused)?.focus();
       }
     }
+    if (document.getElementById("log")) announce(page, told);
     const state = document.querySelector("[data-live-state]");
     const fresh = state && page.getElementById(state.id);
     if (fresh && fresh.dataset.liveState !== state.dataset.liveState) location.reload();
@@ -69,7 +143,7 @@ function follow() {
     const stream = new EventSource(source.dataset.changes);
     const soon = () => {
       clearTimeout(waiting);
-      waiting = setTimeout(refresh, 200);
+      waiting = setTimeout(refresh, 100);
     };
     stream.onmessage = soon;
     // The stream ends with the run; a broken one is opened again by the browser.
@@ -87,18 +161,21 @@ async function act(event) {
   if (!form) return;
   event.preventDefault();
   const said = document.getElementById("said");
-  const button = form.querySelector("button");
+  const button = event.submitter ?? form.querySelector("button");
+  // Read before the button is disabled: what is disabled is not sent.
+  const body = new URLSearchParams(new FormData(form, event.submitter));
   button.disabled = true;
   try {
     const answer = await fetch(form.action, {
       method: "POST",
       headers: { accept: "application/problem+json" },
-      body: new URLSearchParams(new FormData(form)),
+      body,
     });
     if (answer.ok) {
       said.textContent = "";
       said.className = "said";
       form.reset();
+      form.dispatchEvent(new Event("change", { bubbles: true }));
       if (form.closest("details.act") && !form.closest("[data-live]")) form.closest("details.act").open = false;
     } else {
       const problem = await answer.json();
@@ -117,6 +194,8 @@ async function act(event) {
 
 document.addEventListener("submit", act);
 document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && tick());
+chooseZone();
+localise(document);
 tick();
 setInterval(tick, 1000);
 follow();
