@@ -6,7 +6,7 @@ pub mod closing;
 pub mod running;
 
 use super::event::Standing;
-use super::state::State;
+use super::state::{ProbeState, State};
 use crate::model::experiment::Patience;
 use crate::model::ids::ProbeName;
 use crate::model::plan::Plan;
@@ -132,25 +132,36 @@ pub(super) fn holds_since(state: &State) -> Option<Stamp> {
 
 /// The gate probes that fail, with the reason of each; `None` where none does.
 pub(super) fn failing(state: &State) -> Option<String> {
-    let failing: Vec<String> = gate(state)
+    told(state, |probe| {
+        matches!(probe.standing, Some((Standing::Failing, _)))
+            .then(|| probe.reason.unwrap_or_default())
+    })
+}
+
+/// The gate probes that have failed before anything was touched, even where they pass by now, with the reason of each.
+pub(super) fn refused(state: &State) -> Option<String> {
+    told(state, |probe| probe.refused)
+}
+
+fn told(state: &State, why: impl Fn(ProbeState) -> Option<String>) -> Option<String> {
+    let told: Vec<String> = gate(state)
         .filter_map(|name| {
-            let probe = state.probe(name);
-            matches!(probe.standing, Some((Standing::Failing, _))).then(|| {
-                probe.reason.map_or_else(
-                    || format!("`{name}` fails"),
-                    |reason| format!("`{name}` fails: {reason}"),
-                )
+            why(state.probe(name)).map(|reason| match reason.as_str() {
+                "" => format!("`{name}` fails"),
+                reason => format!("`{name}` fails: {reason}"),
             })
         })
         .collect();
-    (!failing.is_empty()).then(|| failing.join("; "))
+    (!told.is_empty()).then(|| told.join("; "))
 }
 
 /// Whether every gate probe has either passed or failed often enough.
 pub(super) fn all_decided(state: &State) -> bool {
     gate(state).all(|name| {
         let probe = state.probe(name);
-        probe.confirmed.is_some() || matches!(probe.standing, Some((Standing::Failing, _)))
+        probe.confirmed.is_some()
+            || probe.refused.is_some()
+            || matches!(probe.standing, Some((Standing::Failing, _)))
     })
 }
 

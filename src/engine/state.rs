@@ -86,6 +86,8 @@ pub struct ProbeState {
     pub reason: Option<String>,
     /// The first of `pass_after` passes sent since the last change to the stack.
     pub confirmed: Option<Stamp>,
+    /// Why it failed while it gated the run, if it did: a stack that comes and goes is not steady.
+    pub refused: Option<String>,
 }
 
 /// One use of a remedy.
@@ -560,6 +562,9 @@ impl State {
             return;
         }
         state.confirmed = None;
+        if self.phase == Some(Phase::Before) {
+            state.refused = Some(reason.cloned().unwrap_or_default());
+        }
         if !self.has_disturbed(&first) {
             return;
         }

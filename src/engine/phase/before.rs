@@ -1,8 +1,9 @@
-//! Before: steady state gates. Nothing has been touched, and nothing is until it holds.
+//! Before: steady state gates. Nothing has been touched, and nothing is until it holds. A probe that has failed here keeps
+//! the run from beginning, even where it passes a moment later: what comes and goes is not steady.
 
 use std::time::Duration;
 
-use super::{all_decided, failing, is_confirmed, tolerances, unconfirmed};
+use super::{all_decided, is_confirmed, refused, tolerances, unconfirmed};
 use crate::engine::Draft;
 use crate::engine::event::{Fact, Phase};
 use crate::engine::state::State;
@@ -15,11 +16,11 @@ const SLACK: Duration = Duration::from_secs(5);
 const TOGETHER: Duration = Duration::from_secs(5);
 
 pub(in crate::engine) fn advance(state: &State, now: Stamp) -> Vec<Draft> {
-    if let Some(failing) = failing(state) {
+    if let Some(refused) = refused(state) {
         if deadline(state).is_some_and(|deadline| !now.reached(&deadline)) {
             return Vec::new();
         }
-        return Draft::error(now, format!("steady state does not hold before: {failing}"));
+        return Draft::error(now, format!("steady state does not hold before: {refused}"));
     }
     if is_confirmed(state) {
         return vec![Draft::engine(
@@ -44,7 +45,7 @@ pub(in crate::engine) fn advance(state: &State, now: Stamp) -> Vec<Draft> {
 /// When every probe must have passed or failed often enough. Where one fails, that is when every other that fails from
 /// the beginning has failed as well, so that all are told together; not even then where a slow one takes too long.
 pub(in crate::engine) fn deadline(state: &State) -> Option<Stamp> {
-    let fails = failing(state).is_some();
+    let fails = refused(state).is_some();
     if fails && all_decided(state) {
         return state.phase_at();
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::plans::{drill, experiment, name};
 use super::world::{Answer, World};
 use crate::engine::effect::EffectKind;
-use crate::engine::event::{Fact, Phase, UndoCause, UndoneBy, Verdict};
+use crate::engine::event::{Fact, Phase, Standing, UndoCause, UndoneBy, Verdict};
 use crate::engine::input::{Input, TeamAct};
 use crate::model::fault::{Act, Call, Injection};
 use crate::model::ids::InjectionId;
@@ -114,6 +114,46 @@ fn nothing_is_touched_while_steady_state_does_not_hold() {
     assert_eq!(verdict(&world), Some(Verdict::Errored));
     assert!(
         reasons(&world).contains("steady state does not hold before: `canary` fails: status 503"),
+        "{}",
+        reasons(&world)
+    );
+    assert!(!world.facts().any(|fact| matches!(fact, Fact::Due { .. })));
+}
+
+#[test]
+fn a_probe_that_failed_before_keeps_the_run_from_beginning_though_it_passes_again() {
+    let mut plan = experiment();
+    for tolerance in &mut plan.experiment.steady_state {
+        if tolerance.probe != name("canary") {
+            tolerance.pass_after = 10;
+        }
+    }
+    let mut world = World::new(plan);
+    world.healthy.insert("canary", false);
+    world.perform_all();
+    let fell = |world: &World| {
+        world.facts().any(|fact| {
+            matches!(
+                fact,
+                Fact::ProbeChanged {
+                    standing: Standing::Failing,
+                    ..
+                }
+            )
+        })
+    };
+    for _ in 0..20 {
+        if fell(&world) {
+            break;
+        }
+        world.pass(SECOND / 10);
+    }
+    assert!(fell(&world) && !world.state().is_ended());
+    world.healthy.insert("canary", true);
+    world.settle(SECOND * 120);
+    assert_eq!(verdict(&world), Some(Verdict::Errored));
+    assert!(
+        reasons(&world).contains("`canary` fails: status 503"),
         "{}",
         reasons(&world)
     );
