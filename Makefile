@@ -1,6 +1,6 @@
 # What is done often, each in one word. ARGS are handed on: make bench ARGS="run journal", make demo ARGS=--manual.
 
-.PHONY: demo test test-crash fuzz bench ci
+.PHONY: demo test test-crash fuzz bench layout ci
 
 # A whole drill on a demo wallet stack.
 demo:
@@ -25,6 +25,11 @@ fuzz:
 # One table a topic: run, serve, journal, proxy, reads, timing, halt, recover.
 bench:
 	cargo bench --bench measure -- $(ARGS)
+
+# Which functions a short run needs, measured anew, so that the linker puts them side by side. Needs valgrind.
+layout:
+	cargo build --release
+	linking/measure.sh
 
 # What must hold before a change is taken.
 ci:
