@@ -18,6 +18,7 @@ pub mod network;
 pub mod plan;
 pub mod probe;
 pub mod reach;
+pub mod review;
 pub mod runbook;
 pub mod schedule;
 pub mod signal;

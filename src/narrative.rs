@@ -283,6 +283,12 @@ fn people(event: &Event, plan: &Plan, who: &str) -> Option<String> {
         }
         Fact::ActionAttested { text } => format!("{who} did: {text}"),
         Fact::Noted { text } => format!("{who} notes: {text}"),
+        Fact::StepTicked { step, done } => {
+            let steps = plan.drill.as_ref()?.runbook.steps();
+            let step = steps.iter().find(|known| known.number == *step)?;
+            let verb = if *done { "ticks off" } else { "reopens" };
+            format!("{who} {verb} “{}”", step.title)
+        }
         Fact::Resolved => format!("{who} says that it is over"),
         Fact::SignalAttached {
             received,

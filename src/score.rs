@@ -4,6 +4,7 @@
 //! same report byte for byte. Times are measured between stamps of one clock; what can't be known is said to be
 //! unknown (censored, not observed), and what there was no occasion for is not held against anybody.
 
+pub mod composing;
 mod corrections;
 pub mod detection;
 pub mod expectations;

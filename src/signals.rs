@@ -192,6 +192,8 @@ fn told(act: &TeamAct) -> String {
         TeamAct::RemedyChosen { remedy } => format!("chooses {remedy}"),
         TeamAct::ActionAttested { text } => format!("did: {text}"),
         TeamAct::Noted { text } => text.clone(),
+        TeamAct::StepTicked { step, done: true } => format!("ticks off step {step} of the runbook"),
+        TeamAct::StepTicked { step, .. } => format!("reopens step {step} of the runbook"),
         TeamAct::Resolved => "says that it is over".to_owned(),
         TeamAct::Continued { step } => format!("continues {step}"),
         TeamAct::Real => "says that this is real".to_owned(),

@@ -11,6 +11,7 @@ use crate::ports::JournalError;
 
 mod chain;
 mod columns;
+pub mod evidence;
 mod projection;
 mod writer;
 
@@ -24,6 +25,7 @@ pub mod keyed;
 pub mod lock;
 pub mod memory;
 pub mod people;
+pub mod reviews;
 pub mod runs;
 pub mod schedule;
 pub mod sessions;

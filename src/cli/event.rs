@@ -102,6 +102,14 @@ enum Act {
         /// What
         text: String,
     },
+    /// Tick off a step of the runbook
+    Step {
+        /// Its number, from 1, in the order of the runbook's text
+        number: u32,
+        /// Take it back
+        #[arg(long)]
+        undo: bool,
+    },
     /// Say that it is over
     Resolve,
     /// Say that this is real: everything is undone and nothing is scored
@@ -145,6 +153,9 @@ impl Act {
             Self::Update(update) => update.body(now),
             Self::Did { text } => json!({"type": "action_attested", "text": text}),
             Self::Note { text } => json!({"type": "noted", "text": text}),
+            Self::Step { number, undo } => {
+                json!({"type": "step_ticked", "step": number, "done": !undo})
+            }
             Self::Resolve => json!({"type": "resolved"}),
             Self::Real => json!({"type": "real"}),
         }
@@ -238,6 +249,16 @@ mod tests {
             (Act::Resolve, TeamAct::Resolved),
             (Act::Real, TeamAct::Real),
             (Act::Note { text: text() }, TeamAct::Noted { text: text() }),
+            (
+                Act::Step {
+                    number: 2,
+                    undo: false,
+                },
+                TeamAct::StepTicked {
+                    step: 2,
+                    done: true,
+                },
+            ),
             (
                 Act::Did { text: text() },
                 TeamAct::ActionAttested { text: text() },

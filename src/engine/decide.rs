@@ -493,6 +493,17 @@ fn said(plan: &Plan, act: TeamAct) -> Result<Fact, Rejection> {
         TeamAct::Noted { text } => Fact::Noted {
             text: filled("the note", text)?,
         },
+        TeamAct::StepTicked { step, done } => {
+            let exercise = plan.drill.as_ref().ok_or(Rejection::NoTeam)?;
+            let steps = exercise.runbook.steps();
+            if !steps.iter().any(|known| known.number == step) {
+                return Err(Rejection::NoSuchRunbookStep {
+                    number: step,
+                    steps: steps.len(),
+                });
+            }
+            Fact::StepTicked { step, done }
+        }
         TeamAct::Resolved => Fact::Resolved,
         TeamAct::Continued { .. } => return Err(Rejection::NotAttachable("a continued step")),
         TeamAct::Real => return Err(Rejection::NotAttachable("a halt")),

@@ -590,6 +590,13 @@ pub enum Fact {
         /// In their words.
         text: String,
     },
+    /// Somebody ticked off a step of the runbook, or took that back.
+    StepTicked {
+        /// Which, from 1, in the order of the runbook's text.
+        step: u32,
+        /// Whether it is done.
+        done: bool,
+    },
     /// The team says that it is over.
     Resolved,
     /// After the run, somebody said that a signal belongs to it which had not reached it.

@@ -185,6 +185,14 @@ pub enum TeamAct {
         /// What.
         text: String,
     },
+    /// A step of the runbook is ticked off, or that is taken back.
+    StepTicked {
+        /// Which, from 1, in the order of the runbook's text.
+        step: u32,
+        /// Whether it is done.
+        #[serde(default = "ticked")]
+        done: bool,
+    },
     /// It is over.
     Resolved,
     /// Exercise staff let the method go on. It needs no team.
@@ -194,6 +202,10 @@ pub enum TeamAct {
     },
     /// It is not a drill: everything is undone, and nothing is scored.
     Real,
+}
+
+fn ticked() -> bool {
+    true
 }
 
 /// Why an input was turned away. Nothing was recorded.
@@ -225,6 +237,14 @@ pub enum Rejection {
         name: String,
         /// Those it has.
         known: String,
+    },
+    /// A step that the runbook doesn't have.
+    #[error("the runbook has no step {number}; hint: it has {steps}")]
+    NoSuchRunbookStep {
+        /// As given.
+        number: u32,
+        /// How many it has.
+        steps: usize,
     },
     /// A step that does not wait for anybody.
     #[error("no step `{name}` waits for anybody now; hint: {waiting}")]

@@ -158,6 +158,7 @@ impl From<Rejection> for Problem {
             Rejection::Exists => Self::conflict("run-exists", detail),
             Rejection::NoTeam => Self::unprocessable("run-without-team", detail),
             Rejection::NoSuchService { .. } => Self::unprocessable("no-such-service", detail),
+            Rejection::NoSuchRunbookStep { .. } => Self::unprocessable("no-such-step", detail),
             Rejection::NotWaiting { .. } => Self::conflict("not-waiting", detail),
             Rejection::NoSuchRemedy { .. } => Self::unprocessable("no-such-remedy", detail),
             Rejection::Running => Self::conflict("run-goes-on", detail),

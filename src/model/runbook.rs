@@ -20,6 +20,63 @@ pub struct Runbook {
     pub body: String,
 }
 
+impl Runbook {
+    /// The steps that responders tick off: the sections of the Markdown that a second-level heading (`## …`) begins, in
+    /// their order, numbered from 1. What stands before the first is not one.
+    pub fn steps(&self) -> Vec<Step<'_>> {
+        let headings = self.headings();
+        let ends = headings.iter().skip(1).map(|(at, _)| *at);
+        let ends = ends.chain([self.body.len()]);
+        (1..)
+            .zip(headings.iter().zip(ends))
+            .map(|(number, ((at, line), end))| Step {
+                number,
+                title: line["## ".len()..].trim().trim_end_matches('#').trim_end(),
+                body: self.body[at + line.len()..end].trim(),
+            })
+            .collect()
+    }
+
+    /// Where second-level headings stand, and their lines; not those inside a block of code.
+    fn headings(&self) -> Vec<(usize, &str)> {
+        let mut headings = Vec::new();
+        let mut fence: Option<&str> = None;
+        let mut at = 0;
+        for line in self.body.split_inclusive('\n') {
+            let text = line.trim();
+            let mark = ["```", "~~~"]
+                .into_iter()
+                .find(|mark| text.starts_with(mark));
+            match (fence, mark) {
+                (None, Some(_)) => fence = mark,
+                (Some(open), Some(mark)) if open == mark => fence = None,
+                (None, None) if line.starts_with("## ") => headings.push((at, line)),
+                _ => {}
+            }
+            at += line.len();
+        }
+        headings
+    }
+
+    /// The Markdown before the first step; all of it where there is none.
+    pub fn introduction(&self) -> &str {
+        let headings = self.headings();
+        let end = headings.first().map_or(self.body.len(), |(at, _)| *at);
+        self.body[..end].trim()
+    }
+}
+
+/// A section of a runbook that responders tick off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Step<'a> {
+    /// From 1, in the order of the text.
+    pub number: u32,
+    /// Its heading, as Markdown.
+    pub title: &'a str,
+    /// What stands below it, as Markdown.
+    pub body: &'a str,
+}
+
 /// The kind of incident.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -214,4 +271,59 @@ pub enum PhraseSet {
     NeverShareKeys,
     /// Users' money is safe.
     FundsAreSafe,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn runbook(body: &str) -> Runbook {
+        Runbook {
+            name: "signing".parse().expect("a name"),
+            class: Class::Availability,
+            expect: Vec::new(),
+            body: body.to_owned(),
+        }
+    }
+
+    #[test]
+    fn second_level_headings_begin_steps() {
+        let book = runbook(
+            "# Transfers fail\n\nWhat one sees.\n\n## 1. Confirm\n\nLook.\n\n### Where\n\nThere.\n\n## Fail over ##\nSwitch.\n",
+        );
+        let steps = book.steps();
+        assert_eq!(
+            steps,
+            [
+                Step {
+                    number: 1,
+                    title: "1. Confirm",
+                    body: "Look.\n\n### Where\n\nThere.",
+                },
+                Step {
+                    number: 2,
+                    title: "Fail over",
+                    body: "Switch.",
+                },
+            ]
+        );
+        assert_eq!(book.introduction(), "# Transfers fail\n\nWhat one sees.");
+    }
+
+    #[test]
+    fn what_stands_in_a_block_of_code_is_no_step() {
+        let book =
+            runbook("Before.\n```sh\n## not a step\n```\n~~~\n## nor this\n~~~\n## A step\n");
+        let titles: Vec<&str> = book.steps().iter().map(|step| step.title).collect();
+        assert_eq!(titles, ["A step"]);
+        assert!(book.introduction().ends_with("~~~"));
+    }
+
+    #[test]
+    fn a_text_without_such_headings_has_no_steps() {
+        let book = runbook("# Only this\n\nAnd that.\n");
+        assert!(book.steps().is_empty());
+        assert_eq!(book.introduction(), "# Only this\n\nAnd that.");
+        assert!(runbook("").steps().is_empty());
+    }
 }

@@ -171,7 +171,7 @@ impl Database {
     }
 
     /// A run's rows and the head its row names, as of one instant.
-    async fn log(&self, run: &RunId) -> Result<(Vec<Row>, ChainHead)> {
+    pub(super) async fn log(&self, run: &RunId) -> Result<(Vec<Row>, ChainHead)> {
         self.queue().settle().await;
         let mut snapshot = self.readers().begin().await?;
         let (seq, hash): (i64, String) =
@@ -193,7 +193,7 @@ impl Database {
 }
 
 /// A chain can be cut short without a broken link: the run's row knows where it must end.
-fn ends_at(walk: &Walk<'_>, head: &ChainHead) -> Result<()> {
+pub(super) fn ends_at(walk: &Walk<'_>, head: &ChainHead) -> Result<()> {
     let (seq, hash) = walk.head();
     if seq < head.seq {
         return Err(walk.damaged(seq + 1, "it is missing"));

@@ -349,6 +349,26 @@ impl Database {
         row.map(RawScorecard::read).transpose()
     }
 
+    /// The scorecards of the runs of a drill on a stack that were scored, latest first: what one of them is compared with.
+    pub async fn scorecards_of_drill(
+        &self,
+        drill: &str,
+        stack: &StackName,
+        limit: u32,
+    ) -> Result<Vec<Scorecard>> {
+        let rows: Vec<RawScorecard> = sqlx::query_as(
+            "SELECT id, created, rubric, rating, outcome, observed, pass, scorecard FROM runs
+             WHERE kind = 'drill' AND name = ?1 AND stack = ?2 AND scorecard IS NOT NULL
+             ORDER BY created DESC, id DESC LIMIT ?3",
+        )
+        .bind(drill)
+        .bind(stack.as_str())
+        .bind(limit)
+        .fetch_all(self.readers())
+        .await?;
+        rows.into_iter().map(RawScorecard::read).collect()
+    }
+
     /// The scorecard of the latest run of a drill that was scored.
     pub async fn last_scorecard_of(&self, drill: &DrillName) -> Result<Option<Scorecard>> {
         let row: Option<RawScorecard> = sqlx::query_as(

@@ -12,13 +12,14 @@ use crate::ground::project;
 use paths::Source;
 
 /// What is pure: no input or output, no clock, no randomness of its own.
-const PURE: [&str; 8] = [
+const PURE: [&str; 9] = [
     "model",
     "spec",
     "engine",
     "score",
     "stats",
     "narrative",
+    "review",
     "layout",
     "signals",
 ];
@@ -27,7 +28,7 @@ const PURE: [&str; 8] = [
 const ADAPTERS: [&str; 5] = ["faults", "probes", "signals", "notify", "store"];
 
 /// Of the crate, what each part may name besides itself. A part that is not here may name anything.
-const MAY_NAME: [(&str, &[&str]); 24] = [
+const MAY_NAME: [(&str, &[&str]); 26] = [
     ("model", &[]),
     ("address", &[]),
     ("layout", &[]),
@@ -38,6 +39,8 @@ const MAY_NAME: [(&str, &[&str]); 24] = [
     ("score", &["model", "spec", "engine", "layout"]),
     ("stats", &["model", "spec", "engine"]),
     ("narrative", &["model", "engine"]),
+    ("review", &["model", "engine", "score", "narrative"]),
+    ("evidence", &["model", "engine", "score", "store"]),
     ("ports", &["model", "engine"]),
     ("runtime", &["model", "engine", "ports"]),
     ("outbound", &["model", "address", "secret"]),

@@ -459,6 +459,35 @@ fn what_responders_send_twice_counts_once_and_what_makes_no_sense_is_turned_away
 }
 
 #[test]
+fn steps_of_the_runbook_are_ticked_off_and_reopened_and_others_turned_away() {
+    let mut plan = drill();
+    let exercise = plan.drill.as_mut().expect("a drill");
+    exercise.runbook.body = "## Look\n\n## Mend\n".into();
+    let mut world = until_running(plan);
+    for (step, done, taken) in [
+        (1, true, true),
+        (1, false, true),
+        (2, true, true),
+        (3, true, false),
+        (0, true, false),
+    ] {
+        assert_eq!(
+            world.team(TeamAct::StepTicked { step, done }),
+            taken,
+            "{step}"
+        );
+    }
+    let ticked: Vec<(u32, bool)> = world
+        .facts()
+        .filter_map(|fact| match fact {
+            Fact::StepTicked { step, done } => Some((*step, *done)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(ticked, [(1, true), (1, false), (2, true)]);
+}
+
+#[test]
 fn more_services_at_once_than_allowed_is_an_error() {
     let mut plan = experiment();
     plan.experiment.limits.services = Some(0);

@@ -118,6 +118,12 @@ impl Fields {
             "noted" => TeamAct::Noted {
                 text: self.text("text")?,
             },
+            "step_ticked" => TeamAct::StepTicked {
+                step: self.get("step").parse().map_err(|_| {
+                    Problem::unprocessable("unfit-act", "`step` is no number of a step")
+                })?,
+                done: self.get("done") != "0",
+            },
             "resolved" => TeamAct::Resolved,
             "continued" => TeamAct::Continued {
                 step: self.parsed("step")?,

@@ -11,9 +11,13 @@ use crate::http::problem::Problem;
 use crate::http::reading::{Reading, run_id};
 use crate::http::templates::render;
 use crate::http::view::chart::chart;
+use crate::http::view::compared::{Compared, Freshness};
 use crate::http::view::layout::Layout;
-use crate::http::view::scorecard::Card;
+use crate::http::view::scorecard::{Beside, Card};
 use crate::http::view::sight::Shown;
+
+/// How many of a drill's scorecards are read: what one is compared with.
+const COMPARED: u32 = 24;
 
 /// The scorecard; of a run that goes on, the one so far.
 pub(in crate::http) async fn get(
@@ -55,6 +59,25 @@ pub(in crate::http) async fn get(
         faults: true,
         probes: true,
     };
-    let drawing = chart(&reading, all, services.now().wall, &name);
-    render(&Card::new(layout, &reading, report, drawing))
+    let mut beside = Beside {
+        chart: chart(&reading, all, services.now().wall, &name),
+        ..Beside::default()
+    };
+    if let Some(scorecard) = report.scorecard.as_ref().filter(|_| !reading.is_live()) {
+        let row = &reading.row;
+        let scored = services
+            .database
+            .scorecards_of_drill(scorecard.drill.as_str(), &row.stack, COMPARED)
+            .await?;
+        let value = serde_json::to_value(report).map_err(|error| Problem::internal(&error))?;
+        let outcome = scorecard.score.outcome;
+        beside.compared = Compared::new(&value, outcome, row.created, &row.id, &scored);
+        beside.freshness = Some(Freshness::new(
+            &scored,
+            &row.id,
+            row.created,
+            services.now().wall,
+        ));
+    }
+    render(&Card::new(layout, &reading, report, beside))
 }

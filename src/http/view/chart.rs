@@ -1,14 +1,14 @@
 //! The timeline as a drawing: fault bars, probe strips and people's acts on one time axis, as SVG text.
 //!
-//! Everything it tells is also in the page's lists. Shapes and patterns differ where colours do, colours come from the
-//! style sheet, and every mark has a title.
-
-use std::fmt::Write as _;
+//! Everything it tells is also a table of the same marks. Shapes and patterns differ where colours do, colours come from
+//! the style sheet, and every mark has a title.
 
 use jiff::Timestamp;
+use serde::Serialize;
 
 use super::sight::Shown;
-use super::time::{offset_ms, relative, span};
+use super::svg::{Svg, clipped, escape};
+use super::time::{Moment, offset_ms, relative, span};
 use crate::engine::event::{Fact, Standing};
 use crate::http::reading::Reading;
 use crate::model::fault::Cause;
@@ -20,6 +20,34 @@ const RIGHT: f64 = 26.0;
 const LANE: f64 = 26.0;
 const HEAD: f64 = 12.0;
 const FOOT: f64 = 30.0;
+
+/// The most marks that the table repeats; a drawing of more is told by the log.
+const MOST_ROWS: usize = 400;
+
+/// A run over time: drawn, and as rows.
+#[derive(Debug, Clone, Serialize)]
+pub(in crate::http) struct Chart {
+    /// The drawing.
+    pub(in crate::http) svg: String,
+    /// Its marks, by time.
+    pub(in crate::http) rows: Vec<Row>,
+    /// How many marks have no row.
+    pub(in crate::http) more: usize,
+}
+
+/// One mark in words.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(in crate::http) struct Row {
+    /// The lane it is in.
+    pub(in crate::http) lane: String,
+    pub(in crate::http) what: String,
+    pub(in crate::http) at: Moment,
+    pub(in crate::http) relative: String,
+    /// How long it lasted; nothing of what happened at once, or goes on.
+    pub(in crate::http) lasted: Option<String>,
+    /// Whether it goes on.
+    pub(in crate::http) open: bool,
+}
 
 /// Distances between ticks, in seconds; the first that gives at most eight is taken.
 const STEPS: [u64; 14] = [
@@ -65,7 +93,7 @@ pub(in crate::http) fn chart(
     shown: Shown,
     now: Timestamp,
     name: &dyn Fn(&str) -> String,
-) -> Option<String> {
+) -> Option<Chart> {
     let start = reading.state.running_since()?.wall;
     let lanes = lanes(reading, shown, name);
     let ended = reading
@@ -78,7 +106,40 @@ pub(in crate::http) fn chart(
     } else {
         Vec::new()
     };
-    Some(Drawing::new(start, end).draw(&lanes, &hurt, ended.is_none()))
+    let (rows, more) = rows(&lanes, start, ended.is_none());
+    Some(Chart {
+        svg: Drawing::new(start, end).draw(&lanes, &hurt, ended.is_none()),
+        rows,
+        more,
+    })
+}
+
+/// The marks of all lanes, by time.
+fn rows(lanes: &[Lane], start: Timestamp, live: bool) -> (Vec<Row>, usize) {
+    let mut marks: Vec<(Timestamp, Row)> = Vec::new();
+    for lane in lanes {
+        for mark in &lane.marks {
+            let (at, to, title, bar) = match mark {
+                Mark::Bar {
+                    from, to, title, ..
+                } => (*from, *to, title, true),
+                Mark::Point { at, title, .. } => (*at, None, title, false),
+            };
+            let row = Row {
+                lane: lane.label.clone(),
+                what: title.clone(),
+                at: at.into(),
+                relative: relative(offset_ms(at, start)),
+                lasted: to.map(|to| span(u64::try_from(offset_ms(to, at)).unwrap_or(0))),
+                open: bar && to.is_none() && live,
+            };
+            marks.push((at, row));
+        }
+    }
+    marks.sort_by_key(|(at, _)| *at);
+    let more = marks.len().saturating_sub(MOST_ROWS);
+    marks.truncate(MOST_ROWS);
+    (marks.into_iter().map(|(_, row)| row).collect(), more)
 }
 
 fn lanes(reading: &Reading, shown: Shown, name: &dyn Fn(&str) -> String) -> Vec<Lane> {
@@ -257,7 +318,7 @@ fn hurt(reading: &Reading) -> Vec<(Timestamp, Option<Timestamp>)> {
 struct Drawing {
     start: Timestamp,
     length_ms: f64,
-    svg: String,
+    svg: Svg,
 }
 
 impl Drawing {
@@ -265,7 +326,7 @@ impl Drawing {
         Self {
             start,
             length_ms: millis(offset_ms(end, start)).max(1000.0),
-            svg: String::new(),
+            svg: Svg::default(),
         }
     }
 
@@ -309,8 +370,7 @@ impl Drawing {
                 "<line class=\"now\" x1=\"{right}\" y1=\"{HEAD}\" x2=\"{right}\" y2=\"{bottom}\"/>"
             ));
         }
-        self.svg.push_str("</svg>");
-        self.svg
+        self.svg.finish()
     }
 
     fn axis(&mut self, bottom: f64) {
@@ -334,12 +394,7 @@ impl Drawing {
 
     fn lane(&mut self, lane: &Lane, top: f64) {
         let middle = top + lane.height() / 2.0;
-        let full: Vec<char> = lane.label.chars().collect();
-        let label: String = if full.len() > 21 {
-            full.iter().take(20).chain(&['…']).collect()
-        } else {
-            lane.label.clone()
-        };
+        let label = clipped(&lane.label, 21);
         self.put(format_args!(
             "<line class=\"rule\" x1=\"{LEFT}\" y1=\"{middle}\" x2=\"{:.1}\" y2=\"{middle}\"/>\
              <text class=\"label\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}<title>{}</title></text>",
@@ -413,8 +468,7 @@ impl Drawing {
     }
 
     fn put(&mut self, text: std::fmt::Arguments<'_>) {
-        // Writing to a string can't fail.
-        let _ = self.svg.write_fmt(text);
+        self.svg.put(text);
     }
 }
 
@@ -428,17 +482,9 @@ fn describe(lanes: &[Lane]) -> String {
         })
         .collect();
     format!(
-        "Rows over time, each listed in words below. {}",
+        "Rows over time, each mark in the table below. {}",
         rows.join("; ")
     )
-}
-
-/// Text inside an element or an attribute.
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
 }
 
 #[expect(

@@ -31,6 +31,18 @@ pub(in crate::http) fn html(text: &str) -> String {
     page
 }
 
+/// The words alone, without any markup.
+pub(in crate::http) fn text(line: &str) -> String {
+    let words = Parser::new(line).filter_map(|event| match event {
+        Event::Text(text) | Event::Code(text) | Event::Html(text) | Event::InlineHtml(text) => {
+            Some(text)
+        }
+        Event::SoftBreak | Event::HardBreak => Some(CowStr::from(" ")),
+        _ => None,
+    });
+    words.fold(String::new(), |text, word| text + &word)
+}
+
 fn is_web(url: &str) -> bool {
     url.starts_with("https://") || url.starts_with("http://") || url.starts_with('#')
 }
@@ -38,6 +50,15 @@ fn is_web(url: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_heading_is_told_in_its_words() {
+        assert_eq!(
+            text("Fail *over* to `signer-b`, <b>now</b>"),
+            "Fail over to signer-b, <b>now</b>"
+        );
+        assert_eq!(text("1. Confirm"), "Confirm");
+    }
 
     #[test]
     fn markup_is_kept_and_html_is_only_shown() {

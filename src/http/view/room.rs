@@ -6,16 +6,20 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::acts::Acts;
-use super::chart;
+use super::chart::{self, Chart};
 use super::layout::Layout;
 use super::scorecard::{Times, standing};
 use super::sight::{Shown, Sight, counts_from_the_fault, is_told, tells_the_answer};
+use super::steps::{self, StepLine};
 use super::time::{Moment, offset_ms, relative, span};
+use super::topology::{Disturbed, Stage, Topology};
 use super::{Badge, markdown, overview, word};
 use crate::engine::event::{Fact, Standing};
+use crate::engine::undo::Entry as Obligation;
 use crate::http::catalogue::Contents;
 use crate::http::reading::Reading;
 use crate::http::templates::Page;
+use crate::model::fault::Cause;
 use crate::model::plan::Exercise;
 use crate::model::runbook::Expected;
 use crate::model::team::Role;
@@ -59,7 +63,9 @@ pub(in crate::http) struct Room {
     pub(in crate::http) lasted: Option<String>,
     /// The last event shown here.
     pub(in crate::http) seq: u64,
-    pub(in crate::http) chart: Option<String>,
+    pub(in crate::http) chart: Option<Chart>,
+    /// The stack, with the faults that whoever looks may see.
+    pub(in crate::http) topology: Option<Topology>,
     pub(in crate::http) timeline: Vec<Entry>,
     pub(in crate::http) timers: Vec<Timer>,
     /// Lines that would give the answer away.
@@ -70,7 +76,9 @@ pub(in crate::http) struct Room {
     /// Messages to the team, latest first.
     pub(in crate::http) messages: Vec<Entry>,
     pub(in crate::http) acts: Option<Acts>,
+    /// What the runbook says before its first step.
     pub(in crate::http) runbook: Option<String>,
+    pub(in crate::http) steps: Vec<StepLine>,
 }
 
 impl Page for Room {
@@ -99,8 +107,60 @@ pub(in crate::http) struct Timer {
     pub(in crate::http) verdict: Badge,
     /// When it is due in full credit.
     pub(in crate::http) due: Option<Moment>,
+    /// How far its time has run, where it runs.
+    pub(in crate::http) meter: Option<Meter>,
     pub(in crate::http) took: Option<String>,
     pub(in crate::http) reason: String,
+}
+
+/// The time of a line, from where it counts to its limit.
+#[derive(Debug, Serialize)]
+pub(in crate::http) struct Meter {
+    pub(in crate::http) from: Moment,
+    /// Full credit up to here.
+    pub(in crate::http) within: Moment,
+    /// Part credit up to here.
+    pub(in crate::http) to: Moment,
+    /// Where `within` is, in percent of the whole.
+    pub(in crate::http) goal: String,
+    /// How much has passed, in percent of the whole.
+    pub(in crate::http) passed: String,
+    /// `good`, `warn` past `within`, `bad` past the limit.
+    pub(in crate::http) look: &'static str,
+}
+
+impl Meter {
+    /// The clock of a line that is due then.
+    fn new(what: &Expected, due: Timestamp, now: Timestamp) -> Option<Self> {
+        let (within, limit) = match what {
+            Expected::Event { within, limit, .. } => ((*within)?, *limit),
+            Expected::Probe { within, limit, .. } => (*within, *limit),
+            Expected::Cadence { every, .. } => (*every, None),
+            _ => return None,
+        };
+        let limit = limit.unwrap_or(within);
+        let from = due.checked_sub(within.duration()).ok()?;
+        let to = from.checked_add(limit.duration()).ok()?;
+        let whole = offset_ms(to, from).max(1);
+        let percent = |at| {
+            let tenths = offset_ms(at, from).clamp(0, whole) * 1000 / whole;
+            format!("{}.{}", tenths / 10, tenths % 10)
+        };
+        Some(Self {
+            from: from.into(),
+            within: due.into(),
+            to: to.into(),
+            goal: percent(due),
+            passed: percent(now),
+            look: if now > to {
+                "bad"
+            } else if now > due {
+                "warn"
+            } else {
+                ""
+            },
+        })
+    }
 }
 
 /// How a probe stands.
@@ -150,7 +210,7 @@ impl Room {
                 .unwrap_or_else(|| pseudonym.to_owned())
         };
         let timeline = timeline(reading, sight.shown, &name);
-        let (timers, withheld) = timers(reading, sight);
+        let (timers, withheld) = timers(reading, sight, around.now);
         let live = reading.is_live();
         let overall = reading
             .report
@@ -201,6 +261,14 @@ impl Room {
             }),
             seq: reading.events.last().map_or(0, |event| event.seq),
             chart: chart::chart(reading, sight.shown, around.now, &name),
+            topology: plan.map(|plan| {
+                let disturbed = if sight.shown.faults {
+                    disturbed(reading)
+                } else {
+                    Vec::new()
+                };
+                Topology::new(&plan.stack, &disturbed)
+            }),
             timeline,
             timers,
             withheld,
@@ -217,9 +285,31 @@ impl Room {
             roles: exercise.map(|_| roles(reading, &name)).unwrap_or_default(),
             messages,
             acts: (live && around.may_act).then(|| Acts::new(reading, around.contents, sight.all)),
-            runbook: exercise.map(|exercise| markdown::html(&exercise.runbook.body)),
+            runbook: exercise.map(|exercise| markdown::html(exercise.runbook.introduction())),
+            steps: exercise
+                .map(|exercise| steps::all(&exercise.runbook, &reading.events, &name))
+                .unwrap_or_default(),
         }
     }
+}
+
+/// What the method does or did to the stack.
+pub(in crate::http) fn disturbed(reading: &Reading) -> Vec<Disturbed> {
+    let obligations = reading.state.ledger().obligations();
+    obligations
+        .filter_map(|obligation| {
+            let injection = &obligation.injection;
+            let Cause::Step(step) = &injection.cause else {
+                return None;
+            };
+            let stage = match obligation.entry {
+                Obligation::Planned { .. } | Obligation::Cancelled => return None,
+                Obligation::Undone { .. } => Stage::Was,
+                _ => Stage::On,
+            };
+            Some(Disturbed::of(injection, step.to_string(), stage))
+        })
+        .collect()
 }
 
 fn timeline(reading: &Reading, shown: Shown, name: &dyn Fn(&str) -> String) -> Vec<Entry> {
@@ -254,7 +344,7 @@ fn timeline(reading: &Reading, shown: Shown, name: &dyn Fn(&str) -> String) -> V
 
 /// The runbook's lines. While a drill goes on, those that name the cause or a remedy are left out and counted, and
 /// clocks that run from the fault show nothing before a detection.
-fn timers(reading: &Reading, sight: Sight) -> (Vec<Timer>, usize) {
+fn timers(reading: &Reading, sight: Sight, now: Timestamp) -> (Vec<Timer>, usize) {
     let plan = reading.state.plan();
     let Some(exercise) = plan.and_then(|plan| plan.drill.as_ref()) else {
         return (Vec::new(), 0);
@@ -275,7 +365,11 @@ fn timers(reading: &Reading, sight: Sight) -> (Vec<Timer>, usize) {
             continue;
         }
         let quiet = !sight.shown.probes && what.is_some_and(counts_from_the_fault);
+        let due = line
+            .due
+            .filter(|_| !quiet && line.verdict == Verdict::Pending);
         timers.push(Timer {
+            meter: due.and_then(|due| Meter::new(what?, due.wall, now)),
             id: line.id.to_string(),
             target: line.target.clone(),
             critical: line.critical,
@@ -284,10 +378,7 @@ fn timers(reading: &Reading, sight: Sight) -> (Vec<Timer>, usize) {
             } else {
                 standing(line.verdict)
             },
-            due: line
-                .due
-                .filter(|_| !quiet && line.verdict == Verdict::Pending)
-                .map(Into::into),
+            due: due.map(Into::into),
             took: line.took_ms.filter(|_| !quiet).map(span),
             reason: if quiet {
                 String::new()

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::chart::Chart;
+use super::compared::{Compared, Freshness};
 use super::layout::Layout;
 use super::time::{Moment, offset_ms, span};
 use super::{Badge, figure, word};
@@ -38,7 +40,11 @@ pub(in crate::http) struct Card {
     pub(in crate::http) stuck: Vec<String>,
     /// What was attached afterwards, and what it came to without.
     pub(in crate::http) corrected: Option<CorrectedSide>,
-    pub(in crate::http) chart: Option<String>,
+    pub(in crate::http) chart: Option<Chart>,
+    /// Beside the last runs of the same drill.
+    pub(in crate::http) compared: Option<Compared>,
+    /// How old the drill's last score is.
+    pub(in crate::http) freshness: Option<Freshness>,
     pub(in crate::http) rubric: u32,
     pub(in crate::http) seq: u64,
     pub(in crate::http) head: Option<String>,
@@ -143,13 +149,21 @@ pub(in crate::http) struct EndedBy {
     pub(in crate::http) seq: u64,
 }
 
+/// What a scorecard shows beside the report.
+#[derive(Debug, Default)]
+pub(in crate::http) struct Beside {
+    pub(in crate::http) chart: Option<Chart>,
+    pub(in crate::http) compared: Option<Compared>,
+    pub(in crate::http) freshness: Option<Freshness>,
+}
+
 impl Card {
     /// The scorecard of a run.
     pub(in crate::http) fn new(
         layout: Layout,
         reading: &Reading,
         report: &Report,
-        chart: Option<String>,
+        beside: Beside,
     ) -> Self {
         let row = &reading.row;
         let live = reading.is_live();
@@ -189,7 +203,9 @@ impl Card {
             team: report.scorecard.as_ref().map(TeamSide::new),
             corrected: report.corrected.as_ref().map(CorrectedSide::new),
             stuck: report.stuck.iter().map(ToString::to_string).collect(),
-            chart,
+            chart: beside.chart,
+            compared: beside.compared,
+            freshness: beside.freshness,
             rubric: report.rubric,
             seq: report.chain.seq,
             head: report.chain.head.clone(),

@@ -77,7 +77,7 @@ fn without_report(unjudged: &Unjudged) -> String {
 }
 
 /// Text that Markdown takes as it is, on one line. Backticks stay: reasons use them around names.
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::new();
     for character in plain(text).chars() {
         match character {
