@@ -23,8 +23,9 @@ use crate::model::ids::RunId;
 use crate::model::plan::Plan;
 use crate::model::probe::{Ask, HttpRequest, Program};
 use crate::model::stack::Stack;
+use crate::notify::Notifiers;
 use crate::outbound::Outbound;
-use crate::ports::{Answer, Claim, Claims, Inspector, Journal as _, JournalError};
+use crate::ports::{Answer, Claim, Claims, Inspector, Journal as _, JournalError, Notifier};
 use crate::probes::Probes;
 use crate::probes::identity::Inspection;
 use crate::runtime::{self, Ports, RunHandle, Supervisor};
@@ -53,6 +54,8 @@ pub struct Settings {
     pub protected: BTreeSet<String>,
     /// How many runs may live at once here.
     pub runs: Option<usize>,
+    /// Channels that messages of drills may be sent to, beside those that firedrill serves itself.
+    pub channels: BTreeSet<String>,
 }
 
 /// Everything a firedrill process works with.
@@ -138,11 +141,17 @@ impl App {
         let inspection = Inspection::new(settings.environments, outbound.clone(), containers);
         let drivers = Drivers::new(Arc::new(clock), outbound.clone());
         let drivers = Arc::new(drivers.protecting(settings.protected));
+        let notifier: Arc<dyn Notifier> = Arc::new(Notifiers::new(
+            Arc::new(clock),
+            outbound.clone(),
+            settings.channels,
+        ));
         let preflight = Arc::new(Preflight {
             carrier,
             inspection,
             programs: settings.programs,
             drivers: drivers.clone(),
+            notifier: notifier.clone(),
         });
         let ids = Arc::new(SystemIds::new(clock));
         let ports = Ports {
@@ -154,6 +163,7 @@ impl App {
             inspector: preflight.clone(),
             claims: Arc::new(locks),
             lever: Arc::new(Watched::new(lever.clone(), database.clone(), ids)),
+            notifier,
         };
         let supervisor = Supervisor::limited(wrap(ports), tracker.clone(), settings.runs);
         tracker.spawn(runtime::halt::watch(supervisor.clone(), shutdown.clone()));
@@ -360,6 +370,7 @@ struct Preflight {
     inspection: Inspection,
     programs: Option<BTreeSet<String>>,
     drivers: Arc<Drivers>,
+    notifier: Arc<dyn Notifier>,
 }
 
 impl Inspector for Preflight {
@@ -403,6 +414,7 @@ impl Preflight {
         findings.extend(self.drivers.refused_by_protection(plan).await);
         findings.extend(self.drivers.held(plan).await);
         findings.extend(self.drivers.unfit(plan).await);
+        findings.extend(self.notifier.refused(plan));
         match self.inspection.inspect(plan).await {
             Ok(proof) if findings.is_empty() => Ok(proof),
             Ok(_) => Err(findings),

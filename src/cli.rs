@@ -160,6 +160,7 @@ impl Common {
             programs: bounded.then(|| config.programs.clone()),
             protected: config.protected.clone(),
             runs: config.runs,
+            channels: config.channels.clone(),
         }
     }
 }

@@ -12,6 +12,7 @@ pub mod event;
 mod guard;
 pub mod input;
 pub mod phase;
+pub mod posts;
 pub mod state;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -13,6 +13,7 @@ pub mod layout;
 pub mod lifecycle;
 pub mod model;
 pub mod narrative;
+pub mod notify;
 pub mod outbound;
 pub mod ports;
 pub mod probes;

@@ -5,6 +5,7 @@
 //! constructors here hold the invariants that the rest relies on.
 
 pub mod access;
+pub mod channel;
 pub mod container;
 pub mod cut;
 pub mod draw;
@@ -14,6 +15,7 @@ pub mod experiment;
 pub mod fault;
 pub mod ground;
 pub mod ids;
+pub mod message;
 pub mod network;
 pub mod plan;
 pub mod probe;

@@ -7,7 +7,6 @@ use crate::model::cut::Cut;
 use crate::model::fault::{Act, Cause, Fault, Injection, Occurrence, Stream, Toxic};
 use crate::model::ids::{InjectionId, ServiceName};
 use crate::model::plan::Plan;
-use crate::model::runbook::Audience;
 use crate::model::stack::ContainerSelector;
 use crate::model::team::Role;
 use crate::model::time::wall_clock;
@@ -105,6 +104,9 @@ pub fn sentence(
             format!("{} was refused: {error}", plan.called(injection)),
         ),
         Fact::AdjustBegan { .. } => return None,
+        Fact::MessageFailed { error, .. } => {
+            (Tone::Alarm, format!("a message was not delivered: {error}"))
+        }
         Fact::Adjusted {
             injection, level, ..
         } => {
@@ -254,16 +256,21 @@ fn people(event: &Event, plan: &Plan, who: &str) -> Option<String> {
         Fact::RoleTaken { role } => format!("{who} is {}", role_name(*role)),
         Fact::CauseNamed { cause } => format!("{who} names the cause: {cause}"),
         Fact::UpdatePosted { update } => {
-            let audience = match update.audience {
-                Audience::Customers => "customers",
-                Audience::Internal => "colleagues",
-                Audience::Regulator => "the regulator",
-            };
             format!(
-                "{who} tells {audience} on {}: {}",
+                "{who} tells {} on {}: {}",
+                update.audience.title(),
                 update.channels.join(", "),
                 update.text
             )
+        }
+        Fact::MessageDue { message } => match message.update {
+            // What the update says is told with it.
+            Some(_) => return None,
+            None => format!("told on {}: {}", message.channel, message.text),
+        },
+        Fact::MessageDelivered { sent, evidence, .. } => {
+            let took = event.at.since(sent).map_or(0, |took| took.as_millis());
+            format!("a message was delivered after {took} ms: {evidence}")
         }
         Fact::RemedyChosen { remedy, .. } => {
             let remedies = plan

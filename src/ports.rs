@@ -8,6 +8,7 @@ use std::pin::Pin;
 use jiff::Timestamp;
 
 use crate::engine::event::{Event, Origin, Source, Token, UndoneBy};
+use crate::engine::posts::Post;
 use crate::engine::undo::Armed;
 use crate::engine::watch::Sample;
 use crate::model::fault::Injection;
@@ -221,6 +222,29 @@ pub trait FaultDriver: Send + Sync {
     fn by_hand(&self, _armed: &Armed) -> Option<String> {
         None
     }
+}
+
+/// Proof that a channel took a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivered {
+    /// When it was sent.
+    pub sent: Stamp,
+    /// When the channel had taken it.
+    pub at: Stamp,
+    /// What the channel calls it, by which later messages follow it.
+    pub reference: Option<String>,
+    /// What it answered, in a line.
+    pub evidence: String,
+}
+
+/// Sends messages to channels. What may not be sent is refused here, whoever asks: a text that is not marked as a
+/// drill's, a channel that is not on the allow-list, one that customers read and that is no sandbox.
+pub trait Notifier: Send + Sync {
+    /// Sends one message, within 30 s, tries included; else why it was not sent, without any secret.
+    fn send<'a>(&'a self, post: &'a Post) -> Answer<'a, Result<Delivered, String>>;
+
+    /// Why messages of a plan could not be sent, a line each. Nothing is sent for this.
+    fn refused(&self, plan: &Plan) -> Vec<String>;
 }
 
 /// Asks probes.

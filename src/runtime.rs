@@ -23,7 +23,7 @@ pub use feed::Feed;
 pub use handle::{ActError, RunHandle, RunStatus, Undoing};
 pub use supervisor::{StartError, Supervisor};
 
-use crate::ports::{Claims, Clock, FaultDriver, Ids, Inspector, Journal, Lever, Prober};
+use crate::ports::{Claims, Clock, FaultDriver, Ids, Inspector, Journal, Lever, Notifier, Prober};
 
 /// Everything the runtime needs of the world.
 #[derive(Clone)]
@@ -44,6 +44,8 @@ pub struct Ports {
     pub claims: Arc<dyn Claims>,
     /// What halts everything.
     pub lever: Arc<dyn Lever>,
+    /// What sends messages.
+    pub notifier: Arc<dyn Notifier>,
 }
 
 impl std::fmt::Debug for Ports {

@@ -11,6 +11,8 @@ macro_rules! files {
 }
 
 files!(
+    "channels/banner.yaml",
+    "channels/status-page.yaml",
     "drills/bad-token.yaml",
     "drills/lost-signer.yaml",
     "drills/signer-outage.yaml",
@@ -50,7 +52,14 @@ mod tests {
     fn every_file_of_the_library_is_shipped() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut there = Vec::new();
-        for folder in ["drills", "experiments", "runbooks", "stacks", "teams"] {
+        for folder in [
+            "channels",
+            "drills",
+            "experiments",
+            "runbooks",
+            "stacks",
+            "teams",
+        ] {
             for entry in std::fs::read_dir(root.join(folder)).expect("a folder of the library") {
                 let name = entry
                     .expect("an entry")

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::ensure;
 use firedrill::clock::{SystemClock, SystemIds};
 use firedrill::engine::event::{Origin, Source, Trigger, Verdict};
+use firedrill::engine::posts::Post;
 use firedrill::engine::watch::Sample;
 use firedrill::faults::fake::{FakeDriver, World};
 use firedrill::model::fault::Injection;
@@ -16,7 +17,9 @@ use firedrill::model::plan::Plan;
 use firedrill::model::probe::Probe;
 use firedrill::model::stack::Stack;
 use firedrill::outbound::Outbound;
-use firedrill::ports::{Answer, Claim, Claims, Halted, Inspector, Lever, Prober};
+use firedrill::ports::{
+    Answer, Claim, Claims, Delivered, Halted, Inspector, Lever, Notifier, Prober,
+};
 use firedrill::probes::Probes;
 use firedrill::runtime::{Ports, RunStatus, Supervisor};
 use firedrill::store::database::Database;
@@ -146,6 +149,7 @@ async fn watched() -> anyhow::Result<BTreeMap<ProbeName, Vec<u64>>> {
         inspector: Arc::new(Everything),
         claims: Arc::new(Everything),
         lever: Arc::new(Everything),
+        notifier: Arc::new(Everything),
     };
     let supervisor = Supervisor::new(ports, tracker.clone());
     let mut handle = supervisor
@@ -240,6 +244,16 @@ impl Lever for Everything {
 
     fn origin<'a>(&'a self, _: &'a Halted) -> Answer<'a, Origin> {
         Box::pin(async { Origin::machine(Source::Engine) })
+    }
+}
+
+impl Notifier for Everything {
+    fn send<'a>(&'a self, _: &'a Post) -> Answer<'a, Result<Delivered, String>> {
+        Box::pin(std::future::ready(Err("there are no channels".into())))
+    }
+
+    fn refused(&self, _: &Plan) -> Vec<String> {
+        Vec::new()
     }
 }
 

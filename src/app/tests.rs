@@ -108,6 +108,7 @@ async fn a_secret_reaches_the_stack_and_never_the_data_folder() {
         programs: None,
         protected: BTreeSet::new(),
         runs: None,
+        channels: std::collections::BTreeSet::new(),
     };
     let app = App::assemble(settings, environment).await.expect("an app");
     let started = app.supervisor.start(plan, None, Trigger::CommandLine).await;
@@ -169,6 +170,7 @@ async fn a_dry_run_and_a_run_that_is_not_proven_take_no_port() {
         programs: None,
         protected: std::collections::BTreeSet::new(),
         runs: None,
+        channels: std::collections::BTreeSet::new(),
     };
     let app = App::open(settings).await.expect("an app");
     let is_free = || std::net::TcpListener::bind(address).is_ok();

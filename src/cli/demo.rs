@@ -143,6 +143,7 @@ pub(super) fn settings(data: PathBuf) -> Settings {
         programs: None,
         protected: BTreeSet::new(),
         runs: None,
+        channels: BTreeSet::new(),
     }
 }
 

@@ -23,7 +23,14 @@ use crate::lifecycle::{Signals, raise_open_files};
 use crate::spec::read_config;
 
 /// Where files are when nobody says.
-const SHELVES: [&str; 5] = ["stacks", "experiments", "drills", "runbooks", "teams"];
+const SHELVES: [&str; 6] = [
+    "stacks",
+    "experiments",
+    "drills",
+    "runbooks",
+    "teams",
+    "channels",
+];
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\

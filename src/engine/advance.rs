@@ -22,6 +22,10 @@ pub(super) fn advance(state: &State, now: Stamp) -> Vec<Draft> {
     if !overdue.is_empty() {
         return overdue;
     }
+    let unanswered = state.posts().overdue(now);
+    if !unanswered.is_empty() {
+        return unanswered;
+    }
     if let Some(loss) = lost(state, now) {
         return loss;
     }

@@ -24,6 +24,7 @@ pub fn next_deadline(state: &State, now: &Stamp) -> Option<Stamp> {
             _ => {}
         }
     }
+    times.extend(state.posts().deadlines());
     match state.phase() {
         Some(Phase::Before) => times.extend(before::deadline(state)),
         Some(Phase::After) => times.extend(after::deadline(state)),

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use super::effect::{EffectKey, undo_view};
-use super::event::{Alert, Fact, Origin, Phase, Source, StopCause, UndoCause, UndoneBy};
+use super::event::{Alert, Fact, Origin, Phase, Source, StopCause, UndoCause, UndoneBy, Update};
 use super::input::{
-    AppliedProof, Attachment, Input, Outcome, Rejection, RemovedProof, Said, TeamAct,
+    AppliedProof, Attachment, DeliveredProof, Input, Outcome, Rejection, RemovedProof, Said,
+    TeamAct,
 };
+use super::posts;
 use super::state::State;
 use super::undo::{Entry, Obligation};
 use super::{Draft, LOOK_AGAIN_AFTER, STUCK_AFTER, backoff};
@@ -123,6 +125,7 @@ fn take_over(state: &State, now: Stamp) -> Vec<Draft> {
         return Vec::new();
     };
     let mut facts = vec![Draft::engine(now, Fact::Interrupted { epoch })];
+    facts.extend(state.posts().lost(now));
     for obligation in state.ledger().open() {
         let injection = obligation.injection.id.clone();
         facts.push(Draft::engine(
@@ -149,6 +152,9 @@ fn outcome_facts(state: &State, key: EffectKey, outcome: Outcome, now: Stamp) ->
             Ok(proof) => vec![Draft::engine(now, Fact::PreflightPassed { proof })],
             Err(findings) => vec![Draft::engine(now, Fact::PreflightFailed { findings })],
         };
+    }
+    if let Outcome::Sent(result) = outcome {
+        return sent(state, key.0, result, now);
     }
     let Some(obligation) = state.ledger().awaiting(key.0) else {
         return Vec::new();
@@ -196,6 +202,30 @@ fn outcome_facts(state: &State, key: EffectKey, outcome: Outcome, now: Stamp) ->
         }
         _ => Vec::new(),
     }
+}
+
+/// What became of a message. One that nobody waits for any more was settled before.
+fn sent(
+    state: &State,
+    message: u64,
+    result: Result<DeliveredProof, String>,
+    now: Stamp,
+) -> Vec<Draft> {
+    if !state.posts().awaits(message) {
+        return Vec::new();
+    }
+    vec![match result {
+        Ok(proof) => Draft::engine(
+            proof.at,
+            Fact::MessageDelivered {
+                message,
+                sent: proof.sent,
+                reference: proof.reference,
+                evidence: proof.evidence,
+            },
+        ),
+        Err(error) => Draft::engine(now, Fact::MessageFailed { message, error }),
+    }]
 }
 
 /// How long what lasts no time may take to be done: a restart is undone once it has happened, and no sooner.
@@ -415,11 +445,38 @@ fn team(state: &State, act: TeamAct, origin: Origin, now: Stamp) -> Result<Vec<D
         TeamAct::Continued { .. } | TeamAct::Real => return Ok(Vec::new()),
         act => said(plan, act)?,
     };
-    Ok(vec![Draft {
+    let sends = posts::is_ours_to_send(origin.source);
+    let messages = match &fact {
+        // A status page tells of what was sent to it by us.
+        Fact::UpdatePosted { update } if !sends && state.posts().holds(&update.text) => {
+            return Ok(Vec::new());
+        }
+        Fact::UpdatePosted { update } if sends => {
+            refuse_strangers(plan, update)?;
+            posts::of_update(state, update, state.seq() + 1, now)
+        }
+        _ => Vec::new(),
+    };
+    let mut facts = vec![Draft {
         at: now,
         origin,
         fact,
-    }])
+    }];
+    facts.extend(messages);
+    Ok(facts)
+}
+
+/// What colleagues are told is not for customers' eyes, nor for the regulator's.
+fn refuse_strangers(plan: &Plan, update: &Update) -> Result<(), Rejection> {
+    let mut addressed = posts::addressed(plan, update).into_iter();
+    match addressed.find(|channel| channel.audience != update.audience) {
+        None => Ok(()),
+        Some(channel) => Err(Rejection::WrongReaders {
+            channel: channel.name.to_string(),
+            readers: channel.audience.title(),
+            meant: update.audience.title(),
+        }),
+    }
 }
 
 /// A signal that belongs to a run that is over: what it says is recorded beside who says that it does, and why. Nothing

@@ -36,6 +36,8 @@ pub enum EffectKind {
     Adjust(InjectionId),
     /// Remove and read back.
     Undo(InjectionId),
+    /// Send a message to its channel.
+    Send,
 }
 
 /// What is asked now. The same state gives the same effects until an event answers one of them.
@@ -50,6 +52,10 @@ pub fn outstanding(state: &State, now: &Stamp) -> Vec<Effect> {
             kind: EffectKind::Inspect,
         });
     }
+    effects.extend(state.posts().under_way().map(|sent| Effect {
+        key: EffectKey(sent.seq),
+        kind: EffectKind::Send,
+    }));
     // Once it is to end, nothing new is done to the stack, whatever was already allowed.
     let may_begin = state.phase() == Some(Phase::Running) && state.stop().is_none();
     let newest = newest_undoing(state);

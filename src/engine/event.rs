@@ -9,9 +9,11 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::posts::Message;
 use crate::model::drill::Severity;
 use crate::model::fault::Injection;
 use crate::model::ids::{InjectionId, ProbeName, RemedyId, ServiceName, StepId};
+use crate::model::message::Stage;
 use crate::model::plan::Plan;
 use crate::model::runbook::{Audience, UpdatePart};
 use crate::model::signal::Sender;
@@ -322,6 +324,9 @@ pub struct Update {
     pub channels: Vec<String>,
     /// What it says.
     pub text: String,
+    /// What point of the incident it speaks of; on each channel the first is a first notice where it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage: Option<Stage>,
     /// When the next one is promised.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_update_at: Option<Timestamp>,
@@ -558,6 +563,30 @@ pub enum Fact {
     UpdatePosted {
         /// As posted.
         update: Update,
+    },
+    /// A message shall be sent.
+    MessageDue {
+        /// Which, and where.
+        message: Message,
+    },
+    /// A channel took a message.
+    MessageDelivered {
+        /// The event that asked for it.
+        message: u64,
+        /// When it was sent.
+        sent: Stamp,
+        /// What the channel calls it, by which later messages follow it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reference: Option<String>,
+        /// What the channel answered, in a line.
+        evidence: String,
+    },
+    /// A message did not get to its channel, as far as can be told. It is not tried again.
+    MessageFailed {
+        /// The event that asked for it.
+        message: u64,
+        /// Why.
+        error: String,
     },
     /// A remedy was chosen.
     RemedyChosen {

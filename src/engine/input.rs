@@ -110,6 +110,8 @@ pub enum Outcome {
     Adjusted(Result<AppliedProof, String>),
     /// The injection was read back as gone.
     Removed(Result<RemovedProof, String>),
+    /// The channel took the message.
+    Sent(Result<DeliveredProof, String>),
 }
 
 /// A token, comparable as JSON.
@@ -126,6 +128,19 @@ pub struct AppliedProof {
     /// When it was read back.
     pub effective: Stamp,
     /// What was read.
+    pub evidence: String,
+}
+
+/// Proof that a channel took a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeliveredProof {
+    /// When it was sent.
+    pub sent: Stamp,
+    /// When the channel had taken it.
+    pub at: Stamp,
+    /// What the channel calls it.
+    pub reference: Option<String>,
+    /// What it answered.
     pub evidence: String,
 }
 
@@ -245,6 +260,16 @@ pub enum Rejection {
         number: u32,
         /// How many it has.
         steps: usize,
+    },
+    /// A channel that others read.
+    #[error("`{channel}` is read by {readers}: an update for {meant} can't go there")]
+    WrongReaders {
+        /// Which channel.
+        channel: String,
+        /// Who reads it.
+        readers: &'static str,
+        /// For whom the update is.
+        meant: &'static str,
     },
     /// A step that does not wait for anybody.
     #[error("no step `{name}` waits for anybody now; hint: {waiting}")]

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::event::{Event, Fact, Phase, Source, Standing, StopCause, Verdict};
+use super::posts::Posts;
 use super::undo::{Entry, Ledger, Obligation};
 use crate::model::drill::Remedy;
 use crate::model::fault::{Cause, Injection, Step};
@@ -50,6 +51,7 @@ pub struct State {
     verdict: Option<(Verdict, Vec<String>)>,
     seen: BTreeSet<(u8, String)>,
     attached: BTreeSet<i64>,
+    posts: Posts,
 }
 
 /// A stretch of time in which at least one fault was on: read back as applied, its undo not begun.
@@ -151,6 +153,7 @@ impl State {
             verdict: None,
             seen: BTreeSet::new(),
             attached: BTreeSet::new(),
+            posts: Posts::default(),
         }
     }
 
@@ -310,6 +313,11 @@ impl State {
         self.seen.contains(&(source as u8, id.to_owned()))
     }
 
+    /// The messages to channels.
+    pub fn posts(&self) -> &Posts {
+        &self.posts
+    }
+
     /// Whether a signal of the inbox was attached.
     pub fn has_attached(&self, signal: i64) -> bool {
         self.attached.contains(&signal)
@@ -393,6 +401,7 @@ impl State {
             self.seen.insert((event.origin.source as u8, id.clone()));
         }
         self.ledger.apply(event);
+        self.posts.apply(event);
         match &event.fact {
             Fact::RunCreated { plan, .. } => self.create(plan),
             Fact::PhaseBegan { phase } => self.begin(*phase, event),

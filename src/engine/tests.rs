@@ -2,6 +2,7 @@
 
 mod course;
 pub(crate) mod plans;
+mod posts;
 mod random;
 mod shapes;
 mod world;

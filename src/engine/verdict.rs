@@ -10,8 +10,12 @@ use super::phase;
 use super::state::State;
 use crate::model::time::Stamp;
 
-/// The end of a run whose ledger is closed. `fell_short` is what the end itself found.
+/// The end of a run whose ledger is closed; nothing while messages are under way, whose outcomes belong into its log.
+/// `fell_short` is what the end itself found.
 pub(super) fn end(state: &State, now: Stamp, fell_short: Option<String>) -> Vec<Draft> {
+    if state.posts().pending().next().is_some() {
+        return Vec::new();
+    }
     let (verdict, mut reasons) = match state.stop() {
         Some(cause) => stopped(cause),
         None => (Verdict::Passed, Vec::new()),

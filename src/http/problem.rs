@@ -162,6 +162,7 @@ impl From<Rejection> for Problem {
             Rejection::NotWaiting { .. } => Self::conflict("not-waiting", detail),
             Rejection::NoSuchRemedy { .. } => Self::unprocessable("no-such-remedy", detail),
             Rejection::Running => Self::conflict("run-goes-on", detail),
+            Rejection::WrongReaders { .. } => Self::unprocessable("wrong-readers", detail),
             Rejection::NotAttachable(_) => Self::unprocessable("not-attachable", detail),
             Rejection::Empty(_) => Self::unprocessable("empty-text", detail),
         }

@@ -111,6 +111,8 @@ names! {
     RunbookName;
     /// A team, by the `name` of its file.
     TeamName;
+    /// A channel, by the `name` of its file.
+    ChannelName;
     /// A step of an experiment's method.
     StepId;
     /// A remedy of a drill.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::channel::Channel;
 use super::drill::{Detection, Drill};
 use super::experiment::{Experiment, StopCondition, carries};
 use super::fault::{Act, Cause, Injection, Stream};
@@ -124,6 +125,12 @@ impl Plan {
         format!("{step} on {place}{way}{nth}")
     }
 
+    /// A channel of the drill.
+    pub fn channel(&self, name: &str) -> Option<&Channel> {
+        let mut channels = self.drill.as_ref()?.channels.iter();
+        channels.find(|channel| channel.name.as_str() == name)
+    }
+
     /// The label of the remedy that an entry of the ledger is a use of.
     pub fn remedy_label(&self, id: &InjectionId) -> Option<&str> {
         let remedy = id.as_str().strip_prefix("remedy:")?.rsplit_once('#')?.0;
@@ -172,6 +179,9 @@ pub struct Exercise {
     pub runbook: Runbook,
     /// Who is drilled.
     pub team: Team,
+    /// Where its messages may go.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub channels: Vec<Channel>,
 }
 
 /// A file as it was when the run began.

@@ -251,6 +251,20 @@ pub enum Audience {
     Regulator,
 }
 
+impl Audience {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Customers, Self::Internal, Self::Regulator];
+
+    /// As people call them.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Customers => "customers",
+            Self::Internal => "colleagues",
+            Self::Regulator => "the regulator",
+        }
+    }
+}
+
 /// What an update can be required to carry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

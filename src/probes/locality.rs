@@ -211,6 +211,7 @@ stack wallet has neither identity checks nor targets to tell it by
                 members: Vec::new(),
                 on_call: Vec::new(),
             },
+            channels: Vec::new(),
         }
     }
 

@@ -9,7 +9,8 @@ use futures_util::FutureExt as _;
 
 use super::Ports;
 use crate::engine::effect::{Effect, EffectKind};
-use crate::engine::input::{AppliedProof, CapturedToken, Outcome, RemovedProof};
+use crate::engine::input::{AppliedProof, CapturedToken, DeliveredProof, Outcome, RemovedProof};
+use crate::engine::posts::Post;
 use crate::engine::state::State;
 use crate::engine::undo::Armed;
 use crate::model::fault::Injection;
@@ -22,6 +23,7 @@ use crate::ports::{Applied, FaultError, Presence};
 /// questions.
 const CALL: Duration = Duration::from_secs(15);
 const PROOF: Duration = Duration::from_mins(1);
+const SENDING: Duration = Duration::from_secs(35);
 
 /// An effect with everything its performance reads, so that it can run beside the runner.
 #[derive(Debug)]
@@ -31,6 +33,7 @@ pub(super) enum Task {
     Apply(Box<Armed>),
     Adjust(Box<Armed>),
     Undo(Box<Armed>),
+    Send(Box<Post>),
 }
 
 impl Task {
@@ -45,6 +48,7 @@ impl Task {
             EffectKind::Apply(id) => Self::Apply(armed(id)?),
             EffectKind::Adjust(id) => Self::Adjust(armed(id)?),
             EffectKind::Undo(id) => Self::Undo(armed(id)?),
+            EffectKind::Send => Self::Send(Box::new(post(effect, state)?)),
         })
     }
 
@@ -57,6 +61,7 @@ impl Task {
             Self::Apply(_) => (CALL, |why| Outcome::Applied(Err(why))),
             Self::Adjust(_) => (CALL, |why| Outcome::Adjusted(Err(why))),
             Self::Undo(_) => (CALL, |why| Outcome::Removed(Err(why))),
+            Self::Send(_) => (SENDING, |why| Outcome::Sent(Err(why))),
         };
         let by_hand = match &self {
             Self::Undo(armed) => ports.driver.by_hand(armed),
@@ -80,6 +85,15 @@ impl Task {
             }
             Self::Apply(armed) => Outcome::Applied(proof(ports.driver.apply(&armed).await)),
             Self::Adjust(armed) => Outcome::Adjusted(proof(ports.driver.adjust(&armed).await)),
+            Self::Send(post) => {
+                let taken = ports.notifier.send(&post).await;
+                Outcome::Sent(taken.map(|taken| DeliveredProof {
+                    sent: taken.sent,
+                    at: taken.at,
+                    reference: taken.reference,
+                    evidence: taken.evidence,
+                }))
+            }
             Self::Undo(armed) => {
                 let removed = ports.driver.undo(&armed).await;
                 Outcome::Removed(removed.map_err(|error| error.to_string()).map(|removed| {
@@ -92,6 +106,18 @@ impl Task {
             }
         }
     }
+}
+
+/// The message that an effect is about, with where it goes.
+fn post(effect: &Effect, state: &State) -> Option<Post> {
+    let (message, thread) = state.posts().sending(effect.key.0)?;
+    Some(Post {
+        run: state.run().clone(),
+        key: effect.key.0,
+        channel: state.plan()?.channel(message.channel.as_str())?.clone(),
+        message: message.clone(),
+        thread: thread.map(str::to_owned),
+    })
 }
 
 /// Why an undo failed, and what a person can type instead. Wherever the failure is shown, so is the way out.

@@ -592,6 +592,7 @@ fn slot<'a>(effect: &Effect, undoing: &'a mut usize, doing: &'a mut usize) -> &'
         EffectKind::Inspect
         | EffectKind::Capture(_)
         | EffectKind::Apply(_)
-        | EffectKind::Adjust(_) => doing,
+        | EffectKind::Adjust(_)
+        | EffectKind::Send => doing,
     }
 }

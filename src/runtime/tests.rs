@@ -8,6 +8,7 @@ mod disk;
 mod durable;
 mod fakes;
 mod lever;
+mod posts;
 mod scale;
 mod stage;
 mod undoing;

@@ -141,6 +141,7 @@ mod tests {
             audience,
             channels: vec!["telegram".into()],
             text: text.into(),
+            stage: None,
             next_update_at: None,
             estimated_recovery: None,
         }

@@ -184,6 +184,7 @@ fn act(what: &str, data: &Value) -> Option<TeamAct> {
             audience: Audience::Internal,
             channels: vec![CHANNEL.to_owned()],
             text: bounded(text(data, "/message")?),
+            stage: None,
             next_update_at: None,
             estimated_recovery: None,
         })),

@@ -207,6 +207,7 @@ fn update(text: &str, now: Timestamp) -> Result<Update, String> {
         audience: Audience::Customers,
         channels: Vec::new(),
         text: String::new(),
+        stage: None,
         next_update_at: None,
         estimated_recovery: None,
     };

@@ -5,6 +5,7 @@
 
 pub(crate) mod alert;
 pub(crate) mod call;
+pub(crate) mod channel;
 pub(crate) mod container;
 pub(crate) mod cut;
 pub(crate) mod drill;

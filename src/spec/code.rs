@@ -106,6 +106,10 @@ codes! {
     MissingSecret = "missing-secret",
     /// A secret in a place that is read before a run, or shown.
     MisplacedSecret = "misplaced-secret",
+    /// A secret that stands in a file.
+    PlainSecret = "plain-secret",
+    /// A channel of customers or of a regulator that is no sandbox.
+    RealChannel = "real-channel",
     /// A `${captured}` where nothing is captured, or where it can't stand.
     MisplacedCaptured = "misplaced-captured",
     /// A `capture` that nothing puts back.

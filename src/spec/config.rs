@@ -26,6 +26,8 @@ pub struct Config {
     pub protected: BTreeSet<String>,
     /// How many runs may live at once.
     pub runs: Option<usize>,
+    /// Channels that drills may send messages to.
+    pub channels: BTreeSet<String>,
     /// Who may send signals to `/hooks/…`.
     pub senders: Senders,
     /// Names by which the server is asked for, beside addresses and `localhost`.
@@ -42,6 +44,7 @@ impl Default for Config {
             programs: BTreeSet::new(),
             protected: BTreeSet::new(),
             runs: None,
+            channels: BTreeSet::new(),
             senders: Senders::default(),
             hosts: Vec::new(),
             trusted_proxies: Vec::new(),
@@ -54,6 +57,7 @@ pub(crate) const EXAMPLE: &str = "\
 environments: [staging, qa]          # stacks of other environments are refused
 programs: [./rollout, ./check-backup] # exactly as probes, hooks and remedies write them
 protected: [ledger, team=treasury]   # services, and labels of containers, that no fault may touch
+channels: [team-chat, sandbox-page]  # where messages of drills may be sent, beside firedrill's own pages
 runs: 4                              # at once on all stacks together; on each stack it is always one
 hosts: [drills.example.org]          # names in this server's address, where that is no number
 trusted_proxies: [127.0.0.1/32]      # whose word is taken for who asks, and whether that was encrypted
@@ -86,6 +90,11 @@ pub(crate) static CONFIG: Object = Object {
             "protected",
             Form::List(&Form::Text, 0, 1_000),
             "Services by name, and containers by label as `key=value`, that no fault may touch.",
+        ),
+        optional(
+            "channels",
+            Form::List(&Form::Name, 0, 1_000),
+            "Channels by name that messages of drills may be sent to; only those that firedrill serves itself when absent.",
         ),
         optional(
             "runs",
@@ -147,6 +156,11 @@ pub fn read_config(path: &Path, options: &Options) -> Result<Config, Findings> {
             .collect();
         config.protected = view
             .all::<String>("protected")
+            .unwrap_or_default()
+            .into_iter()
+            .collect();
+        config.channels = view
+            .all::<String>("channels")
             .unwrap_or_default()
             .into_iter()
             .collect();

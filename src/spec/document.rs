@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::secret::Environment;
+use crate::spec::check::channel::CHANNEL;
 use crate::spec::check::drill::DRILL;
 use crate::spec::check::experiment::EXPERIMENT;
 use crate::spec::check::names::{did_you_mean, listed, nearest};
@@ -34,16 +35,19 @@ pub enum Kind {
     Runbook,
     /// Who is drilled.
     Team,
+    /// Where messages are sent.
+    Channel,
 }
 
 impl Kind {
     /// All, as the documentation lists them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Stack,
         Self::Experiment,
         Self::Drill,
         Self::Runbook,
         Self::Team,
+        Self::Channel,
     ];
 
     /// As files write it.
@@ -54,6 +58,7 @@ impl Kind {
             Self::Drill => "Drill",
             Self::Runbook => "Runbook",
             Self::Team => "Team",
+            Self::Channel => "Channel",
         }
     }
 
@@ -65,13 +70,14 @@ impl Kind {
             Self::Drill => &DRILL,
             Self::Runbook => &RUNBOOK,
             Self::Team => &TEAM,
+            Self::Channel => &CHANNEL,
         }
     }
 }
 
 /// There is no such kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no kind `{text}`: it is Stack, Experiment, Drill, Runbook or Team")]
+#[error("there is no kind `{text}`: it is Stack, Experiment, Drill, Runbook, Team or Channel")]
 pub struct UnknownKindName {
     text: String,
 }
@@ -217,7 +223,7 @@ fn kind(root: &Node, sink: &mut Sink) -> Option<Kind> {
         } else {
             entry.value.span
         };
-        if ["Channel", "GameDay"].contains(&name.as_str()) {
+        if name == "GameDay" {
             sink.error(
                 Code::Unsupported,
                 span,

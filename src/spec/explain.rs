@@ -41,7 +41,7 @@ pub fn explain_within(plan: &Plan, width: usize) -> String {
     faults::timeline(&mut page, plan);
     ends(&mut page, plan);
     if let Some(exercise) = &plan.drill {
-        people::people(&mut page, &exercise.drill);
+        people::people(&mut page, exercise);
         people::expectations(&mut page, exercise);
     }
     page.section("Files");

@@ -94,7 +94,14 @@ impl Found {
     }
 }
 
-const SHELVES: [&str; 5] = ["stacks", "experiments", "drills", "runbooks", "teams"];
+const SHELVES: [&str; 6] = [
+    "stacks",
+    "experiments",
+    "drills",
+    "runbooks",
+    "teams",
+    "channels",
+];
 
 impl Library {
     /// A library on disk.

@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::model::channel::Channel;
 use crate::model::drill::Drill;
 use crate::model::experiment::Experiment;
 use crate::model::plan::{Exercise, Plan, SourceFile};
 use crate::model::stack::Stack;
 
-use super::check::{drill, experiment, runbook, stack, team};
+use super::check::{channel, drill, experiment, runbook, stack, team};
 use super::code::Code;
 use super::diagnostic::{Diagnostic, Severity, Source};
 use super::document::{Document, Kind};
@@ -213,6 +214,7 @@ impl Gathered {
         match document.kind {
             Kind::Stack => drop(self.read(document, stack::read)),
             Kind::Team => drop(self.read(document, team::read)),
+            Kind::Channel => drop(self.read(document, channel::read)),
             Kind::Runbook => drop(self.read(document, |root, sink| {
                 runbook::read(root, &document.body, sink)
             })),
@@ -300,6 +302,7 @@ impl Gathered {
         let team_at = self.find(document, "team", |node, sink| {
             library.find(Kind::Team, node, file, sink)
         });
+        let channels = self.channels(library, file, document);
         let world = experiment_at
             .as_ref()
             .and_then(|at| self.experiment(library, &at.file, at.document()));
@@ -329,18 +332,22 @@ impl Gathered {
         let (Some(runbook_at), Some(team_at)) = (runbook_at, team_at) else {
             return;
         };
-        let files = Self::sources(&[
+        let Some(channels) = channels else { return };
+        let mut files = vec![
             &stack_at.file,
             &experiment_at.file,
             &runbook_at.file,
             &team_at.file,
-            file,
-        ]);
+        ];
+        files.extend(channels.iter().map(|(at, _)| &at.file));
+        files.push(file);
+        let files = Self::sources(&files);
         let exercise = match (drill, runbook, team) {
             (Some(drill), Some(runbook), Some(team)) => Some(Exercise {
                 drill,
                 runbook,
                 team,
+                channels: channels.into_iter().map(|(_, channel)| channel).collect(),
             }),
             _ => return,
         };
@@ -355,6 +362,32 @@ impl Gathered {
         let (plan, found) = resolve::resolve(stack, experiment, exercise, files);
         self.found.extend(found);
         self.plan = plan;
+    }
+
+    /// The channels that a drill names, with their files; nothing where one of them can't be had.
+    fn channels(
+        &mut self,
+        library: &mut Library,
+        file: &Arc<File>,
+        document: &Document,
+    ) -> Option<Vec<(Found, Channel)>> {
+        let named = document.root.get("channels").map_or(&[][..], Node::items);
+        let mut all = Some(Vec::new());
+        for node in named {
+            let mut sink = Sink::new(&document.source);
+            let found = library.find(Kind::Channel, node, file, &mut sink);
+            self.found.extend(sink.into_found());
+            let channel = found.as_ref().and_then(|found| {
+                self.take(&found.file);
+                self.read(found.document(), channel::read)
+            });
+            match (found, channel, &mut all) {
+                (Some(found), Some(channel), Some(all)) => all.push((found, channel)),
+                (Some(_), Some(_), None) => {}
+                _ => all = None,
+            }
+        }
+        all
     }
 
     fn cross(&mut self, document: &Document, check: impl FnOnce(&Node, &mut Sink)) {

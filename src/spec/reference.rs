@@ -19,9 +19,9 @@ const HEAD: &str = "\
 
 # Files
 
-firedrill reads YAML files of five kinds: [Stack](#stack), [Experiment](#experiment), [Drill](#drill),
-[Runbook](#runbook) and [Team](#team). A runbook is Markdown with YAML front matter. `firedrill serve --config` reads one
-more file, the [server configuration](#server-configuration).
+firedrill reads YAML files of six kinds: [Stack](#stack), [Experiment](#experiment), [Drill](#drill),
+[Runbook](#runbook), [Team](#team) and [Channel](#channel). A runbook is Markdown with YAML front matter. `firedrill serve
+--config` reads one more file, the [server configuration](#server-configuration).
 
 `firedrill validate` checks files and reports every finding at its exact token; each has a code with a page in
 [errors/](errors/README.md). `firedrill schema KIND` prints a JSON Schema for editors. `firedrill explain FILE` says what
@@ -30,7 +30,7 @@ a run would do.
 ";
 
 /// What each kind's example shows, beside its file of the shipped library.
-const EXAMPLES: [(Kind, &str, &str); 5] = [
+const EXAMPLES: [(Kind, &str, &str); 6] = [
     (
         Kind::Stack,
         "stacks/wallet-demo.yaml",
@@ -64,6 +64,12 @@ const EXAMPLES: [(Kind, &str, &str); 5] = [
         Kind::Team,
         "teams/wallet-oncall.yaml",
         "Who is drilled: handles, never names of people.",
+    ),
+    (
+        Kind::Channel,
+        "channels/status-page.yaml",
+        "Where a drill's messages may go, and who reads them. This one is firedrill's own status page, a sandbox that \
+         needs nothing else. [Communication](communication.md) shows the others.",
     ),
 ];
 
@@ -105,15 +111,15 @@ const VALUES: &str = "\
 const LOOKUP: &str = "\
 ## Where files are found
 
-An experiment names its stack, a drill names its experiment, runbook and team. A name is looked up in the file itself,
+An experiment names its stack, a drill names its experiment, runbook, team and channels. A name is looked up in the file itself,
 then in folders, then among the other files of the same command.
 
 | kind | folders, without options | with options |
 |---|---|---|
 | Stack | `stacks/` in the working folder; `stacks/` beside the file; the file's folder; `../stacks/` | `--stacks DIR`, else `--library DIR`, each with its subfolders below |
-| others | the file's folder; then the five subfolders beside it, of its parent, and of the working folder | `--library DIR` and its subfolders |
+| others | the file's folder; then the six subfolders beside it, of its parent, and of the working folder | `--library DIR` and its subfolders |
 
-The subfolders are `stacks`, `experiments`, `drills`, `runbooks` and `teams`. A runbook may also be named by its path,
+The subfolders are `stacks`, `experiments`, `drills`, `runbooks`, `teams` and `channels`. A runbook may also be named by its path,
 from the drill's folder, that folder's parent, the working folder or `--library`.
 
 ";

@@ -1,5 +1,6 @@
 //! How spec behaves from outside a file: texts in, findings and plans out.
 
+mod channel;
 mod cuts;
 mod disk;
 mod docs;
@@ -113,6 +114,7 @@ const WITHOUT_TEST: [&str; 1] = ["unread"];
 #[test]
 fn every_code_is_shown_by_a_test() {
     let tests = [
+        include_str!("tests/channel.rs"),
         include_str!("tests/disk.rs"),
         include_str!("tests/drill.rs"),
         include_str!("tests/experiment.rs"),

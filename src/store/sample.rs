@@ -171,6 +171,7 @@ pub(super) fn created_drill(title: &str, later: u64) -> Event {
             members: vec![],
             on_call: Vec::new(),
         },
+        channels: Vec::new(),
     });
     Event {
         at: at(1 + later),

@@ -58,7 +58,10 @@ const MAY_NAME: [(&str, &[&str]); 26] = [
         ],
     ),
     ("signals", &["model", "engine"]),
-    ("notify", &["model", "engine", "ports", "outbound"]),
+    (
+        "notify",
+        &["model", "engine", "ports", "outbound", "address", "secret"],
+    ),
     ("store", &["model", "engine", "ports"]),
     ("toxiproxy", &[]),
     ("wallet", &[]),
@@ -114,8 +117,9 @@ const WORLD: [&str; 21] = [
 const READERS: [&str; 3] = ["spec/source.rs", "spec/library.rs", "spec/load.rs"];
 
 /// Crates that only some parts may name.
-const CONFINED: [(&str, &[&str]); 4] = [
+const CONFINED: [(&str, &[&str]); 5] = [
     ("sqlx", &["store"]),
+    ("lettre", &["notify"]),
     ("bollard", &["faults", "compose"]),
     ("axum", &["http", "toxiproxy", "wallet", "cli"]),
     (

@@ -56,6 +56,8 @@ pub(crate) fn play(plan: Plan) -> Vec<Event> {
                 }
                 // What the idle team drills on does not grow.
                 EffectKind::Adjust(id) => Outcome::Adjusted(Err(format!("{id} does not grow"))),
+                // Nor does it say anything.
+                EffectKind::Send => Outcome::Sent(Err("nobody asked for it".into())),
                 EffectKind::Apply(_) => Outcome::Applied(Ok(AppliedProof {
                     sent: now,
                     effective: now,

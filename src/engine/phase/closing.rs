@@ -3,7 +3,7 @@
 use crate::engine::event::{Fact, Phase, StopCause, UndoCause};
 use crate::engine::state::State;
 use crate::engine::undo::{Entry, Obligation};
-use crate::engine::{Draft, verdict};
+use crate::engine::{Draft, posts, verdict};
 use crate::model::fault::Cause;
 use crate::model::time::Stamp;
 
@@ -15,6 +15,10 @@ pub(in crate::engine) fn advance(state: &State, now: Stamp) -> Vec<Draft> {
     });
     if !faults.is_empty() {
         return faults;
+    }
+    let farewell = posts::farewell(state, now);
+    if !farewell.is_empty() {
+        return farewell;
     }
     // A failed-over signer goes back only when the one it stood in for is well again; a fault whose undo keeps failing
     // doesn't hold it up.

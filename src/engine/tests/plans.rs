@@ -1,5 +1,6 @@
 //! Plans for tests, made without files.
 
+use crate::model::channel::{Channel, Hidden, Way};
 use crate::model::drill::{Detection, Drill, Inject, Pass, Remedy, Severity};
 use crate::model::experiment::{Experiment, Limits, Patience, Recovery, StopCondition};
 use crate::model::fault::{
@@ -8,7 +9,7 @@ use crate::model::fault::{
 };
 use crate::model::plan::{Exercise, Plan};
 use crate::model::probe::{Ask, Expect, HttpRequest, Probe, Tolerance};
-use crate::model::runbook::{Class, Runbook};
+use crate::model::runbook::{Audience, Class, Runbook};
 use crate::model::stack::{ContainerSelector, Link, Service, Stack};
 use crate::model::team::Team;
 use crate::model::time::Millis;
@@ -335,6 +336,30 @@ pub(crate) fn drill() -> Plan {
             members: vec!["ann".into()],
             on_call: Vec::new(),
         },
+        channels: Vec::new(),
     });
+    plan
+}
+
+/// A channel of this name, on a way of its own.
+pub(crate) fn channel(title: &str, audience: Audience, way: Way) -> Channel {
+    Channel {
+        name: name(title),
+        audience,
+        sandbox: true,
+        way,
+    }
+}
+
+/// The drill with a status page for customers and a chat for colleagues.
+pub(crate) fn told_drill() -> Plan {
+    let mut plan = drill();
+    if let Some(exercise) = &mut plan.drill {
+        let webhook = Hidden::Environment("${env:HOOK}".into());
+        exercise.channels = vec![
+            channel("page", Audience::Customers, Way::OwnPage),
+            channel("chat", Audience::Internal, Way::Slack { webhook }),
+        ];
+    }
     plan
 }

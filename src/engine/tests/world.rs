@@ -8,7 +8,10 @@ use serde_json::json;
 
 use crate::engine::effect::{Effect, EffectKind};
 use crate::engine::event::{Event, Fact, Origin, Source, StopCause, Token, Trigger, UndoneBy};
-use crate::engine::input::{AppliedProof, CapturedToken, Input, Outcome, RemovedProof, TeamAct};
+use crate::engine::input::{
+    AppliedProof, CapturedToken, DeliveredProof, Input, Outcome, RemovedProof, TeamAct,
+};
+use crate::engine::posts::Message;
 use crate::engine::state::{Disturbance, State};
 use crate::engine::watch::{Sample, SampleResult, Watch};
 use crate::engine::{Course, next_deadline, outstanding, phase};
@@ -39,6 +42,8 @@ pub(super) struct World {
     /// How strong what has a ramp is.
     pub(super) levels: BTreeMap<InjectionId, u32>,
     pub(super) adjusted_while_off: Vec<InjectionId>,
+    /// What channels were sent, and into which thread.
+    pub(super) sent: Vec<(Message, Option<String>)>,
     watches: Vec<Watch>,
     confirming: Option<Stamp>,
     disturbed: Option<Disturbance>,
@@ -68,6 +73,7 @@ impl World {
             touched_without_record: Vec::new(),
             levels: BTreeMap::new(),
             adjusted_while_off: Vec::new(),
+            sent: Vec::new(),
             watches: Vec::new(),
             confirming: None,
             disturbed: None,
@@ -172,6 +178,21 @@ impl World {
                     Ok(proof)
                 } else {
                     Err("500".into())
+                })
+            }
+            EffectKind::Send => {
+                let posts = self.state().posts();
+                let (message, thread) = posts.sending(effect.key.0).expect("it is in the log");
+                self.sent.push((message.clone(), thread.map(str::to_owned)));
+                Outcome::Sent(if answer == Answer::Does {
+                    Ok(DeliveredProof {
+                        sent: self.now,
+                        at: self.now,
+                        reference: Some(format!("thread-{}", effect.key.0)),
+                        evidence: "taken".into(),
+                    })
+                } else {
+                    Err("no such channel".into())
                 })
             }
             EffectKind::Undo(id) => {

@@ -160,6 +160,7 @@ pub(in crate::http) fn as_update(text: &str) -> TeamAct {
         audience: Audience::Customers,
         channels: vec![STATUS_PAGE.to_owned()],
         text: text.to_owned(),
+        stage: None,
         next_update_at: None,
         estimated_recovery: None,
     })

@@ -167,6 +167,7 @@ impl Fields {
             audience: self.parsed("audience")?,
             channels: self.all("channel").map(str::to_owned).collect(),
             text,
+            stage: None,
             next_update_at: self.minutes("next_in", now)?,
             estimated_recovery,
         })

@@ -20,6 +20,7 @@ use tokio_util::task::TaskTracker;
 use super::openapi::conforms;
 use crate::clock::{SystemClock, SystemIds};
 use crate::engine::event::{Phase, Token, UndoneBy};
+use crate::engine::posts::Post;
 use crate::engine::undo::Armed;
 use crate::engine::watch::{Sample, SampleResult};
 use crate::http::gate::{digest, hex, recognise};
@@ -33,8 +34,8 @@ use crate::model::probe::Probe;
 use crate::model::signal::{GrafanaSigning, Sandbox, Secret, Senders};
 use crate::model::stack::Stack;
 use crate::ports::{
-    Answer, Applied, Claim, Claims, Clock, FaultDriver, FaultError, Inspector, Presence, Prober,
-    Removed,
+    Answer, Applied, Claim, Claims, Clock, Delivered, FaultDriver, FaultError, Inspector, Notifier,
+    Presence, Prober, Removed,
 };
 use crate::runtime::{Ports, Supervisor};
 use crate::spec::Options;
@@ -122,6 +123,27 @@ impl Inspector for World {
         _: &'a Injection,
     ) -> Answer<'a, Result<Vec<String>, Vec<String>>> {
         Box::pin(async { Ok(vec!["made up".into()]) })
+    }
+}
+
+impl Notifier for World {
+    fn send<'a>(&'a self, post: &'a Post) -> Answer<'a, Result<Delivered, String>> {
+        Box::pin(async {
+            let sent = self.clock.now();
+            if post.message.text.contains("unreachable") {
+                return Err("nobody is there".into());
+            }
+            Ok(Delivered {
+                sent,
+                at: self.clock.now(),
+                reference: None,
+                evidence: "it is taken".into(),
+            })
+        })
+    }
+
+    fn refused(&self, _: &Plan) -> Vec<String> {
+        Vec::new()
     }
 }
 
@@ -225,7 +247,8 @@ impl Server {
             driver: world.clone(),
             prober: world.clone(),
             inspector: world.clone(),
-            claims: world,
+            claims: world.clone(),
+            notifier: world,
             lever: Arc::new(Watched::new(
                 lever.clone(),
                 database.clone(),

@@ -147,11 +147,15 @@ fn pauses(state: &State) -> Vec<PauseLine> {
     lines.collect()
 }
 
-/// The usual channels, and those the runbook names.
+/// The drill's own channels, then the usual ones and those the runbook names, on which people post by hand.
 fn channels(exercise: Option<&Exercise>) -> Vec<String> {
-    let mut channels: Vec<String> = ["status_page", "telegram", "x", "email", "chat"]
-        .map(str::to_owned)
-        .to_vec();
+    let own = exercise.into_iter().flat_map(|one| &one.channels);
+    let mut channels: Vec<String> = own.map(|channel| channel.name.to_string()).collect();
+    for usual in ["status_page", "telegram", "x", "email", "chat"] {
+        if !channels.iter().any(|one| one == usual) {
+            channels.push(usual.to_owned());
+        }
+    }
     for line in exercise
         .map(|exercise| exercise.runbook.expect.as_slice())
         .unwrap_or_default()

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use crate::engine::event::{Event, Fact, Origin, Token};
+use crate::engine::posts::Post;
 use crate::engine::undo::Armed;
 use crate::engine::watch::{Sample, SampleResult};
 use crate::faults::fake::{FakeDriver, Verb};
@@ -20,8 +21,8 @@ use crate::model::probe::Probe;
 use crate::model::stack::Stack;
 use crate::model::time::{Epoch, Stamp};
 use crate::ports::{
-    Answer, Applied, Claim, Claims, Clock, FaultDriver, FaultError, Halted, Ids, Inspector, Lever,
-    Presence, Prober, Removed,
+    Answer, Applied, Claim, Claims, Clock, Delivered, FaultDriver, FaultError, Halted, Ids,
+    Inspector, Lever, Notifier, Presence, Prober, Removed,
 };
 
 pub(super) fn lock<T>(what: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -135,6 +136,56 @@ impl Lever for FakeLever {
 
     fn origin<'a>(&'a self, halted: &'a Halted) -> Answer<'a, Origin> {
         Box::pin(async { Origin::person(halted.source, "p-1") })
+    }
+}
+
+/// Channels that keep what they are sent.
+#[derive(Clone, Default)]
+pub(super) struct FakeNotifier {
+    taken: Arc<Mutex<Vec<Post>>>,
+    /// While it is on, no message is answered.
+    silent: Arc<AtomicBool>,
+    clock: Option<Arc<TestClock>>,
+}
+
+impl FakeNotifier {
+    /// The same channels, as a process with this clock sends to them.
+    pub(super) fn by(&self, clock: Arc<TestClock>) -> Self {
+        Self {
+            clock: Some(clock),
+            ..self.clone()
+        }
+    }
+
+    /// Every message, in the order in which they came.
+    pub(super) fn taken(&self) -> Vec<Post> {
+        lock(&self.taken).clone()
+    }
+
+    pub(super) fn hush(&self, silent: bool) {
+        self.silent.store(silent, Ordering::SeqCst);
+    }
+}
+
+impl Notifier for FakeNotifier {
+    fn send<'a>(&'a self, post: &'a Post) -> Answer<'a, Result<Delivered, String>> {
+        Box::pin(async move {
+            lock(&self.taken).push(post.clone());
+            if self.silent.load(Ordering::SeqCst) {
+                std::future::pending::<()>().await;
+            }
+            let clock = self.clock.as_ref().expect("a process sends");
+            Ok(Delivered {
+                sent: clock.now(),
+                at: clock.now(),
+                reference: Some(format!("thread of {}", post.key)),
+                evidence: "taken".into(),
+            })
+        })
+    }
+
+    fn refused(&self, _: &Plan) -> Vec<String> {
+        Vec::new()
     }
 }
 

@@ -9,7 +9,8 @@ use tokio_util::task::TaskTracker;
 
 use super::disk::Disk;
 use super::fakes::{
-    Call, Counted, FakeInspector, FakeLever, FakeProber, Locks, TestClock, Trace, Witness, lock,
+    Call, Counted, FakeInspector, FakeLever, FakeNotifier, FakeProber, Locks, TestClock, Trace,
+    Witness, lock,
 };
 use crate::engine::event::{Event, Fact, Origin, Phase, Source, StopCause, Trigger, Verdict};
 use crate::engine::state::State;
@@ -29,6 +30,7 @@ pub(super) struct Stage {
     pub(super) journal: Arc<MemoryJournal>,
     pub(super) locks: Locks,
     pub(super) lever: FakeLever,
+    pub(super) notifier: FakeNotifier,
     pub(super) trace: Trace,
     ids: Counted,
     processes: Arc<Mutex<u64>>,
@@ -41,6 +43,7 @@ impl Stage {
             journal: Arc::new(MemoryJournal::new()),
             locks: Locks::default(),
             lever: FakeLever::default(),
+            notifier: FakeNotifier::default(),
             trace: Trace::default(),
             ids: Counted::default(),
             processes: Arc::default(),
@@ -78,6 +81,7 @@ impl Stage {
             inspector: inspector.clone(),
             claims: Arc::new(self.locks.clone()),
             lever: Arc::new(self.lever.clone()),
+            notifier: Arc::new(self.notifier.by(clock.clone())),
         };
         Process {
             stage: self.clone(),

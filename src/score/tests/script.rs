@@ -239,6 +239,7 @@ pub(super) fn drill(lines: impl IntoIterator<Item = Expectation>) -> Plan {
                 members: Vec::new(),
                 on_call: Vec::new(),
             },
+            channels: Vec::new(),
         }),
         ..experiment()
     }
@@ -599,6 +600,7 @@ pub(super) fn update(text: &str, next: bool) -> Fact {
             audience: Audience::Customers,
             channels: vec!["status_page".into()],
             text: text.into(),
+            stage: None,
             next_update_at: next.then(|| stamp(600.0).wall),
             estimated_recovery: None,
         },

@@ -91,6 +91,11 @@ pub(crate) static DRILL: Object = Object {
                 "What responders can do to the stack.",
             ),
             optional(
+                "channels",
+                Form::List(&Form::Name, 1, 100),
+                "Where its messages may go: names of channels. Updates on other channels are posted by hand.",
+            ),
+            optional(
                 "pass",
                 Form::Object(&PASS),
                 "What a passing scorecard needs.",
@@ -276,6 +281,14 @@ pub(crate) fn read(root: &Node, runbook: Option<&RunbookName>, sink: &mut Sink) 
         alert::some_label(item, sink);
     }
     let detection: Option<Vec<_>> = view.items("detection").iter().map(detection).collect();
+    let mut channels = BTreeSet::new();
+    for item in view.items("channels") {
+        if let Some(name) = item.text()
+            && !channels.insert(name)
+        {
+            refer::twice("channel", name, Some(item.span), sink);
+        }
+    }
     let injects: Option<Vec<_>> = view.items("injects").iter().map(inject).collect();
     let empty = Node::empty();
     let pass = View::new(view.value("pass").unwrap_or(&empty), &PASS);

@@ -2,9 +2,10 @@
 
 use crate::model::ids::RemedyId;
 use crate::model::runbook::{
-    Anchor, Audience, By, Expectation, Expected, Milestone, PhraseSet, Target, UpdatePart,
+    Anchor, By, Expectation, Expected, Milestone, PhraseSet, Target, UpdatePart,
 };
 use crate::model::time::Millis;
+use crate::spec::check::channel::{READERS, audience};
 use crate::spec::check::drill::{ROLE, role};
 use crate::spec::check::names::listed;
 use crate::spec::check::shape::head;
@@ -106,11 +107,7 @@ pub(crate) static EXPECTATION: Object = Object {
         optional("remedy", Form::Name, "With `remedy_chosen`: the remedy."),
         optional(
             "audience",
-            Form::Word(&[
-                ("customers", "Those who use the wallet."),
-                ("internal", "Colleagues."),
-                ("regulator", "Who must be told by law."),
-            ]),
+            Form::Word(READERS),
             "With `update`: for whom; any audience when absent.",
         ),
         optional(
@@ -409,15 +406,6 @@ fn anchor(name: &str) -> Option<Anchor> {
         "mitigated" => Anchor::Mitigated,
         "recovered" => Anchor::Recovered,
         "resolved" => Anchor::Resolved,
-        _ => return None,
-    })
-}
-
-fn audience(name: &str) -> Option<Audience> {
-    Some(match name {
-        "customers" => Audience::Customers,
-        "internal" => Audience::Internal,
-        "regulator" => Audience::Regulator,
         _ => return None,
     })
 }

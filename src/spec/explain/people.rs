@@ -1,14 +1,15 @@
 //! The people's side of a drill in words: detection, messages, remedies, expectations.
 
 use super::{Page, call, captured};
-use crate::model::drill::{Drill, Remedy};
+use crate::model::drill::Remedy;
 use crate::model::plan::Exercise;
 use crate::model::runbook::{
     Anchor, Audience, By, Expectation, Expected, Milestone, PhraseSet, Target, UpdatePart,
 };
 use crate::model::signal::Sender;
 
-pub(super) fn people(page: &mut Page, drill: &Drill) {
+pub(super) fn people(page: &mut Page, exercise: &Exercise) {
+    let drill = &exercise.drill;
     page.section("What counts as a detection");
     for detection in &drill.detection {
         let Some((sender, labels)) = detection.signal() else {
@@ -54,6 +55,20 @@ pub(super) fn people(page: &mut Page, drill: &Drill) {
             .remedies
             .iter()
             .map(|one| (one.id.to_string(), remedy(one)))
+            .collect();
+        page.table(&rows);
+    }
+    if !exercise.channels.is_empty() {
+        page.section("Where its messages may go");
+        let rows: Vec<_> = exercise
+            .channels
+            .iter()
+            .map(|one| {
+                let sandbox = if one.sandbox { ", a sandbox" } else { "" };
+                let readers = one.audience.title();
+                let told = format!("{}, read by {readers}{sandbox}", one.way.title());
+                (one.name.to_string(), told)
+            })
             .collect();
         page.table(&rows);
     }

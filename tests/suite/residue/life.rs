@@ -203,6 +203,7 @@ impl Order {
             programs: None,
             protected: std::collections::BTreeSet::new(),
             runs: None,
+            channels: std::collections::BTreeSet::new(),
         };
         let app = App::open_through(settings, |ports| Ports {
             journal: Arc::new(WatchedJournal {
