@@ -1,11 +1,13 @@
 //! `firedrill event`: what responders do, from a shell, in a drill that a server runs.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
+use super::bearer;
 use super::exit::Exit;
 use super::terminal::Terminal;
 use crate::clock::SystemClock;
@@ -54,6 +56,9 @@ pub(super) struct Args {
         hide_env_values = true
     )]
     token: Option<String>,
+    /// Read the token from this file
+    #[arg(long, global = true, value_name = "FILE")]
+    token_file: Option<PathBuf>,
     /// Who does it [default: this user; with a token, the token itself, as automation]
     #[arg(long = "as", global = true, value_name = "NAME")]
     actor: Option<String>,
@@ -187,7 +192,15 @@ impl Update {
 pub(super) async fn run(args: Args, terminal: Terminal) -> anyhow::Result<Exit> {
     let mut body = args.act.body(SystemClock::start().now().wall);
     let mut headers = BTreeMap::new();
-    match &args.token {
+    let token = bearer::token(args.token_file.as_deref(), args.token.as_deref());
+    let token = match token {
+        Ok(token) => token,
+        Err(error) => {
+            terminal.error(&format!("{error:#}"));
+            return Ok(Exit::Usage);
+        }
+    };
+    match &token {
         // A token acts as itself, a machine, unless it speaks for somebody.
         Some(token) => {
             headers.insert("authorization".to_owned(), format!("Bearer {token}"));

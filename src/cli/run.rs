@@ -7,6 +7,7 @@ mod list;
 mod outputs;
 mod remote;
 mod room;
+mod turns;
 
 use std::path::PathBuf;
 
@@ -19,7 +20,8 @@ use crate::lifecycle::Signals;
 use crate::model::plan::Plan;
 use crate::score::report::entry::{Cause, Entry, Unjudged};
 use crate::spec::{self, Findings};
-use list::{List, Planned};
+use list::List;
+use turns::Planned;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\

@@ -1,39 +1,15 @@
-//! A list of files, run one after the other: each comes to an entry, whatever happens to it or before it.
-
-use std::path::PathBuf;
+//! Runs of this process, one after the other, and first of all what dead ones left.
 
 use super::room::Room;
+use super::turns::{Bar, Planned, Turns};
 use crate::app::App;
 use crate::cli::exit::Exit;
 use crate::cli::follow::{Follower, conclude, say_stuck, say_what_is_left};
 use crate::cli::terminal::Terminal;
 use crate::engine::event::Trigger;
 use crate::lifecycle::Signals;
-use crate::model::plan::Plan;
 use crate::runtime::{RunHandle, RunStatus, StartError, recovery};
-use crate::score::report::entry::{Cause, Entry, Unjudged};
-use crate::score::report::text;
-
-/// A file whose plan is made.
-pub(super) struct Planned {
-    pub(super) file: PathBuf,
-    pub(super) plan: Plan,
-}
-
-impl Planned {
-    /// An entry for it without a run.
-    pub(super) fn without_run(&self, cause: Cause, exit: Exit, reason: &str) -> Unjudged {
-        let file = self.file.display().to_string();
-        Unjudged::new(file, Some(&self.plan), cause, exit.code(), reason)
-    }
-}
-
-/// Why nothing more is begun.
-struct Bar {
-    cause: Cause,
-    exit: Exit,
-    reason: String,
-}
+use crate::score::report::entry::{Cause, Entry};
 
 /// What becomes of a list.
 pub(super) struct List<'a> {
@@ -48,72 +24,8 @@ impl List<'_> {
     /// Runs every file that can be. Answers with an entry for each, in order.
     pub(super) async fn run(mut self, files: Vec<Planned>) -> Vec<Entry> {
         self.app.keep_scores();
-        let mut bar = self.settle_leftovers(&files).await;
-        let mut entries = Vec::new();
-        for file in files {
-            if bar.is_none() && self.signals.has_come().await {
-                bar = Some(Bar::signal());
-            }
-            let entry = if let Some(bar) = &bar {
-                file.without_run(bar.cause, bar.exit, &bar.reason).into()
-            } else {
-                let (entry, after) = Box::pin(self.one(file)).await;
-                bar = after;
-                entry
-            };
-            let width = self.terminal.report_width();
-            self.terminal
-                .result(&text::render_entry_within(&entry, width));
-            self.terminal.note(&entry.conclusion());
-            entries.push(entry);
-        }
-        entries
-    }
-
-    /// One file's run, from its beginning to its entry; and what now keeps further ones from being begun.
-    async fn one(&mut self, file: Planned) -> (Entry, Option<Bar>) {
-        let unbegun = |exit, reason: &str| file.without_run(Cause::NotBegun, exit, reason).into();
-        let mut follower = Follower::new(self.app);
-        let started = self
-            .app
-            .supervisor
-            .start(file.plan.clone(), self.seed, Trigger::CommandLine);
-        let handle = match started.await {
-            Ok(handle) => handle,
-            Err(error @ StartError::Halted(_)) => {
-                return (unbegun(Exit::Aborted, &error.to_string()), None);
-            }
-            Err(error) => return (unbegun(Exit::Errored, &error.to_string()), None),
-        };
-        if let Some(link) = self.room.as_ref().map(|room| room.link(&handle)) {
-            follower.greet(link);
-        }
-        let status = follower
-            .settled(self.app, handle.clone(), self.signals, self.terminal)
-            .await;
-        let (exit, told) = match conclude(self.app, &handle, &status, self.terminal).await {
-            Ok((exit, report)) => (exit, report.ok_or_else(|| why_no_report(&status))),
-            Err(error) => (
-                Exit::Errored,
-                Err(format!("its report can't be made: {error:#}")),
-            ),
-        };
-        let bar = if follower.was_signalled() {
-            Some(Bar::signal())
-        } else if exit == Exit::Stuck {
-            Some(Bar::stuck(&format!(
-                "run {} of {}",
-                handle.run(),
-                file.plan.name()
-            )))
-        } else {
-            None
-        };
-        let entry = told.map_or_else(
-            |reason| without_report(&file, &handle, exit, &reason),
-            |report| Entry::Judged(Box::new(report)),
-        );
-        (entry, bar)
+        let bar = self.settle_leftovers(&files).await;
+        self.take(files, bar).await
     }
 
     /// What dead processes left on these stacks is undone first. Where it can't be, nothing is begun.
@@ -121,11 +33,10 @@ impl List<'_> {
         let recovered = match recovery::recover(&self.app.supervisor).await {
             Ok(recovered) => recovered,
             Err(error) => {
-                return Some(Bar {
-                    cause: Cause::NotBegun,
-                    exit: Exit::Errored,
-                    reason: format!("what dead processes left can't be read: {error}"),
-                });
+                return Some(Bar::not_begun(
+                    Exit::Errored,
+                    format!("what dead processes left can't be read: {error}"),
+                ));
             }
         };
         for (run, error) in &recovered.failed {
@@ -159,31 +70,85 @@ impl List<'_> {
             };
             if let RunStatus::Stuck { .. } = status {
                 say_stuck(&handle, &status, self.terminal);
-                bar = Some(Bar::stuck(&format!("run {run} of a dead process")));
+                bar = Some(stuck(&format!("run {run} of a dead process")));
             }
         }
         bar
     }
 }
 
-impl Bar {
-    fn signal() -> Self {
-        Self {
-            cause: Cause::Skipped,
-            exit: Exit::Aborted,
-            reason: "not begun: a signal ended the list before".to_owned(),
-        }
+impl Turns for List<'_> {
+    type Item = Planned;
+
+    fn planned(file: &Planned) -> &Planned {
+        file
     }
 
-    fn stuck(what: &str) -> Self {
-        Self {
-            cause: Cause::NotBegun,
-            exit: Exit::Stuck,
-            reason: format!(
-                "nothing is begun while {what} can't be undone; hint: `firedrill recover` tries again"
-            ),
+    async fn one(&mut self, file: &Planned) -> (Entry, Option<Bar>) {
+        let unbegun = |exit, reason: &str| file.without_run(Cause::NotBegun, exit, reason).into();
+        let mut follower = Follower::new(self.app);
+        let started = self
+            .app
+            .supervisor
+            .start(file.plan.clone(), self.seed, Trigger::CommandLine);
+        let handle = match started.await {
+            Ok(handle) => handle,
+            Err(error @ StartError::Halted(_)) => {
+                return (unbegun(Exit::Aborted, &error.to_string()), None);
+            }
+            Err(error) => return (unbegun(Exit::Errored, &error.to_string()), None),
+        };
+        if let Some(link) = self.room.as_ref().map(|room| room.link(&handle)) {
+            follower.greet(link);
         }
+        let status = follower
+            .settled(self.app, handle.clone(), self.signals, self.terminal)
+            .await;
+        let (exit, told) = match conclude(self.app, &handle, &status, self.terminal).await {
+            Ok((exit, report)) => (exit, report.ok_or_else(|| why_no_report(&status))),
+            Err(error) => (
+                Exit::Errored,
+                Err(format!("its report can't be made: {error:#}")),
+            ),
+        };
+        let bar = if follower.was_signalled() {
+            Some(Bar::signal())
+        } else if exit == Exit::Stuck {
+            Some(stuck(&format!(
+                "run {} of {}",
+                handle.run(),
+                file.plan.name()
+            )))
+        } else {
+            None
+        };
+        let entry = told.map_or_else(
+            |reason| without_report(file, &handle, exit, &reason),
+            |report| Entry::Judged(Box::new(report)),
+        );
+        (entry, bar)
     }
+
+    fn conclusion(&self, entry: &Entry) -> String {
+        entry.conclusion()
+    }
+
+    fn signals(&mut self) -> &mut Signals {
+        self.signals
+    }
+
+    fn terminal(&self) -> Terminal {
+        self.terminal
+    }
+}
+
+fn stuck(what: &str) -> Bar {
+    Bar::not_begun(
+        Exit::Stuck,
+        format!(
+            "nothing is begun while {what} can't be undone; hint: `firedrill recover` tries again"
+        ),
+    )
 }
 
 fn without_report(file: &Planned, handle: &RunHandle, exit: Exit, reason: &str) -> Entry {

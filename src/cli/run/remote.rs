@@ -17,20 +17,18 @@ use anyhow::{Context as _, bail};
 use serde::Deserialize;
 use serde_json::json;
 
+use super::turns::{Bar, Planned, Turns};
 use super::{Args, Common, Terminal, finish};
+use crate::cli::bearer::{self, TOKEN};
 use crate::cli::exit::Exit;
 use crate::clock::{SystemClock, random};
 use crate::lifecycle::Signals;
 use crate::model::ids::RunId;
 use crate::model::time::Millis;
-use crate::score::report::entry::{Cause, Entry, Unjudged};
-use crate::score::report::text;
+use crate::score::report::entry::{Cause, Entry};
 use client::{Client, Trouble};
 use target::Target;
 use watch::{End, Watch};
-
-/// The environment's name of the token.
-const TOKEN: &str = "FIREDRILL_TOKEN";
 
 /// How long an answer to a start is still waited for after a signal: its run may have begun.
 const GRACE: Duration = Duration::from_secs(20);
@@ -74,7 +72,8 @@ impl Elsewhere {
                  with `--token-file`"
             );
         }
-        let token = self.token()?;
+        let given = std::env::var(TOKEN).ok();
+        let token = bearer::token(self.token_file.as_deref(), given.as_deref())?;
         if token.is_some() && base.starts_with("http://") && !is_near(place) {
             terminal.note(
                 "warning: the token goes to the server unencrypted; hint: use its https address",
@@ -85,19 +84,6 @@ impl Elsewhere {
             token,
             self.give_up_after.duration(),
         ))
-    }
-
-    fn token(&self) -> anyhow::Result<Option<String>> {
-        let token = match &self.token_file {
-            Some(path) => std::fs::read_to_string(path)
-                .with_context(|| format!("{} can't be read", path.display()))?,
-            None => std::env::var(TOKEN).unwrap_or_default(),
-        };
-        let token = token.trim();
-        if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-            bail!("the token holds what no token does; hint: give it alone, in one line");
-        }
-        Ok((!token.is_empty()).then(|| token.to_owned()))
     }
 }
 
@@ -118,13 +104,6 @@ fn is_near(place: &str) -> bool {
 #[derive(Debug, Deserialize)]
 struct Begun {
     id: RunId,
-}
-
-/// Why nothing more is begun.
-struct Bar {
-    cause: Cause,
-    exit: Exit,
-    reason: String,
 }
 
 /// Runs every file on the server.
@@ -151,13 +130,13 @@ pub(super) async fn run(args: Args, common: Common, terminal: Terminal) -> Exit 
     let read = target::read_all(&client, &args.files, &options, &mut signals, terminal).await;
     let (exit, entries) = match read {
         Ok(targets) => {
-            let list = List {
+            let mut list = List {
                 client,
                 args: &args,
                 signals: &mut signals,
                 terminal,
             };
-            let entries = list.run(targets).await;
+            let entries = list.take(targets, None).await;
             let exits = entries
                 .iter()
                 .map(|entry| entry.exit_code().map_or(Exit::Errored, Exit::of_code));
@@ -176,35 +155,15 @@ struct List<'a> {
     terminal: Terminal,
 }
 
-impl List<'_> {
-    /// Runs every file that can be. Answers with an entry for each, in order.
-    async fn run(mut self, targets: Vec<Target>) -> Vec<Entry> {
-        let mut bar: Option<Bar> = None;
-        let mut entries = Vec::new();
-        for target in targets {
-            if bar.is_none() && self.signals.has_come().await {
-                bar = Some(Bar::signal());
-            }
-            let entry = if let Some(bar) = &bar {
-                target.without_run(bar.cause, bar.exit, &bar.reason).into()
-            } else {
-                let (entry, after) = Box::pin(self.one(target)).await;
-                bar = after;
-                entry
-            };
-            let width = self.terminal.report_width();
-            self.terminal
-                .result(&text::render_entry_within(&entry, width));
-            self.terminal
-                .note(&entry.conclusion_with(|run| self.client.page(run)));
-            entries.push(entry);
-        }
-        entries
+impl Turns for List<'_> {
+    type Item = Target;
+
+    fn planned(target: &Target) -> &Planned {
+        &target.planned
     }
 
-    /// One run, from its start to its entry; and what now keeps further ones from being begun.
-    async fn one(&mut self, target: Target) -> (Entry, Option<Bar>) {
-        let (begun, signalled) = self.begin(&target).await;
+    async fn one(&mut self, target: &Target) -> (Entry, Option<Bar>) {
+        let (begun, signalled) = self.begin(target).await;
         let run = match begun {
             Ok(run) => run,
             Err(entry) => {
@@ -215,13 +174,18 @@ impl List<'_> {
         self.terminal
             .note(&format!("the run room: {}", self.client.page(&run)));
         let clock = SystemClock::start();
-        let mut watch = Watch::new(self.client.clone(), clock, run.clone(), target.plan.clone());
+        let mut watch = Watch::new(
+            self.client.clone(),
+            clock,
+            run.clone(),
+            target.planned.plan.clone(),
+        );
         if signalled {
             watch.halt(self.terminal);
         }
         let end = watch.settled(self.signals, self.terminal).await;
         let unrecorded = |exit: Exit, reason: &str| {
-            let mut unjudged = target.without_run(Cause::Unrecorded, exit, reason);
+            let mut unjudged = target.planned.without_run(Cause::Unrecorded, exit, reason);
             unjudged.run = Some(run.clone());
             Entry::from(unjudged)
         };
@@ -238,8 +202,9 @@ impl List<'_> {
                     || unrecorded(exit, "its log can't be judged: facts in it were erased"),
                     |report| Entry::Judged(Box::new(report)),
                 );
-                let bar =
-                    stuck.then(|| Bar::after(Exit::Stuck, &format!("run {run} can't be undone")));
+                let bar = stuck.then(|| {
+                    Bar::not_begun(Exit::Stuck, format!("not begun: run {run} can't be undone"))
+                });
                 (entry, bar)
             }
             End::Gone(why) => {
@@ -247,7 +212,7 @@ impl List<'_> {
                     "the server can't be followed any more: {why}; {}",
                     watch.last_known()
                 );
-                let bar = Bar::after(Exit::Errored, "the server can't be followed");
+                let bar = Bar::not_begun(Exit::Errored, "not begun: the server can't be followed");
                 (unrecorded(Exit::Errored, &reason), Some(bar))
             }
             End::NotUndone(why) => {
@@ -266,6 +231,20 @@ impl List<'_> {
         (entry, bar)
     }
 
+    fn conclusion(&self, entry: &Entry) -> String {
+        entry.conclusion_with(|run| self.client.page(run))
+    }
+
+    fn signals(&mut self) -> &mut Signals {
+        self.signals
+    }
+
+    fn terminal(&self) -> Terminal {
+        self.terminal
+    }
+}
+
+impl List<'_> {
     /// Starts it once, however often it must be asked for. Answers as well whether a signal came meanwhile.
     async fn begin(&mut self, target: &Target) -> (Result<RunId, Entry>, bool) {
         let key = format!("{:016x}{:016x}", random(), random());
@@ -273,7 +252,7 @@ impl List<'_> {
             target.kind: target.name,
             "seed": self.args.seed,
             "vars": self.args.variables.vars.iter().cloned().collect::<std::collections::BTreeMap<_, _>>(),
-            "files": target.plan.files,
+            "files": target.planned.plan.files,
         });
         let client = self.client.clone();
         let asked = client.patiently(async || client.post("/runs", &body, Some(&key)).await);
@@ -313,34 +292,8 @@ impl List<'_> {
                 ),
                 Trouble::Refused(_) => trouble.to_string(),
             };
-            target.without_run(cause, exit, &reason).into()
+            target.planned.without_run(cause, exit, &reason).into()
         });
         (begun, signalled)
-    }
-}
-
-impl Bar {
-    fn signal() -> Self {
-        Self {
-            cause: Cause::Skipped,
-            exit: Exit::Aborted,
-            reason: "not begun: a signal ended the list before".to_owned(),
-        }
-    }
-
-    fn after(exit: Exit, what: &str) -> Self {
-        Self {
-            cause: Cause::NotBegun,
-            exit,
-            reason: format!("not begun: {what}"),
-        }
-    }
-}
-
-impl Target {
-    /// An entry for it without a run.
-    fn without_run(&self, cause: Cause, exit: Exit, reason: &str) -> Unjudged {
-        let file = self.file.display().to_string();
-        Unjudged::new(file, Some(&self.plan), cause, exit.code(), reason)
     }
 }

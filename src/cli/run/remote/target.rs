@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::client::{Client, Finding, Trouble};
 use crate::cli::exit::Exit;
+use crate::cli::run::turns::Planned;
 use crate::cli::terminal::Terminal;
 use crate::lifecycle::Signals;
 use crate::model::plan::{Plan, SourceFile};
@@ -21,13 +22,11 @@ const LISTED_ANEW: Duration = Duration::from_millis(2500);
 /// What shall run.
 #[derive(Debug)]
 pub(super) struct Target {
-    /// As it was given.
-    pub(super) file: PathBuf,
+    /// Its file, or its name, as it was given; its plan as it is here, else as the server has it.
+    pub(super) planned: Planned,
     /// `drill` or `experiment`.
     pub(super) kind: &'static str,
     pub(super) name: String,
-    /// The file's plan as it is here, else as the server has it.
-    pub(super) plan: Plan,
 }
 
 /// A drill or an experiment as the server lists it.
@@ -103,7 +102,7 @@ pub(super) async fn read_all(
     for (file, one) in read {
         let file = file.display().to_string();
         entries.push(match one {
-            Ok(target) => skipped(&file, Some(&target.plan), exit),
+            Ok(target) => skipped(&file, Some(&target.planned.plan), exit),
             Err(wrong) => {
                 let cause = match wrong.exit {
                     Exit::Usage => Cause::WrongFile,
@@ -177,10 +176,12 @@ async fn known(
     }
     told?;
     Ok(Target {
-        file: file.to_owned(),
+        planned: Planned {
+            file: file.to_owned(),
+            plan,
+        },
         kind,
         name,
-        plan,
     })
 }
 
@@ -230,10 +231,12 @@ async fn named(client: &Client, file: &Path) -> Result<Target, Wrong> {
         return Err(Wrong::usage(None, "the server shows no plan of it"));
     };
     Ok(Target {
-        file: file.to_owned(),
+        planned: Planned {
+            file: file.to_owned(),
+            plan,
+        },
         kind,
         name,
-        plan,
     })
 }
 
