@@ -22,6 +22,7 @@ mod limit;
 mod openapi;
 mod page;
 mod password;
+mod people;
 mod problem;
 mod reading;
 mod reference;
@@ -52,6 +53,7 @@ use crate::store::halt::Lever;
 pub use catalogue::Catalogue;
 pub use gate::{Gate, digest as token_digest, new_token};
 pub use openapi::text as openapi;
+pub use reading::Readings;
 pub use reference::access_reference;
 pub use router::router;
 pub use server::serve;
@@ -68,6 +70,8 @@ pub struct Services {
     pub lever: Lever,
     /// What can be started.
     pub library: Arc<dyn Catalogue>,
+    /// Logs that were read of late.
+    pub readings: Readings,
     /// Who may send signals. Without any, hooks refuse everything.
     pub senders: Arc<Senders>,
     /// How the server is reached, and how whoever reaches it is known.

@@ -20,6 +20,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::event::ActorKind;
@@ -78,7 +79,8 @@ pub struct Message {
 }
 
 /// One thing that a tool said.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "SignalReading")]
 pub struct Signal {
     /// What the sender's repeats of it have in common.
     pub identity: String,
@@ -104,7 +106,8 @@ pub struct Signal {
 }
 
 /// Somebody, in the sender's terms.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "SignalPerson")]
 pub struct Person {
     /// The sender's id of them.
     pub id: String,
@@ -113,8 +116,9 @@ pub struct Person {
 }
 
 /// What a signal says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
+#[schemars(rename = "SignalMeaning")]
 pub enum What {
     /// Something is wrong, or is not any more.
     Alert {

@@ -11,7 +11,7 @@ use crate::ports::JournalError;
 
 mod chain;
 mod columns;
-pub mod evidence;
+mod forgetting;
 mod projection;
 mod writer;
 
@@ -19,6 +19,7 @@ pub mod accounts;
 pub mod audit;
 pub mod copy;
 pub mod database;
+pub mod evidence;
 pub mod halt;
 pub mod journal;
 pub mod keyed;

@@ -1,7 +1,8 @@
 #!/bin/sh
-# Schemathesis against a served instance: every operation of the API's description with generated requests, right and
-# wrong ones. No 5xx, and no answer that is not described. About a minute; SCHEMATHESIS_SECONDS bounds it, and
-# SCHEMATHESIS names the program where it is not on the path. With CI set, a missing one is a failure.
+# Schemathesis against served instances: every operation of the API's description with generated requests, right and
+# wrong ones. No 5xx, and no answer that is not described. First a server without accounts, then one with accounts, asked
+# logged out and as each role. Two minutes; SCHEMATHESIS_SECONDS bounds the first part and SCHEMATHESIS_ROLE_SECONDS each
+# of the others, and SCHEMATHESIS names the program where it is not on the path. With CI set, a missing one is a failure.
 set -u
 cd "$(dirname "$0")/.."
 
@@ -16,40 +17,54 @@ fi
 program=${FIREDRILL_BIN:-target/debug/firedrill}
 scratch=$(mktemp -d) || exit 1
 server=
-end() {
+stop() {
     [ -z "$server" ] || { kill -TERM "$server" 2>/dev/null && wait "$server"; }
+    server=
+}
+end() {
+    stop
     rm -rf "$scratch"
 }
 trap end EXIT
 trap 'exit 1' INT TERM
 
 # The shipped library: its targets are not there, so that what is started ends at its preflight.
-"$program" --data "$scratch/data" serve --listen 127.0.0.1:0 >"$scratch/log" 2>&1 &
-server=$!
-address=
-tries=0
-while [ -z "$address" ] && [ "$tries" -lt 300 ]; do
-    address=$(sed -n 's/.*firedrill serves \(http:[^;]*\);.*/\1/p' "$scratch/log")
-    tries=$((tries + 1))
-    sleep 0.1
-done
-if [ -z "$address" ]; then
-    cat "$scratch/log" >&2
-    echo "the server did not begin to serve" >&2
-    exit 1
-fi
+serve() {
+    data=$scratch/$1 log=$scratch/$1.log
+    "$program" --data "$data" serve --listen 127.0.0.1:0 >"$log" 2>&1 &
+    server=$!
+    address=
+    tries=0
+    while [ -z "$address" ] && [ "$tries" -lt 300 ]; do
+        address=$(sed -n 's/.*firedrill serves \(http:[^;]*\);.*/\1/p' "$log")
+        tries=$((tries + 1))
+        sleep 0.1
+    done
+    if [ -z "$address" ]; then
+        cat "$log" >&2
+        echo "the server did not begin to serve" >&2
+        exit 1
+    fi
+}
+
+# Posts JSON ($2) to an address of the API ($1), with a token where there is one ($3), and prints a field ($4).
+post() {
+    python3 - "$address" "$@" <<'PYTHON'
+import json, sys, urllib.request
+server, path, body, token, field = sys.argv[1:]
+headers = {"Content-Type": "application/json"}
+if token:
+    headers["Authorization"] = "Bearer " + token
+ask = urllib.request.Request(server + "/api/v1" + path, body.encode(), headers)
+print(json.load(urllib.request.urlopen(ask))[field])
+PYTHON
+}
 
 # Something to find under each kind of name, beside what is made up.
-run=$(python3 - "$address" <<'PYTHON'
-import json, sys, urllib.request
-body = json.dumps({"drill": "signer-outage"}).encode()
-ask = urllib.request.Request(sys.argv[1] + "/api/v1/runs", body, {"Content-Type": "application/json"})
-print(json.load(urllib.request.urlopen(ask))["id"])
-PYTHON
-) || exit 1
-cat >"$scratch/schemathesis.toml" <<TOML
+configure() {
+    cat >"$scratch/schemathesis.toml" <<TOML
 [parameters]
-"path.run" = "$run"
+"path.run" = "$1"
 [[operations]]
 include-path-regex = "^/stacks/"
 parameters = { "path.name" = "wallet-demo" }
@@ -59,18 +74,62 @@ parameters = { "path.name" = "slow-signer" }
 [[operations]]
 include-path-regex = "^/drills/"
 parameters = { "path.name" = "signer-outage" }
+[[operations]]
+include-path-regex = "^/people/"
+parameters = { "path.name" = "Somebody" }
+[[operations]]
+include-path-regex = "^/tokens/"
+parameters = { "path.name" = "spare" }
 TOML
+}
 
-# Left out: what needs a server with accounts, and that whatever fits a schema is taken: cursors are opaque, a start
-# names one of two things, and a name is one line.
-"$tool" --config-file "$scratch/schemathesis.toml" run "$address/api/v1/openapi.json" \
-    --checks all --exclude-checks ignored_auth,object_level_authorization,positive_data_acceptance \
-    --phases examples,coverage,fuzzing --max-examples "${SCHEMATHESIS_EXAMPLES:-25}" \
-    --max-time "${SCHEMATHESIS_SECONDS:-45}" --request-timeout 20 --suppress-health-check all \
-    --seed "${SCHEMATHESIS_SEED:-1}" --continue-on-failure --no-color
-status=$?
-if grep -E '(ERROR|panicked)' "$scratch/log" >&2; then
-    echo "the server's log holds errors" >&2
-    status=1
-fi
+# Asks everything for so many seconds ($1) but what these checks ($2) look at, with more of the tool's options.
+# Left out always: that each object is its maker's (objects here are everybody's who may), and that whatever fits a schema
+# is taken: cursors are opaque, a start names one of two things, and a name is one line.
+status=0
+ask() {
+    seconds=$1 without=$2
+    shift 2
+    "$tool" --config-file "$scratch/schemathesis.toml" run "$address/api/v1/openapi.json" \
+        --checks all --exclude-checks "object_level_authorization,positive_data_acceptance$without" \
+        --phases examples,coverage,fuzzing --max-examples "${SCHEMATHESIS_EXAMPLES:-25}" \
+        --max-time "$seconds" --request-timeout 20 --suppress-health-check all \
+        --seed "${SCHEMATHESIS_SEED:-1}" --continue-on-failure --no-color "$@" || status=1
+}
+
+# What the server's log says of a server that was only asked strange things.
+quiet() {
+    if grep -E '(ERROR|panicked)' "$log" >&2; then
+        echo "the server's log holds errors" >&2
+        status=1
+    fi
+}
+
+echo "== without accounts =="
+serve open
+run=$(post /runs '{"drill": "signer-outage"}' "" id) || exit 1
+configure "$run"
+# The first account would lock everybody out, this tool too; and without accounts nothing needs a token.
+ask "${SCHEMATHESIS_SECONDS:-45}" ,ignored_auth --exclude-operation-id makeAccount
+quiet
+stop
+
+serve closed
+post /people '{"name": "Root", "password": "a long enough one", "roles": [{"role": "administrator"}]}' "" name >/dev/null || exit 1
+for role in viewer responder operator administrator; do
+    # Audited while the server serves: both write to the same database.
+    "$program" --data "$data" token create "$role" --role "$role" >"$scratch/$role" || exit 1
+done
+root=$(cat "$scratch/administrator")
+post /people '{"name": "Somebody", "password": "a long enough one"}' "$root" name >/dev/null || exit 1
+post /tokens '{"name": "spare", "role": "viewer"}' "$root" name >/dev/null || exit 1
+run=$(post /runs '{"drill": "signer-outage"}' "$root" id) || exit 1
+configure "$run"
+echo "== logged out =="
+ask "${SCHEMATHESIS_ROLE_SECONDS:-12}" ""
+for role in viewer responder operator administrator; do
+    echo "== as $role =="
+    ask "${SCHEMATHESIS_ROLE_SECONDS:-12}" "" --header "Authorization: Bearer $(cat "$scratch/$role")"
+done
+quiet
 exit "$status"

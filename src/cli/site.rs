@@ -15,7 +15,7 @@ use super::terminal::Terminal;
 use crate::app::App;
 use crate::engine::event::Trigger;
 use crate::http::catalogue::{Catalogue, Kind};
-use crate::http::{self, Gate, Planned, Readiness, Services, Tls, Upcoming};
+use crate::http::{self, Gate, Planned, Readiness, Readings, Services, Tls, Upcoming};
 use crate::model::ids::{DrillName, RunId};
 use crate::model::schedule::Schedule;
 use crate::model::signal::Senders;
@@ -94,6 +94,7 @@ impl Site {
             database: app.database.clone(),
             lever: app.lever.clone(),
             library: library.clone(),
+            readings: Readings::default(),
             senders: Arc::new(senders),
             gate,
             local_operator: local_operator.into(),

@@ -20,6 +20,7 @@ use super::keeper::{of_plan, of_run};
 use super::problem::Problem;
 use crate::engine::event::{ActorKind, Event, Origin, Source};
 use crate::model::access::{Permission, Place, Principal, Subject, may};
+use crate::store::keyed::Caller;
 use crate::store::runs::RunRow;
 
 /// The cookie that keeps a name.
@@ -44,14 +45,30 @@ pub(super) enum Means {
         unread: bool,
     },
     /// By an API token.
-    Token,
+    Token {
+        /// Its number.
+        id: i64,
+    },
     /// By a session.
     Session {
         /// Which.
         id: i64,
+        /// Of which account: its number.
+        user: i64,
         /// Whether the database could not be asked, so that this is what was known last.
         unsure: bool,
     },
+}
+
+impl Means {
+    /// Whose keys those of a request are: a name may be another's tomorrow, and is a mere claim on loopback.
+    pub(super) fn caller(&self) -> Caller {
+        match self {
+            Self::Token { id } => Caller::Token(*id),
+            Self::Session { user, .. } => Caller::Account(*user),
+            Self::Local | Self::Stranger | Self::BadToken { .. } => Caller::Local,
+        }
+    }
 }
 
 /// Who asks.

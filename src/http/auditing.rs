@@ -26,12 +26,20 @@ use crate::store::audit::{Deed, Through};
 /// How long what must not wait is kept from its answer.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// Forms whose `name` is a person's.
-const PEOPLE: [&str; 4] = [
+/// Addresses whose `name` is that of somebody who may be new here.
+const NEWCOMERS: [&str; 4] = [
     "/settings/people",
-    "/settings/people/change",
     "/settings/first",
     "/name",
+    "/api/v1/people",
+];
+
+/// Addresses whose `name` is that of somebody who is known, if it is anybody's.
+const PEOPLE: [&str; 4] = [
+    "/settings/people/change",
+    "/api/v1/people/{name}",
+    "/api/v1/people/{name}/roles",
+    "/api/v1/people/{name}/password",
 ];
 
 /// Who somebody turned out to be: an answer to a stranger who set up or logged in carries it.
@@ -114,11 +122,13 @@ impl Log<'_> {
         };
         let mut subject = self.subject.clone();
         // Of a person only the pseudonym is kept, so that they can be forgotten here, too.
-        if PEOPLE.contains(&self.row.path.as_str())
+        let path = self.row.path.as_str();
+        let (new, known) = (NEWCOMERS.contains(&path), PEOPLE.contains(&path));
+        if (new || known)
             && let Some(name) = subject.remove("name")
         {
-            let origin = actor::person(self.services, Source::Api, &name).await;
-            let person = origin.map_err(|problem| unaudited(problem.detail))?.actor;
+            let person = self.pseudonym(name, new).await;
+            let person = person.map_err(|problem| unaudited(problem.detail))?;
             subject.extend(person.map(|person| ("person".to_owned(), person)));
         }
         about["from"] = json!(self.visitor.address);
@@ -130,7 +140,7 @@ impl Log<'_> {
             actor,
             through: match self.visitor.means {
                 Means::Session { .. } => Through::Session,
-                Means::Token => Through::Token,
+                Means::Token { .. } => Through::Token,
                 Means::Local => Through::LocalOperator,
                 Means::Stranger | Means::BadToken { .. } => Through::Door,
             },
@@ -139,6 +149,24 @@ impl Log<'_> {
         };
         let kept = self.services.database.audit(&deed).await;
         kept.map_err(|error| unaudited(error.to_string()))
+    }
+}
+
+impl Log<'_> {
+    /// The pseudonym of somebody who is named. A name that is nobody's gets none: it is not kept anywhere.
+    async fn pseudonym(&self, name: String, new: bool) -> Result<Option<String>, Problem> {
+        let database = &self.services.database;
+        let account = database.user(&name).await?.map(|user| user.name);
+        if !new && account.is_none() && !database.is_known(&name).await? {
+            return Ok(None);
+        }
+        // As it would be kept: what can be no name is nobody's.
+        let Ok(name) = actor::checked(&account.unwrap_or(name)) else {
+            return Ok(None);
+        };
+        Ok(actor::person(self.services, Source::Api, &name)
+            .await?
+            .actor)
     }
 }
 

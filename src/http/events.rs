@@ -10,12 +10,13 @@ use std::time::Duration;
 use axum::http::HeaderMap;
 use axum::response::IntoResponse;
 use axum::response::sse::{self, KeepAlive, Sse};
-use futures_util::Stream;
 use futures_util::stream::unfold;
+use futures_util::{FutureExt as _, Stream};
 use tokio::sync::broadcast::{self, error::RecvError};
-use tokio::time::sleep;
+use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
 
 use super::Services;
+use super::keeper::Pass;
 use crate::engine::event::Event;
 use crate::model::ids::RunId;
 use crate::store::runs::ShownEvent;
@@ -25,6 +26,9 @@ const BATCH: u32 = 500;
 
 /// How often a run that another process drives is looked at.
 const POLL: Duration = Duration::from_secs(1);
+
+/// How often it is asked whether a follower may still follow.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// How often a silent stream shows that it lives.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -48,15 +52,17 @@ pub(super) fn resume_after(headers: &HeaderMap, after: Option<u64>) -> u64 {
         .unwrap_or(0)
 }
 
-/// A run's events after `after`, until it has ended, the server goes, or the follower does.
+/// A run's events after `after`, until it has ended, the server goes, the follower does, or may not follow any more: its
+/// session is ended, its token revoked, its role taken.
 pub(super) fn follow(
     services: Services,
+    pass: Pass,
     run: RunId,
     after: u64,
     shape: Shape,
 ) -> impl IntoResponse {
     let keep_alive = KeepAlive::new().interval(HEARTBEAT).text("heartbeat");
-    Sse::new(stream(Follower::new(services, run, after), shape)).keep_alive(keep_alive)
+    Sse::new(stream(Follower::new(services, pass, run, after), shape)).keep_alive(keep_alive)
 }
 
 fn stream(follower: Follower, shape: Shape) -> impl Stream<Item = Result<sse::Event, Infallible>> {
@@ -80,6 +86,9 @@ fn message(event: &ShownEvent, shape: Shape) -> sse::Event {
 #[derive(Debug)]
 struct Follower {
     services: Services,
+    pass: Pass,
+    /// When the pass is looked at.
+    looks: Interval,
     run: RunId,
     last: u64,
     read: VecDeque<ShownEvent>,
@@ -88,11 +97,15 @@ struct Follower {
 }
 
 impl Follower {
-    fn new(services: Services, run: RunId, after: u64) -> Self {
+    fn new(services: Services, pass: Pass, run: RunId, after: u64) -> Self {
+        let mut looks = interval(LOOK_EVERY);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // Followed before the first read: nothing can fall in between.
         let feed = services.supervisor.feed().follow();
         Self {
             services,
+            pass,
+            looks,
             run,
             last: after,
             read: VecDeque::new(),
@@ -103,6 +116,11 @@ impl Follower {
 
     async fn next(&mut self) -> Option<ShownEvent> {
         loop {
+            // At least every `POLL` it is here again.
+            if self.looks.tick().now_or_never().is_some() && !self.pass.holds().await {
+                tracing::debug!(run = %self.run, "a follower may not follow any more");
+                return None;
+            }
             if let Some(event) = self.read.pop_front() {
                 self.last = event.seq;
                 self.over = event.kind == "run_ended";

@@ -338,7 +338,7 @@ async fn bearer(
         Some(token) => (
             token.name,
             Principal::Holder(vec![token.grant]),
-            Means::Token,
+            Means::Token { id: token.id },
         ),
         None => (String::new(), Principal::Nobody, Means::BadToken { unread }),
     };
@@ -388,6 +388,7 @@ pub(super) async fn recognise(services: &Services, parts: &Parts) -> Visitor {
                 principal: Principal::Holder(holder.grants),
                 means: Means::Session {
                     id: holder.session,
+                    user: holder.user,
                     unsure,
                 },
                 form_token: digest(&format!("a form of session {token}")),

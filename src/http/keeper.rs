@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::Form;
 use axum::body::{Body, Bytes, to_bytes};
-use axum::extract::{FromRequest as _, FromRequestParts as _, RawPathParams, Request, State};
+use axum::extract::{FromRequest as _, FromRequestParts, RawPathParams, Request, State};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, Uri, header};
 use axum::middleware::Next;
@@ -20,7 +20,7 @@ use super::actor::{self, Means, Visitor};
 use super::api::library::contents;
 use super::auditing::Log;
 use super::catalogue::Kind;
-use super::gate::digest;
+use super::gate::{digest, recognise};
 use super::guard::LARGEST_BODY;
 use super::problem::Problem;
 use super::routes::{About, Needs, Row};
@@ -35,7 +35,7 @@ const FORM_TOKEN: &str = "csrf";
 const BODY_PATIENCE: Duration = Duration::from_secs(if cfg!(test) { 2 } else { 20 });
 
 /// The row of an address, and what is asked to hold it.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(super) struct Gatekeeper {
     services: Services,
     row: Arc<Row>,
@@ -180,7 +180,7 @@ impl Gatekeeper {
             }
         };
         // Whoever shows a token was not led here by another site: browsers send none by themselves.
-        if self.row.takes_a_form() && visitor.means != Means::Token {
+        if self.row.takes_a_form() && !matches!(visitor.means, Means::Token { .. }) {
             let header = parts
                 .headers
                 .get("x-csrf-token")
@@ -204,6 +204,38 @@ impl Gatekeeper {
             }
         }
         Ok(bytes)
+    }
+}
+
+/// What an answer that goes on was let in by, so that it can be asked again whether it still is.
+#[derive(Debug, Clone)]
+pub(super) struct Pass {
+    keeper: Gatekeeper,
+    parts: Parts,
+}
+
+impl Pass {
+    /// Whether whoever asked would be let in now. Where that can't be told, it is as it was.
+    pub(super) async fn holds(&mut self) -> bool {
+        let visitor = recognise(&self.keeper.services, &self.parts).await;
+        match self.keeper.admits(&visitor, &mut self.parts).await {
+            Ok(()) => true,
+            Err(problem) => problem.status().is_server_error(),
+        }
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Pass {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let keeper = parts.extensions.get::<Gatekeeper>().cloned();
+        keeper
+            .map(|keeper| Self {
+                keeper,
+                parts: parts.clone(),
+            })
+            .ok_or_else(|| Problem::internal(&"a request was let in by nobody"))
     }
 }
 
@@ -235,8 +267,10 @@ async fn fields(bytes: &Bytes) -> Vec<(String, String)> {
 }
 
 /// What of a body says what is changed, and is neither a secret nor somebody's words.
-const TOLD: [&str; 13] = [
+const TOLD: [&str; 15] = [
     "name",
+    "roles",
+    "forget",
     "do",
     "role",
     "team",
@@ -251,24 +285,53 @@ const TOLD: [&str; 13] = [
     "remedy",
 ];
 
+/// The most characters that are kept of what somebody wrote.
+const LONGEST_TOLD: usize = 120;
+
+/// The most characters of roles: more than all that one account can have.
+const LONGEST_ROLES: usize = 8000;
+
+/// What a query says of a change.
+fn named_by_query(uri: &Uri) -> BTreeMap<String, String> {
+    let query = uri.query().unwrap_or_default();
+    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    pairs
+        .map(|(key, value)| (actor::decoded(key), actor::decoded(value)))
+        .filter(|(key, _)| TOLD.contains(&key.as_str()))
+        .map(|(key, value)| (key, value.chars().take(LONGEST_TOLD).collect()))
+        .collect()
+}
+
 /// What a body names. Who logs in or is set up is told as the actor, once that is sure.
 async fn named_by_body(row: &Row, bytes: &Bytes) -> BTreeMap<String, String> {
     if matches!(row.needs, Needs::Nothing | Needs::Door) {
         return BTreeMap::new();
     }
-    let all = if row.takes_a_form() {
-        fields(bytes).await
+    let all: Vec<(String, String)> = if row.takes_a_form() {
+        let fields = fields(bytes).await.into_iter();
+        fields
+            .map(|(key, value)| (key, value.chars().take(LONGEST_TOLD).collect()))
+            .collect()
     } else {
         let object = serde_json::from_slice::<Map<String, Value>>(bytes).unwrap_or_default();
-        let text = |value: Value| value.as_str().map(str::to_owned);
         let pairs = object.into_iter();
         pairs
-            .filter_map(|(key, value)| Some((key, text(value)?)))
+            .filter_map(|(key, value)| {
+                let text = match value {
+                    Value::String(text) => text,
+                    // Which roles somebody has from now on is what an audit is for.
+                    Value::Array(_) if key == "roles" => {
+                        let roles = value.to_string().chars().take(LONGEST_ROLES).collect();
+                        return Some((key, roles));
+                    }
+                    _ => return None,
+                };
+                Some((key, text.chars().take(LONGEST_TOLD).collect()))
+            })
             .collect()
     };
     all.into_iter()
         .filter(|(key, value)| TOLD.contains(&key.as_str()) && !value.is_empty())
-        .map(|(key, value)| (key, value.chars().take(120).collect()))
         .collect()
 }
 
@@ -331,6 +394,7 @@ pub(super) async fn authorise(
         return problem.into_response();
     }
     if parts.method.is_safe() {
+        parts.extensions.insert(keeper);
         return next.run(Request::from_parts(parts, Body::empty())).await;
     }
     let bytes = match keeper.receive(&visitor, &parts, body).await {
@@ -340,7 +404,8 @@ pub(super) async fn authorise(
     if keeper.row.needs == Needs::HookToken {
         return next.run(Request::from_parts(parts, bytes.into())).await;
     }
-    let mut subject = named_by_address(&mut parts).await;
+    let mut subject = named_by_query(&parts.uri);
+    subject.extend(named_by_address(&mut parts).await);
     subject.extend(named_by_body(&keeper.row, &bytes).await);
     let log = Log {
         services: &keeper.services,

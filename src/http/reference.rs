@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::router::table;
 use super::routes::{About, Needs, Row};
-use crate::model::access::{Grant, Permission, Principal, Role, Scope, Subject, may};
+use crate::model::access::{Grant, Principal, Role, Scope, Subject, may};
 
 const HEAD: &str = "\
 <!-- Made from the table of addresses by `http::reference`. Rewrite it as CONTRIBUTING.md says. -->
@@ -24,8 +24,11 @@ may do all that those before it may.
 |---|---|
 | viewer | see runs, rooms, scorecards and the library |
 | responder | act in a run's room, halt a run or everything, say that it is real |
-| operator | start runs, lift the halt, and see what a drill hides until it is over |
+| operator | start runs, lift the halt, see what a drill hides until it is over, and read the inbox of signals |
 | administrator | make accounts and tokens, give and take roles, end sessions, read the audit, forget people |
+
+What is taken is gone with the next request: a session that is ended, a token that is revoked, a role that is taken. Live
+streams that were let in by it end within seconds.
 
 A role that has bounds holds for a run by the stack it is on and the team it drills. Lists show what it reaches. What
 reaches every stack, as lifting the halt does, takes a role without bounds; halting everything takes none.
@@ -45,8 +48,10 @@ and is kept as a hash. In an address it is refused. It acts under its name, as a
 Every change is written down before it is done, and is not done where that fails: who, by pseudonym, when, what, from
 where. Halts and acts in a room don't wait for it and are written down after. Whoever may do nothing changes nothing, and
 is not in it. The list is hash-chained as the logs of runs are; `firedrill report --verify` checks both. Administrators
-read it on the page of settings and under `/api/v1/audit`. When a person is forgotten (settings, *People*), who is behind
-their pseudonym is deleted and what the audit has of them beyond it erased; every chain stays whole.
+read it on the page of settings and under `/api/v1/audit`. When a person is forgotten (settings, *People*, or
+`DELETE /api/v1/people/{name}?forget=true`), who is behind their pseudonym is deleted and what the audit has of them beyond
+it erased; every chain stays whole. Bodies of signals that they sent are erased, and in all others their name, and what
+senders call them, is taken out.
 
 ## Encrypted, or behind a proxy
 
@@ -113,16 +118,22 @@ pub fn access_reference() -> String {
     text
 }
 
-fn words(needs: Needs) -> (&'static str, &'static str) {
-    let (permission, about) = match needs {
-        Needs::Nothing | Needs::Door => return ("anybody", ""),
-        Needs::HookToken => return ("hook token", ""),
-        Needs::Somebody => return ("account", ""),
-        Needs::To(permission, about) => (permission, about),
+fn words(needs: Needs) -> (String, &'static str) {
+    let about = match needs {
+        Needs::Nothing | Needs::Door => return ("anybody".to_owned(), ""),
+        Needs::HookToken => return ("hook token".to_owned(), ""),
+        Needs::Somebody => return ("account".to_owned(), ""),
+        Needs::To(_, about) => about,
     };
-    let takes = match permission {
-        Permission::SeeAnswers if about == About::Run => "viewer; while a drill goes on operator",
-        _ => permission.role().as_str(),
+    // Asked as the matrix asks: the words can't say anything else than it does.
+    let least = |drill_goes_on| {
+        let mut roles = Role::ALL.into_iter();
+        let least = roles.find(|role| is_answered(needs, Some(*role), drill_goes_on));
+        least.map_or("nobody", Role::as_str)
+    };
+    let takes = match (least(false), least(true)) {
+        (always, live) if always == live => always.to_owned(),
+        (over, live) => format!("{over}; while a drill goes on {live}"),
     };
     let place = match about {
         About::Anywhere => "somewhere",
@@ -168,5 +179,52 @@ fn mark(row: &Row, role: Option<Role>) -> &'static str {
         (false, true) => "live",
         (false, false) if row.needs == Needs::HookToken => "token",
         (false, false) => "–",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The rows of the table below a heading, each as its cells.
+    fn cells<'a>(text: &'a str, heading: &str) -> Vec<Vec<&'a str>> {
+        let (_, rest) = text.split_once(heading).expect("the heading");
+        let rest = rest.split("\n## ").next().expect("a section");
+        let rows = rest.lines().filter(|line| line.starts_with("| `"));
+        rows.map(|row| row.trim_matches('|').split('|').map(str::trim).collect())
+            .collect()
+    }
+
+    #[test]
+    fn the_words_and_the_matrix_say_the_same_of_every_address() {
+        let text = access_reference();
+        let (words, matrix) = (
+            cells(&text, "\n## Addresses\n"),
+            cells(&text, "\n## Every address by role\n"),
+        );
+        assert_eq!(words.len(), table().len());
+        assert_eq!(matrix.len(), words.len());
+        let rank = |name: &str| NAMES.iter().position(|one| *one == name).expect("a role");
+        for (words, marks) in words.iter().zip(&matrix) {
+            assert_eq!(words[0], marks[0]);
+            let (over, live) = match words[1].split_once("; while a drill goes on ") {
+                Some((over, live)) => (rank(over), rank(live)),
+                None if words[1] == "anybody" => (0, 0),
+                None if words[1] == "account" => (1, 1),
+                None if words[1] == "hook token" => {
+                    assert!(marks[1..].iter().all(|mark| *mark == "token"), "{marks:?}");
+                    continue;
+                }
+                None => (rank(words[1]), rank(words[1])),
+            };
+            for (role, mark) in marks[1..].iter().enumerate() {
+                let expected = match role {
+                    _ if role >= live => "✓",
+                    _ if role >= over => "live",
+                    _ => "–",
+                };
+                assert_eq!(*mark, expected, "{} says {}", words[0], words[1]);
+            }
+        }
     }
 }

@@ -5,13 +5,13 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 
 use super::api::{
-    accounts, findings, halt as lever, health, library, log, metrics, names, runs, scorecard,
-    signals, start, upcoming,
+    accounts, findings, halt as lever, health, library, log, metrics, names, people, runs,
+    scorecard, sessions, signals, start, upcoming,
 };
 use super::guard::{LARGEST_BODY, guard};
 use super::page::{
-    account, act, audit, halt, identity, login, overview, people, room, scorecard as card,
-    sessions, setup, start as begin, tokens,
+    account, act, audit, halt, identity, login, overview, room, scorecard as card, setup,
+    start as begin, tokens,
 };
 use super::routes::About::{Anywhere, Drill, Everywhere, Experiment, Named, Run, Stack};
 use super::routes::Needs::{Door, HookToken, Nothing, Somebody, To};
@@ -79,7 +79,7 @@ fn pages() -> Routes {
         .post("/runs/{run}/halt", To(Respond, Run), halt::run)
         .post("/runs/{run}/real", To(Respond, Run), halt::real)
         .get("/runs/{run}/scorecard", To(SeeAnswers, Run), card::get)
-        .get("/signals", To(SeeAnswers, Anywhere), page::signals::get)
+        .get("/signals", To(Operate, Anywhere), page::signals::get)
         .post(
             "/signals/{id}/attach",
             To(Operate, Named),
@@ -92,13 +92,21 @@ fn settings() -> Routes {
         .get("/settings", Somebody, account::get)
         .post("/settings/password", Somebody, account::password)
         .post("/settings/first", To(Administer, Everywhere), setup::first)
-        .post("/settings/sessions/end", Somebody, sessions::end)
-        .get("/settings/people", To(Administer, Everywhere), people::get)
-        .post("/settings/people", To(Administer, Everywhere), people::add)
+        .post("/settings/sessions/end", Somebody, page::sessions::end)
+        .get(
+            "/settings/people",
+            To(Administer, Everywhere),
+            page::people::get,
+        )
+        .post(
+            "/settings/people",
+            To(Administer, Everywhere),
+            page::people::add,
+        )
         .post(
             "/settings/people/change",
             To(Administer, Everywhere),
-            people::change,
+            page::people::change,
         )
         .get("/settings/tokens", To(Administer, Everywhere), tokens::get)
         .post("/settings/tokens", To(Administer, Everywhere), tokens::make)
@@ -113,6 +121,23 @@ fn settings() -> Routes {
 fn api() -> Routes {
     Routes::new()
         .get("/me", Somebody, accounts::me)
+        .put("/me/password", Somebody, people::set_own_password)
+        .get("/sessions", Somebody, sessions::list)
+        .delete("/sessions/{id}", Somebody, sessions::end)
+        .get("/people", To(Administer, Everywhere), people::list)
+        .post("/people", To(Administer, Everywhere), people::add)
+        .get("/people/{name}", To(Administer, Everywhere), people::get)
+        .delete("/people/{name}", To(Administer, Everywhere), people::remove)
+        .put(
+            "/people/{name}/roles",
+            To(Administer, Everywhere),
+            people::set_roles,
+        )
+        .put(
+            "/people/{name}/password",
+            To(Administer, Everywhere),
+            people::set_password,
+        )
         .get("/tokens", To(Administer, Everywhere), accounts::tokens)
         .post("/tokens", To(Administer, Everywhere), accounts::make_token)
         .delete(
@@ -152,8 +177,8 @@ fn api() -> Routes {
         .get("/runs/{run}/people", To(See, Run), names::get)
         .get("/runs/{run}/scorecard", To(SeeAnswers, Run), scorecard::get)
         .post("/runs/{run}/halt", To(Respond, Run), runs::halt)
-        .get("/signals", To(SeeAnswers, Anywhere), signals::list)
-        .get("/signals/{id}", To(SeeAnswers, Anywhere), signals::get)
+        .get("/signals", To(Operate, Anywhere), signals::list)
+        .get("/signals/{id}", To(Operate, Anywhere), signals::get)
         .post("/signals/{id}/attach", To(Operate, Named), signals::attach)
         .get("/halt", To(See, Anywhere), lever::get)
         .post("/halt", To(Respond, Anywhere), lever::post)

@@ -95,7 +95,7 @@ impl Routes {
         self.add(Method::POST, path, needs, post(handler))
     }
 
-    /// What is put there, which senders of signals may use for sending.
+    /// What is put there.
     pub(super) fn put<H, T>(self, path: &str, needs: Needs, handler: H) -> Self
     where
         H: Handler<T, Services>,

@@ -2,12 +2,30 @@
 
 use std::fmt::Write as _;
 
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::problem::Problem;
+
+/// That what shall be changed is still what `If-Match` names; where a request names nothing, it may be anything.
+pub(super) fn still(headers: &HeaderMap, value: &impl Serialize) -> Result<(), Problem> {
+    if !headers.contains_key(header::IF_MATCH) {
+        return Ok(());
+    }
+    let text = serde_json::to_string(value).map_err(|error| Problem::internal(&error))?;
+    let tag = tag(text.as_bytes());
+    // Compared strongly, as RFC 9110 §13.1.1 wants it: `W/` names nothing that a change could be made to.
+    if named(headers, header::IF_MATCH).any(|known| known == tag || known == "*") {
+        return Ok(());
+    }
+    Err(Problem::new(
+        StatusCode::PRECONDITION_FAILED,
+        "changed-meanwhile",
+        "it is not any more what `If-Match` names; hint: read it again, and send its `ETag`",
+    ))
+}
 
 /// JSON, tagged.
 pub(super) fn json(headers: &HeaderMap, value: &impl Serialize) -> Result<Response, Problem> {
@@ -58,18 +76,38 @@ fn tag(text: &[u8]) -> String {
 
 /// Whether the client names the tag as one that it has.
 fn is_known(headers: &HeaderMap, tag: &str) -> bool {
-    headers
-        .get_all(header::IF_NONE_MATCH)
-        .iter()
+    named(headers, header::IF_NONE_MATCH)
+        .map(|known| known.trim_start_matches("W/"))
+        .any(|known| known == tag || known == "*")
+}
+
+/// The tags that a header lists.
+fn named(headers: &HeaderMap, header: HeaderName) -> impl Iterator<Item = &str> {
+    let values = headers.get_all(header).iter();
+    values
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
-        .map(|known| known.trim().trim_start_matches("W/"))
-        .any(|known| known == tag || known == "*")
+        .map(str::trim)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_was_looked_at_is_changed() {
+        let tag = tag(b"7");
+        let may = |known: Option<&str>| {
+            let mut headers = HeaderMap::new();
+            if let Some(known) = known {
+                headers.insert(header::IF_MATCH, known.parse().expect("a value"));
+            }
+            still(&headers, &7).is_ok()
+        };
+        assert!(may(None) && may(Some("*")));
+        assert!(may(Some(&tag)) && may(Some(&format!("\"x\", {tag}"))));
+        assert!(!may(Some("\"x\"")) && !may(Some(&format!("W/{tag}"))));
+    }
 
     #[test]
     fn what_is_known_is_not_sent_again() {

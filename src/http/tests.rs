@@ -8,6 +8,7 @@ mod attacks;
 mod hook;
 mod openapi;
 mod pages;
+mod people;
 mod samples;
 mod schema;
 mod senders;

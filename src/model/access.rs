@@ -13,6 +13,7 @@ use super::ids::{StackName, TeamName};
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "AccessRole")]
 pub enum Role {
     /// Looks on.
     Viewer,

@@ -6,6 +6,7 @@ use sqlx::{FromRow, SqliteConnection};
 
 use super::columns::{instant, read_instant, read_word, word};
 use super::database::Database;
+use super::keyed::{self, Caller};
 use super::{Error, Result};
 use crate::model::access::{Grant, Role, Scope};
 use crate::model::ids::{StackName, TeamName};
@@ -33,6 +34,8 @@ pub enum Change {
     Unknown,
     /// Nobody would be left who can administer everything, so nothing was changed.
     LastAdministrator,
+    /// Somebody else changed it since it was looked at, so nothing was changed.
+    Overtaken,
 }
 
 #[derive(FromRow)]
@@ -43,7 +46,7 @@ struct RawUser {
 }
 
 #[derive(FromRow)]
-pub(super) struct RawGrant {
+struct RawGrant {
     user: i64,
     role: String,
     team: Option<String>,
@@ -51,7 +54,7 @@ pub(super) struct RawGrant {
 }
 
 impl RawGrant {
-    pub(super) fn read(self) -> Result<(i64, Grant)> {
+    fn read(self) -> Result<(i64, Grant)> {
         let scope = Scope {
             team: self
                 .team
@@ -156,6 +159,25 @@ impl Database {
             .collect()
     }
 
+    /// One account.
+    pub async fn user(&self, name: &str) -> Result<Option<User>> {
+        let mut snapshot = self.readers().begin().await?;
+        let row: Option<RawUser> =
+            sqlx::query_as("SELECT id, name, created FROM users WHERE name = ?1")
+                .bind(name)
+                .fetch_optional(&mut *snapshot)
+                .await?;
+        let Some(row) = row else { return Ok(None) };
+        let grants = read_grants(&mut snapshot, row.id).await?;
+        snapshot.commit().await?;
+        Ok(Some(User {
+            id: row.id,
+            name: row.name,
+            created: read_instant(&row.created)?,
+            grants,
+        }))
+    }
+
     /// The number, the name as it is kept and the password's hash of an account.
     pub async fn password_of(&self, name: &str) -> Result<Option<(i64, String, String)>> {
         Ok(
@@ -190,12 +212,22 @@ impl Database {
         Ok(true)
     }
 
-    /// Gives an account other roles.
-    pub async fn set_grants(&self, name: &str, grants: &[Grant]) -> Result<Change> {
+    /// Gives an account other roles; with `seen`, only where it still has those.
+    pub async fn set_grants(
+        &self,
+        name: &str,
+        grants: &[Grant],
+        seen: Option<&[Grant]>,
+    ) -> Result<Change> {
         let mut transaction = self.writer().begin_with("BEGIN IMMEDIATE").await?;
         let Some(user) = number(&mut transaction, name).await? else {
             return Ok(Change::Unknown);
         };
+        if let Some(seen) = seen
+            && read_grants(&mut transaction, user).await? != seen
+        {
+            return Ok(Change::Overtaken);
+        }
         sqlx::query("DELETE FROM grants WHERE user = ?1")
             .bind(user)
             .execute(&mut *transaction)
@@ -212,13 +244,15 @@ impl Database {
     /// forgotten.
     pub async fn remove_user(&self, name: &str) -> Result<Change> {
         let mut transaction = self.writer().begin_with("BEGIN IMMEDIATE").await?;
-        let gone = sqlx::query("DELETE FROM users WHERE name = ?1")
-            .bind(name)
-            .execute(&mut *transaction)
-            .await?;
-        if gone.rows_affected() == 0 {
+        let gone: Option<i64> =
+            sqlx::query_scalar("DELETE FROM users WHERE name = ?1 RETURNING id")
+                .bind(name)
+                .fetch_optional(&mut *transaction)
+                .await?;
+        let Some(user) = gone else {
             return Ok(Change::Unknown);
-        }
+        };
+        keyed::forget_caller(&mut transaction, Caller::Account(user)).await?;
         if !has_administrator(&mut transaction).await? {
             return Ok(Change::LastAdministrator);
         }
@@ -248,6 +282,22 @@ async fn number(connection: &mut SqliteConnection, name: &str) -> Result<Option<
         .bind(name)
         .fetch_optional(connection)
         .await?)
+}
+
+/// What an account may do.
+pub(super) async fn read_grants(
+    connection: &mut SqliteConnection,
+    user: i64,
+) -> Result<Vec<Grant>> {
+    let grants: Vec<RawGrant> =
+        sqlx::query_as("SELECT user, role, team, stack FROM grants WHERE user = ?1 ORDER BY rowid")
+            .bind(user)
+            .fetch_all(connection)
+            .await?;
+    let grants = grants.into_iter();
+    grants
+        .map(|grant| grant.read().map(|(_, grant)| grant))
+        .collect()
 }
 
 async fn has_administrator(connection: &mut SqliteConnection) -> Result<bool> {
@@ -334,7 +384,10 @@ mod tests {
             "names differ by more than case"
         );
         for refused in [
-            database.set_grants("Ada", &bounded).await.expect("asked"),
+            database
+                .set_grants("Ada", &bounded, None)
+                .await
+                .expect("asked"),
             database.remove_user("Ada").await.expect("asked"),
         ] {
             assert_eq!(refused, Change::LastAdministrator);
@@ -343,7 +396,14 @@ mod tests {
         let everything = [grant(Role::Administrator, None)];
         assert_eq!(
             database
-                .set_grants("Bob", &everything)
+                .set_grants("Bob", &everything, Some(&[]))
+                .await
+                .expect("asked"),
+            Change::Overtaken
+        );
+        assert_eq!(
+            database
+                .set_grants("Bob", &everything, Some(&bounded))
                 .await
                 .expect("asked"),
             Change::Done

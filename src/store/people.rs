@@ -46,6 +46,16 @@ impl Database {
         }
     }
 
+    /// Whether somebody of this name has a pseudonym.
+    pub async fn is_known(&self, name: &str) -> Result<bool> {
+        Ok(
+            sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM people WHERE name = ?1)")
+                .bind(name)
+                .fetch_one(self.readers())
+                .await?,
+        )
+    }
+
     /// The names behind those of `pseudonyms` that are known and not forgotten.
     pub async fn names(&self, pseudonyms: &[&str]) -> Result<BTreeMap<String, String>> {
         let rows: Vec<(String, String)> = sqlx::query_as(
@@ -57,9 +67,16 @@ impl Database {
         Ok(rows.into_iter().collect())
     }
 
-    /// Forgets who `name` was: their pseudonym stays in logs and means nobody any more, and what the audit had of it
-    /// beyond that is erased. `false` where nobody of that name was known.
+    /// Forgets who `name` was: their pseudonym stays in logs and means nobody any more, and what the audit and kept
+    /// signals had of them beyond that is erased. `false` where nobody of that name was known.
     pub async fn forget(&self, name: &str) -> Result<bool> {
+        let known: Option<String> =
+            sqlx::query_scalar("SELECT pseudonym FROM people WHERE name = ?1")
+                .bind(name)
+                .fetch_optional(self.readers())
+                .await?;
+        // Before the pseudonym goes, by which they are found there: what is cut off here is done when it is asked again.
+        self.forget_in_signals(name, known.as_deref()).await?;
         let gone: Option<String> =
             sqlx::query_scalar("DELETE FROM people WHERE name = ?1 RETURNING pseudonym")
                 .bind(name)

@@ -207,6 +207,9 @@ fn read_all(rows: Vec<RawRun>) -> Result<Vec<RunRow>> {
     rows.into_iter().map(RawRun::read).collect()
 }
 
+/// From how many events on a part of a log is checked and read off the async threads.
+const MANY: usize = 300;
+
 /// A question about runs: the columns of a [`RawRun`], and then the rest of the statement.
 macro_rules! runs {
     ($rest:literal) => {
@@ -382,6 +385,17 @@ impl Database {
         row.map(RawScorecard::read).transpose()
     }
 
+    /// Of how many of a run's events the payload was erased.
+    pub async fn erased_of(&self, run: &RunId) -> Result<u64> {
+        let erased: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM events WHERE run = ?1 AND payload IS NULL AND erased IS NOT NULL",
+        )
+        .bind(run.as_str())
+        .fetch_one(self.readers())
+        .await?;
+        read_count("a count of events", erased)
+    }
+
     /// Up to `limit` events of a run after event `seq`, erased ones too. Each is checked against its own hash and the
     /// event before it in the answer; [`Database::verify`] checks the whole.
     pub async fn events_after(&self, run: &RunId, seq: u64, limit: u32) -> Result<Vec<ShownEvent>> {
@@ -399,26 +413,36 @@ impl Database {
             // Nothing new is not the same as nothing there.
             self.run(run).await?;
         }
-        let mut walk = Walk::after(run, seq);
-        rows.into_iter()
-            .map(|row| {
-                let opened = walk.open(&row)?;
-                let (fact, erased) = match opened.fact {
-                    Ok(fact) => (Some(fact), None),
-                    Err(reason) => (None, Some(reason)),
-                };
-                Ok(ShownEvent {
-                    seq: opened.header.seq,
-                    at: opened.header.at,
-                    origin: opened.header.origin,
-                    kind: opened.header.kind,
-                    fact,
-                    erased,
-                    hash: row.hash,
-                })
-            })
-            .collect()
+        if rows.len() < MANY {
+            return shown(run, seq, rows);
+        }
+        let run = run.clone();
+        tokio::task::spawn_blocking(move || shown(&run, seq, rows))
+            .await
+            .map_err(|_| unreadable("a log", "it could not be looked at"))?
     }
+}
+
+fn shown(run: &RunId, after: u64, rows: Vec<Row>) -> Result<Vec<ShownEvent>> {
+    let mut walk = Walk::after(run, after);
+    rows.into_iter()
+        .map(|row| {
+            let opened = walk.open(&row)?;
+            let (fact, erased) = match opened.fact {
+                Ok(fact) => (Some(fact), None),
+                Err(reason) => (None, Some(reason)),
+            };
+            Ok(ShownEvent {
+                seq: opened.header.seq,
+                at: opened.header.at,
+                origin: opened.header.origin,
+                kind: opened.header.kind,
+                fact,
+                erased,
+                hash: row.hash,
+            })
+        })
+        .collect()
 }
 
 #[derive(FromRow)]

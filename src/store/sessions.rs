@@ -1,11 +1,12 @@
 //! Who is logged in. A session is known by the SHA-256 of its token; the token itself is only in the browser.
 
 use jiff::{SignedDuration, Timestamp};
+use schemars::JsonSchema;
 use serde::Serialize;
 use sqlx::FromRow;
 
 use super::Result;
-use super::accounts::RawGrant;
+use super::accounts::read_grants;
 use super::columns::{instant, read_instant};
 use super::database::Database;
 use crate::model::access::Grant;
@@ -24,6 +25,8 @@ const SEEN: SignedDuration = SignedDuration::from_mins(5);
 pub struct Holder {
     /// The session.
     pub session: i64,
+    /// The account's number, which stays when the name changes.
+    pub user: i64,
     /// The account's name.
     pub name: String,
     /// What it may do now.
@@ -31,7 +34,7 @@ pub struct Holder {
 }
 
 /// A session as its owner and administrators are shown it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Session {
     /// Its number: it can be revoked by it, and says nothing about its token.
     pub id: i64,
@@ -142,19 +145,13 @@ impl Database {
                 tracing::warn!(%error, "when a session was last used could not be kept");
             }
         }
-        let grants: Vec<RawGrant> = sqlx::query_as(
-            "SELECT user, role, team, stack FROM grants WHERE user = ?1 ORDER BY rowid",
-        )
-        .bind(row.user)
-        .fetch_all(self.readers())
-        .await?;
+        let mut connection = self.readers().acquire().await?;
+        let grants = read_grants(&mut connection, row.user).await?;
         Ok(Some(Holder {
             session: row.id,
+            user: row.user,
             name: row.name,
-            grants: grants
-                .into_iter()
-                .map(|grant| grant.read().map(|(_, grant)| grant))
-                .collect::<Result<_>>()?,
+            grants,
         }))
     }
 

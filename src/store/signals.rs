@@ -26,6 +26,8 @@ pub struct NewSignal<'a> {
     pub reading: Option<&'a str>,
     /// The run it belongs to, where it is known.
     pub run: Option<&'a RunId>,
+    /// Who is behind it, where a person is: a pseudonym.
+    pub person: Option<&'a str>,
 }
 
 /// What became of a signal.
@@ -50,6 +52,8 @@ pub struct Signal {
     pub stamp: Option<Stamp>,
     /// Its body, with what is not UTF-8 replaced.
     pub body: String,
+    /// Why its body was erased, if it was.
+    pub erased: Option<String>,
     /// What it says, as whoever kept it wrote it.
     pub reading: Option<String>,
     /// How often it came again.
@@ -90,26 +94,28 @@ type Row = (
     i64,
     Option<String>,
     Option<String>,
+    Option<String>,
 );
 
 /// A query for rows of signals.
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT id, source, received, stamp, body, reading, repeats, run, attached FROM signals ",
+            "SELECT id, source, received, stamp, body, reading, repeats, run, attached, erased FROM signals ",
             $rest
         )
     };
 }
 
 fn signal(row: Row) -> Result<Signal> {
-    let (id, source, received, stamp, body, reading, repeats, run, attached) = row;
+    let (id, source, received, stamp, body, reading, repeats, run, attached, erased) = row;
     Ok(Signal {
         id,
         source,
         received: read_instant(&received)?,
         stamp: stamp.and_then(|stamp| serde_json::from_str(&stamp).ok()),
         body: String::from_utf8_lossy(&body).into_owned(),
+        erased,
         reading,
         repeats: read_count("a count of repeats", repeats)?,
         run,
@@ -122,8 +128,8 @@ impl Database {
     pub async fn keep_signal(&self, signal: NewSignal<'_>) -> Result<Kept> {
         let received = instant(signal.received.wall);
         let (id, repeats): (i64, i64) = sqlx::query_as(
-            "INSERT INTO signals (source, dedupe_key, received, body, run, reading, thread, stamp, last)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?3)
+            "INSERT INTO signals (source, dedupe_key, received, body, run, reading, thread, stamp, last, person)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?3, ?9)
              ON CONFLICT (source, dedupe_key) DO UPDATE SET repeats = repeats + 1, last = excluded.last
              RETURNING id, repeats",
         )
@@ -135,6 +141,7 @@ impl Database {
         .bind(signal.reading)
         .bind(signal.thread)
         .bind(serde_json::to_string(&signal.received).ok())
+        .bind(signal.person)
         .fetch_one(self.writer())
         .await?;
         Ok(Kept {
@@ -248,6 +255,7 @@ mod tests {
             reading: Some("{}"),
             body: b"{\"alerts\":[]}",
             run: None,
+            person: None,
         };
         let first = database.keep_signal(signal).await.expect("kept");
         assert!(!first.duplicate);

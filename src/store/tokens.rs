@@ -9,6 +9,7 @@ use sqlx::FromRow;
 use super::Result;
 use super::columns::{instant, read_instant, read_word, word};
 use super::database::Database;
+use super::keyed::{self, Caller};
 use crate::model::access::{Grant, Scope};
 use crate::model::ids::{StackName, TeamName};
 
@@ -17,7 +18,11 @@ const USED: SignedDuration = SignedDuration::from_mins(5);
 
 /// A token as lists show it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "ApiToken")]
 pub struct Token {
+    /// Its number.
+    #[serde(skip)]
+    pub id: i64,
     /// Its name, under which it acts where nobody else is named.
     pub name: String,
     /// What it may do, and where.
@@ -52,6 +57,7 @@ pub struct NewToken<'a> {
 
 #[derive(FromRow)]
 struct RawToken {
+    id: i64,
     name: String,
     role: String,
     team: Option<String>,
@@ -65,6 +71,7 @@ struct RawToken {
 impl RawToken {
     fn read(self) -> Result<Token> {
         Ok(Token {
+            id: self.id,
             name: self.name,
             grant: Grant {
                 role: read_word("a role", &self.role)?,
@@ -110,7 +117,7 @@ impl Database {
     /// All tokens, by name, also those that have ended.
     pub async fn tokens(&self) -> Result<Vec<Token>> {
         let rows: Vec<RawToken> = sqlx::query_as(
-            "SELECT name, role, team, stack, created, created_by, expires, used FROM tokens ORDER BY name",
+            "SELECT id, name, role, team, stack, created, created_by, expires, used FROM tokens ORDER BY name",
         )
         .fetch_all(self.readers())
         .await?;
@@ -120,7 +127,7 @@ impl Database {
     /// What this token may do, if it is one and has not ended.
     pub async fn token(&self, token_sha256: &str, now: Timestamp) -> Result<Option<Token>> {
         let row: Option<RawToken> = sqlx::query_as(
-            "SELECT name, role, team, stack, created, created_by, expires, used FROM tokens
+            "SELECT id, name, role, team, stack, created, created_by, expires, used FROM tokens
              WHERE token_sha256 = ?1",
         )
         .bind(token_sha256)
@@ -148,13 +155,18 @@ impl Database {
         Ok(Some(token))
     }
 
-    /// Ends a token; `false` where there is none of this name.
+    /// Ends a token, and with it the keys of its starts; `false` where there is none of this name.
     pub async fn revoke_token(&self, name: &str) -> Result<bool> {
-        let gone = sqlx::query("DELETE FROM tokens WHERE name = ?1")
-            .bind(name)
-            .execute(self.writer())
-            .await?;
-        Ok(gone.rows_affected() > 0)
+        let mut transaction = self.writer().begin_with("BEGIN IMMEDIATE").await?;
+        let gone: Option<i64> =
+            sqlx::query_scalar("DELETE FROM tokens WHERE name = ?1 RETURNING id")
+                .bind(name)
+                .fetch_optional(&mut *transaction)
+                .await?;
+        let Some(id) = gone else { return Ok(false) };
+        keyed::forget_caller(&mut transaction, Caller::Token(id)).await?;
+        transaction.commit().await?;
+        Ok(true)
     }
 }
 

@@ -73,7 +73,7 @@ pub(in crate::http) async fn me(actor: Actor) -> Json<Me> {
     };
     let kind = match actor.means {
         Means::Session { .. } => Kind::Account,
-        Means::Token => Kind::Token,
+        Means::Token { .. } => Kind::Token,
         Means::Local => Kind::LocalOperator,
         Means::Stranger | Means::BadToken { .. } => Kind::Nobody,
     };

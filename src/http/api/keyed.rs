@@ -60,7 +60,7 @@ pub(super) async fn start(
         wanted: digest(&wanted)?,
         run: services.ids().run(),
     };
-    let caller = visitor.name.as_str();
+    let caller = visitor.means.caller();
     let kept = services
         .database
         .keep_start(caller, &key.0, &mine, services.now().wall)

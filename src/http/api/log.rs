@@ -18,6 +18,7 @@ use crate::http::Services;
 use crate::http::actor::{self, Actor, Means};
 use crate::http::cursor;
 use crate::http::events::{Shape, follow, resume_after};
+use crate::http::keeper::Pass;
 use crate::http::problem::Problem;
 use crate::http::reading::{driven, run_id};
 use crate::model::ids::RunId;
@@ -59,9 +60,9 @@ pub(in crate::http) struct Page {
 #[derive(Debug, Serialize, JsonSchema)]
 pub(in crate::http) struct Taken {
     /// In which run's log.
-    run: RunId,
+    pub(super) run: RunId,
     /// Up to which sequence.
-    seq: u64,
+    pub(super) seq: u64,
 }
 
 /// Stored events, or all from here on as a stream where the client accepts one.
@@ -69,6 +70,7 @@ pub(in crate::http) async fn get(
     State(services): State<Services>,
     Path(run): Path<String>,
     headers: HeaderMap,
+    pass: Pass,
     part: Result<Query<Part>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let Query(part) = part.map_err(|error| bad_query(&error))?;
@@ -82,7 +84,7 @@ pub(in crate::http) async fn get(
         // A stream can't say any more that there is no such run.
         services.database.run(&run).await?;
         let after = resume_after(&headers, after);
-        return Ok(follow(services, run, after, Shape::Whole).into_response());
+        return Ok(follow(services, pass, run, after, Shape::Whole).into_response());
     }
     let after = after.unwrap_or(0);
     let mut events = services
@@ -166,7 +168,7 @@ pub(in crate::http) async fn post(
     } else {
         actor::person(&services, Source::Api, &name).await?
     };
-    let unnamed = actor.means == Means::Token && about.actor.is_none();
+    let unnamed = matches!(actor.means, Means::Token { .. }) && about.actor.is_none();
     origin.kind = about.kind.unwrap_or(if unnamed {
         ActorKind::Automation
     } else {

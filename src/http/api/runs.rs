@@ -155,8 +155,11 @@ pub(in crate::http) async fn get(
     let live = reading.is_live();
     let run = Run {
         live,
-        status: reading.status.map(Status::from),
-        measures: reading.report.map(|report| report.measures),
+        status: reading.status.clone().map(Status::from),
+        measures: reading
+            .report
+            .as_ref()
+            .map(|report| report.measures.clone()),
         reasons: reading.state.verdict().map(|(_, reasons)| reasons.to_vec()),
         stop: reading.state.stop().cloned(),
         row: reading.row,

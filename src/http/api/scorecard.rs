@@ -16,9 +16,9 @@ use crate::score::report::{markdown, text};
 
 /// A report, as far as its run has come.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(in crate::http) struct Judged {
+pub(in crate::http) struct Judged<'a> {
     #[serde(flatten)]
-    report: Report,
+    report: &'a Report,
     /// Whether the run goes on, so that this may change.
     provisional: bool,
 }
@@ -31,7 +31,7 @@ pub(in crate::http) async fn get(
 ) -> Result<Response, Problem> {
     let reading = Reading::of(&services, &run_id(&run)?).await?;
     let live = reading.is_live();
-    let report = reading.report.ok_or_else(|| {
+    let report = reading.report.as_ref().ok_or_else(|| {
         Problem::missing(
             "no-scorecard",
             "the run's log can't be judged: its first event was erased",
@@ -43,10 +43,10 @@ pub(in crate::http) async fn get(
         ""
     };
     let (media_type, body) = if accepts(&headers, "text/markdown") {
-        let body = format!("{note}{}", markdown::render(&report));
+        let body = format!("{note}{}", markdown::render(report));
         ("text/markdown; charset=utf-8", body)
     } else if accepts(&headers, "text/plain") {
-        let body = format!("{note}{}", text::render(&report));
+        let body = format!("{note}{}", text::render(report));
         ("text/plain; charset=utf-8", body)
     } else {
         let judged = Judged {

@@ -5,16 +5,18 @@ use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
+use jiff::Timestamp;
 use schemars::JsonSchema;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 
-use super::runs::bad_query;
+use super::log::Taken;
+use super::runs::{bad_query, limited};
 use super::start::malformed;
 use crate::engine::event::Source;
 use crate::engine::input::{self, Input};
 use crate::http::Services;
 use crate::http::actor::{self, Actor};
+use crate::http::cursor;
 use crate::http::hook::deliver;
 use crate::http::keeper::of_run;
 use crate::http::problem::Problem;
@@ -26,70 +28,143 @@ use crate::model::signal::Sender;
 use crate::model::time::Stamp;
 use crate::runtime::amend::amend;
 use crate::score::Report;
+use crate::signals::Signal as Said;
 use crate::store::runs::ScorecardSummary;
 use crate::store::signals::{Signal, Which};
 
 /// The longest reason, in characters.
 const LONGEST: usize = 1000;
 
-/// The most signals of one answer.
+/// The most signals of one answer, and how many there are where nobody says.
 const MOST: u32 = 500;
+const USUAL: u32 = 50;
+
+/// The kind of this list's cursors.
+const LIST: &str = "s";
 
 /// Which part, and of what.
 #[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub(in crate::http) struct Part {
     /// At most so many.
+    #[schemars(range(min = 1, max = MOST))]
     limit: Option<u32>,
-    /// Only those that came before this one: the `next` of the part before.
-    before: Option<i64>,
+    /// Where the part before ended: its `next`.
+    cursor: Option<String>,
     /// All of them, and not only those that reached no run.
     #[serde(default)]
     all: bool,
+}
+
+/// The inbox: who can be heard, and a part of what came in.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(in crate::http) struct Inbox {
+    /// Every tool that could send any.
+    sources: Vec<Tool>,
+    /// Latest first.
+    signals: Vec<Row>,
+    /// The cursor of the part that follows; null at the end.
+    next: Option<String>,
+}
+
+/// A tool that could send signals.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "SignalSource")]
+struct Tool {
+    /// Which.
+    source: Sender,
+    /// Whether there is anything it could prove itself with.
+    configured: bool,
+    /// When its last signal came.
+    last_heard: Option<Timestamp>,
+    /// How many different ones it sent.
+    signals: u64,
+}
+
+/// A signal as the list shows it.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "InboxSignal")]
+struct Row {
+    /// Its number.
+    id: i64,
+    /// Through which hook it came.
+    source: String,
+    /// When it came.
+    received: Timestamp,
+    /// When it happened, as its sender says.
+    event_time: Option<Timestamp>,
+    /// How often it came again.
+    repeats: u64,
+    /// What it says, in a line.
+    text: String,
+    /// The run that it reached when it came.
+    run: Option<String>,
+    /// The run that it was attached to later.
+    attached: Option<String>,
+}
+
+/// A signal as it came, and what it was understood as.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "WholeSignal")]
+pub(in crate::http) struct Whole {
+    #[serde(flatten)]
+    row: Row,
+    /// Its body, with what is not UTF-8 replaced; null once it was erased.
+    body: Option<String>,
+    /// Why it was erased, if it was.
+    erased: Option<String>,
+    /// What it says; null where it made no sense.
+    said: Option<Said>,
 }
 
 /// Who can be heard, and a part of what came in, latest first: what reached no run, or all.
 pub(in crate::http) async fn list(
     State(services): State<Services>,
     part: Result<Query<Part>, QueryRejection>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Inbox>, Problem> {
     let Query(part) = part.map_err(|error| bad_query(&error))?;
-    let limit = part.limit.unwrap_or(50).clamp(1, MOST);
+    let limit = limited(part.limit, USUAL, MOST)?;
+    let cursor = part.cursor.as_deref();
+    let before = cursor.map(|text| cursor::read(LIST, text)).transpose()?;
     let which = if part.all {
         Which::All
     } else {
         Which::Unmatched
     };
     let database = &services.database;
-    let mut signals = database.signals(which, part.before, limit + 1).await?;
+    let mut signals = database.signals(which, before, limit + 1).await?;
     let more = signals.len() > limit as usize;
     signals.truncate(limit as usize);
     let heard = database.heard().await?;
     let sources = Sender::ALL.map(|sender| {
         let heard = heard.iter().find(|one| one.source == sender.as_str());
-        json!({
-            "source": sender,
-            "configured": services.senders.knows(sender),
-            "last_heard": heard.map(|one| one.last),
-            "signals": heard.map_or(0, |one| one.signals),
-        })
+        Tool {
+            source: sender,
+            configured: services.senders.knows(sender),
+            last_heard: heard.map(|one| one.last),
+            signals: heard.map_or(0, |one| one.signals),
+        }
     });
-    let next = signals.last().filter(|_| more).map(|signal| signal.id);
-    let signals: Vec<Value> = signals.iter().map(row).collect();
-    Ok(Json(
-        json!({"sources": sources, "signals": signals, "next": next}),
-    ))
+    let next = signals.last().filter(|_| more);
+    Ok(Json(Inbox {
+        sources: sources.into(),
+        next: next.map(|signal| cursor::after(LIST, &signal.id)),
+        signals: signals.iter().map(Row::from).collect(),
+    }))
 }
 
 /// One signal, with its body.
 pub(in crate::http) async fn get(
     State(services): State<Services>,
     Path(id): Path<String>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Whole>, Problem> {
     let signal = find(&services, &id).await?;
-    let mut value = row(&signal);
-    value["body"] = json!(signal.body);
-    value["said"] = json!(said(&signal));
-    Ok(Json(value))
+    Ok(Json(Whole {
+        row: Row::from(&signal),
+        said: said(&signal),
+        body: Some(signal.body).filter(|_| signal.erased.is_none()),
+        erased: signal.erased,
+    }))
 }
 
 /// A signal by its id, as it stands in an address.
@@ -103,7 +178,9 @@ pub(in crate::http) async fn find(services: &Services, id: &str) -> Result<Signa
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct Attachment {
+    /// The run's id.
     pub(in crate::http) run: String,
+    /// Why, in words that the log keeps.
     pub(in crate::http) reason: String,
 }
 
@@ -116,7 +193,7 @@ pub(in crate::http) async fn attach(
 ) -> Result<impl IntoResponse, Problem> {
     let Json(wanted) = wanted.map_err(|error| malformed(&error))?;
     let (run, seq) = attach_to(&services, &actor, Source::Api, &id, &wanted).await?;
-    Ok((StatusCode::CREATED, Json(json!({"run": run, "seq": seq}))))
+    Ok((StatusCode::CREATED, Json(Taken { run, seq })))
 }
 
 /// Attaches a signal on somebody's word. Answers with the run and the event that says so.
@@ -195,15 +272,17 @@ async fn save(services: &Services, run: &RunId, report: &Report) -> Result<(), P
     Ok(())
 }
 
-fn row(signal: &Signal) -> Value {
-    json!({
-        "id": signal.id,
-        "source": signal.source,
-        "received": signal.received,
-        "event_time": said(signal).and_then(|said| said.event_time),
-        "repeats": signal.repeats,
-        "text": text(signal),
-        "run": signal.run,
-        "attached": signal.attached,
-    })
+impl From<&Signal> for Row {
+    fn from(signal: &Signal) -> Self {
+        Self {
+            id: signal.id,
+            source: signal.source.clone(),
+            received: signal.received,
+            event_time: said(signal).and_then(|said| said.event_time),
+            repeats: signal.repeats,
+            text: text(signal),
+            run: signal.run.clone(),
+            attached: signal.attached.clone(),
+        }
+    }
 }

@@ -56,6 +56,22 @@ pub(in crate::http) async fn origin(
     Ok(described(base, signal))
 }
 
+/// The pseudonym of whoever is behind a signal, so that they can be forgotten in it; none where they have no name.
+pub(super) async fn person(
+    services: &Services,
+    sender: Sender,
+    signal: &Signal,
+) -> Result<Option<String>, Problem> {
+    let Some(person) = &signal.person else {
+        return Ok(None);
+    };
+    let named = [handle(services, person), &person.id].map(actor::checked);
+    let Some(name) = named.into_iter().find_map(Result::ok) else {
+        return Ok(None);
+    };
+    Ok(actor::person(services, sender.into(), &name).await?.actor)
+}
+
 fn described(base: Origin, signal: &Signal) -> Origin {
     Origin {
         source_id: Some(signal.identity.clone()),

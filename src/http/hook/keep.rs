@@ -104,6 +104,7 @@ async fn keep(
     body: &[u8],
     received: Stamp,
 ) -> Result<(i64, bool), Problem> {
+    let person = deliver::person(services, sender, signal).await?;
     let reading = serde_json::to_string(signal).map_err(|error| Problem::internal(&error))?;
     let kept = services.database.keep_signal(NewSignal {
         source: sender.as_str(),
@@ -113,6 +114,7 @@ async fn keep(
         body: signal.part.as_deref().unwrap_or(body),
         reading: Some(&reading),
         run: None,
+        person: person.as_deref(),
     });
     let kept = kept.await.map_err(|error| not_recorded(&error))?;
     Ok((kept.id, kept.duplicate))

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use super::paper::{Operation, Paper};
 use crate::http::api::{
-    accounts, findings, halt, keyed, library, log, names, runs, scorecard, signals, start, upcoming,
+    accounts, findings, halt, keyed, library, log, names, people, runs, scorecard, sessions,
+    signals, start, upcoming,
 };
 
 /// Writes all of them.
@@ -14,9 +15,12 @@ pub(super) fn all(paper: &mut Paper) {
     of_one_run(paper);
     of_the_halt(paper);
     of_signals(paper);
-    of_accounts(paper);
+    of_oneself(paper);
+    of_people(paper);
+    of_tokens(paper);
     paper
         .operation("get", "/openapi.json", "describe", "This document")
+        .open()
         .tagged()
         .gives_as(
             200,
@@ -191,7 +195,7 @@ fn of_one_run(paper: &mut Paper) {
             "In the form that is asked for; tagged once the run is over",
             &json!({}),
         )
-        .also_gives_report::<scorecard::Judged>()
+        .also_gives_report::<scorecard::Judged<'_>>()
         .done();
     paper
         .operation("post", "/runs/{run}/halt", "haltRun", "Halt a run")
@@ -207,47 +211,103 @@ fn of_signals(paper: &mut Paper) {
         .operation("get", "/signals", "listSignals", "What came in through hooks")
         .about("Which tools can be heard, and what they sent, latest first: what reached no run, or all.")
         .query::<signals::Part>()
-        .gives_as(
-            200,
-            "The tools, and a part of the signals",
-            &json!({"application/json": {"schema": {
-                "type": "object",
-                "required": ["sources", "signals", "next"],
-            }}}),
-        )
+        .gives::<signals::Inbox>(200, "The tools, and a part of the signals")
         .done();
     paper
         .operation("get", "/signals/{id}", "getSignal", "One signal")
-        .gives_as(
-            200,
-            "The signal as it came, and what it was understood as",
-            &json!({"application/json": {"schema": {
-                "type": "object",
-                "required": ["id", "source", "received", "body", "said"],
-            }}}),
-        )
+        .gives::<signals::Whole>(200, "The signal as it came, and what it was understood as")
         .done();
     paper
         .operation("post", "/signals/{id}/attach", "attachSignal", "Attach a signal to a run")
         .about("One more event of the log of a drill that is over. Its score is made anew, and says what it was before.")
         .takes::<signals::Attachment>()
-        .gives_as(
-            201,
-            "It is on disk",
-            &json!({"application/json": {"schema": {
-                "type": "object",
-                "required": ["run", "seq"],
-            }}}),
-        )
+        .gives::<log::Taken>(201, "It is on disk")
         .refuses(409, "The run goes on, or another run has the signal")
         .done();
 }
 
-fn of_accounts(paper: &mut Paper) {
+fn of_oneself(paper: &mut Paper) {
     paper
         .operation("get", "/me", "whoAmI", "Who one is here")
         .gives::<accounts::Me>(200, "The name under which one acts, and what one may do")
         .done();
+    paper
+        .operation(
+            "put",
+            "/me/password",
+            "setOwnPassword",
+            "Another password for oneself",
+        )
+        .about("Ends every other session of the account.")
+        .takes::<people::OwnPassword>()
+        .gives_nothing(204, "It is the password from now on")
+        .refuses(
+            409,
+            "Who asks has no account: a token, or the local operator",
+        )
+        .done();
+    paper
+        .operation("get", "/sessions", "listSessions", "Who is logged in where")
+        .query::<sessions::Whose>()
+        .gives::<sessions::Sessions>(200, "One's own sessions, or everybody's")
+        .done();
+    paper
+        .operation("delete", "/sessions/{id}", "endSession", "End a session")
+        .about("One's own, and for administrators anybody's. It is over with the next request, and its streams end.")
+        .gives_nothing(204, "It is ended")
+        .done();
+}
+
+fn of_people(paper: &mut Paper) {
+    paper
+        .operation("get", "/people", "listAccounts", "All accounts")
+        .gives::<people::People>(200, "Everybody, with what they may do")
+        .done();
+    paper
+        .operation("post", "/people", "makeAccount", "Make an account")
+        .about(
+            "On loopback the first makes whoever sits at the machine log in from then on, so it must be an administrator's.",
+        )
+        .takes::<people::New>()
+        .gives::<people::Person>(201, "They can log in")
+        .refuses(409, "There is an account of this name, or the first is no administrator's")
+        .done();
+    paper
+        .operation("get", "/people/{name}", "getAccount", "One account")
+        .tagged()
+        .gives::<people::Person>(200, "What they may do")
+        .done();
+    paper
+        .operation("delete", "/people/{name}", "removeAccount", "Remove an account")
+        .about(
+            "With its sessions. What the person did stays, under their pseudonym. With `forget`, who is behind that is \
+             erased, with what the audit and kept signals have of them; somebody without an account can be forgotten, too.",
+        )
+        .query::<people::Removal>()
+        .gives_nothing(204, "It is removed")
+        .refuses(409, "Nobody would be left who administers everything")
+        .done();
+    paper
+        .operation("put", "/people/{name}/roles", "setRoles", "Give an account other roles")
+        .guarded()
+        .takes::<people::Roles>()
+        .gives::<people::Person>(200, "What they may do now")
+        .refuses(409, "Nobody would be left who administers everything, or somebody else changed them just then")
+        .done();
+    paper
+        .operation(
+            "put",
+            "/people/{name}/password",
+            "setPassword",
+            "Give an account another password",
+        )
+        .about("Ends every session of the account.")
+        .takes::<people::Password>()
+        .gives_nothing(204, "It is the password from now on")
+        .done();
+}
+
+fn of_tokens(paper: &mut Paper) {
     paper
         .operation("get", "/tokens", "listTokens", "All tokens")
         .gives::<accounts::Tokens>(200, "What each may do and until when; none can be read")

@@ -115,12 +115,17 @@ impl Paper {
                 "description": ABOUT,
             },
             "servers": [{"url": "/api/v1"}],
-            "security": [{}, {"token": []}],
+            // On loopback without accounts none is needed, and none is there to show.
+            "security": [{"token": []}],
             "paths": self.paths,
             "components": {
                 "schemas": schemas,
                 "securitySchemes": {
-                    "token": {"type": "http", "scheme": "bearer", "description": "A token of firedrill's."},
+                    "token": {
+                        "type": "http",
+                        "scheme": "bearer",
+                        "description": "A token of firedrill's. On loopback without accounts nothing is needed.",
+                    },
                 },
             },
         })
@@ -128,6 +133,12 @@ impl Paper {
 }
 
 impl Operation<'_> {
+    /// Whoever asks is answered.
+    pub(super) fn open(mut self) -> Self {
+        self.written.insert("security".into(), json!([]));
+        self
+    }
+
     /// More about it.
     pub(super) fn about(mut self, text: &'static str) -> Self {
         self.written.insert("description".into(), json!(text));
@@ -250,6 +261,17 @@ impl Operation<'_> {
             &json!({"type": "string"}),
             "The `ETag` of an earlier answer.",
         )
+    }
+
+    /// It changes what may have changed since it was looked at: only what `If-Match` names.
+    pub(super) fn guarded(mut self) -> Self {
+        self.tagged = true;
+        self.refuses(412, "It is not any more what `If-Match` names")
+            .header(
+                "If-Match",
+                &json!({"type": "string"}),
+                "The `ETag` of what was looked at.",
+            )
     }
 
     /// A refusal.

@@ -10,7 +10,8 @@ use super::setup::differ;
 use super::start::bad_form;
 use crate::http::Services;
 use crate::http::actor::{Actor, Means};
-use crate::http::password::{self, SHORTEST};
+use crate::http::password::SHORTEST;
+use crate::http::people;
 use crate::http::problem::Problem;
 use crate::http::templates::render;
 use crate::http::view::account::{Account, SessionLine, held};
@@ -59,33 +60,9 @@ pub(in crate::http) async fn password(
     form: Result<Form<Change>, FormRejection>,
 ) -> Result<Redirect, Problem> {
     let Form(form) = form.map_err(|error| bad_form(&error))?;
-    let Means::Session { id, .. } = actor.means else {
-        return Err(Problem::conflict(
-            "no-account",
-            "there is no account to give a password",
-        ));
-    };
     if form.password != form.again {
         return Err(differ());
     }
-    services
-        .gate
-        .may_try(&services, actor.address, &actor.name)?;
-    let account = services.database.password_of(&actor.name).await?;
-    let known = account.map(|(_, _, hash)| hash);
-    if !password::verify(form.current, known).await? {
-        services
-            .gate
-            .count_failure(&services, actor.address, &actor.name);
-        return Err(Problem::unprocessable(
-            "wrong-password",
-            "the current password is wrong",
-        ));
-    }
-    let hash = password::hash(form.password).await?;
-    services
-        .database
-        .set_password(&actor.name, &hash, Some(id))
-        .await?;
+    people::set_own_password(&services, &actor, form.current, form.password).await?;
     Ok(Redirect::to("/settings"))
 }

@@ -13,6 +13,7 @@ use crate::http::templates::render;
 use crate::http::view::layout::Layout;
 use crate::http::view::overview::{LiveRun, Next, Overview, Startable, Unmatched};
 use crate::http::view::run_line::RunLine;
+use crate::model::access::{Permission, Subject};
 
 /// How many runs the last scorecards are looked for in.
 const LOOKED_AT: u32 = 200;
@@ -43,7 +44,12 @@ pub(in crate::http) async fn get(
     let upcoming = tokio::task::spawn_blocking(move || upcoming())
         .await
         .map_err(|error| Problem::internal(&error))?;
-    let unmatched = services.database.unmatched_signals(5).await?;
+    // Raw alerts are exercise staff's to read.
+    let unmatched = if actor.may(Permission::Operate, &Subject::Anywhere) {
+        services.database.unmatched_signals(5).await?
+    } else {
+        Vec::new()
+    };
     render(&Overview {
         layout: Layout::new(&services, "Overview", "overview", &actor).await?,
         live,

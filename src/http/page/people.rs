@@ -8,17 +8,14 @@ use serde::Deserialize;
 
 use super::start::bad_form;
 use crate::http::Services;
-use crate::http::actor::{Actor, Means, checked};
-use crate::http::password::{self, SHORTEST};
+use crate::http::actor::{Actor, Means};
+use crate::http::password::SHORTEST;
+use crate::http::people::{self, Newcomer};
 use crate::http::problem::Problem;
 use crate::http::templates::render;
 use crate::http::view::account::{People, PersonLine, SessionLine, Wheres};
 use crate::http::view::layout::Layout;
 use crate::model::access::{Grant, Role, Scope};
-use crate::store::accounts::Change;
-
-/// The most roles of one account.
-const MOST_GRANTS: usize = 50;
 
 /// Somebody new.
 #[derive(Debug, Deserialize)]
@@ -79,26 +76,12 @@ pub(in crate::http) async fn add(
     form: Result<Form<Person>, FormRejection>,
 ) -> Result<Redirect, Problem> {
     let Form(form) = form.map_err(|error| bad_form(&error))?;
-    if actor.means == Means::Local {
-        return Err(Problem::conflict(
-            "no-administrator",
-            "the first account is an administrator's; hint: make that on the page of settings",
-        ));
-    }
-    let name = checked(&form.name)?;
-    let grant = grant(&form.role, &form.team, &form.stack)?;
-    let hash = password::hash(form.password).await?;
-    let now = services.now().wall;
-    if !services
-        .database
-        .add_user(&name, &hash, &[grant], now)
-        .await?
-    {
-        return Err(Problem::conflict(
-            "name-taken",
-            format!("there is an account `{name}` already"),
-        ));
-    }
+    let newcomer = Newcomer {
+        grants: vec![grant(&form.role, &form.team, &form.stack)?],
+        name: form.name,
+        password: form.password,
+    };
+    people::add(&services, &actor, newcomer).await?;
     Ok(Redirect::to("/settings/people"))
 }
 
@@ -108,63 +91,28 @@ pub(in crate::http) async fn change(
     form: Result<Form<Wanted>, FormRejection>,
 ) -> Result<Redirect, Problem> {
     let Form(form) = form.map_err(|error| bad_form(&error))?;
-    let database = &services.database;
-    let done = match form.act.as_str() {
+    match form.act.as_str() {
         "grant" | "revoke" => {
             let grant = grant(&form.role, &form.team, &form.stack)?;
-            let users = database.users().await?;
-            let user = users.iter().find(|user| user.name == form.name);
-            let Some(user) = user else {
-                return Err(no_such_person(&form.name));
-            };
+            let user = people::find(&services, &form.name).await?;
             let mut grants = user.grants.clone();
             grants.retain(|known| *known != grant);
             if form.act == "grant" {
                 grants.push(grant);
             }
-            if grants.len() > MOST_GRANTS {
-                return Err(Problem::unprocessable(
-                    "too-many-roles",
-                    "no account has so many roles",
-                ));
-            }
-            database.set_grants(&form.name, &grants).await?
+            people::set_roles(&services, &user, grants).await?;
         }
-        "password" => {
-            let hash = password::hash(form.password).await?;
-            if database.set_password(&form.name, &hash, None).await? {
-                Change::Done
-            } else {
-                Change::Unknown
-            }
-        }
-        "forget" => match database.remove_user(&form.name).await? {
-            // Somebody without an account may still be behind a pseudonym.
-            Change::Done | Change::Unknown => {
-                if database.forget(&form.name).await? {
-                    Change::Done
-                } else {
-                    Change::Unknown
-                }
-            }
-            Change::LastAdministrator => Change::LastAdministrator,
-        },
-        "remove" => database.remove_user(&form.name).await?,
+        "password" => people::set_password(&services, &form.name, form.password).await?,
+        "forget" => people::remove(&services, &form.name, true).await?,
+        "remove" => people::remove(&services, &form.name, false).await?,
         _ => {
             return Err(Problem::bad(
                 "nothing-to-do",
                 "this can't be done with an account",
             ));
         }
-    };
-    match done {
-        Change::Done => Ok(Redirect::to("/settings/people")),
-        Change::Unknown => Err(no_such_person(&form.name)),
-        Change::LastAdministrator => Err(Problem::conflict(
-            "last-administrator",
-            "nobody would be left who can administer everything; hint: make somebody else an administrator first",
-        )),
     }
+    Ok(Redirect::to("/settings/people"))
 }
 
 /// A role as forms write it: an empty team or stack is no bound.
@@ -186,8 +134,4 @@ pub(in crate::http) fn grant(role: &str, team: &str, stack: &str) -> Result<Gran
                 .map_err(bad)?,
         },
     })
-}
-
-fn no_such_person(name: &str) -> Problem {
-    Problem::missing("no-such-person", format!("there is no account `{name}`"))
 }

@@ -9,7 +9,7 @@ use crate::http::Services;
 use crate::http::actor::{self, Actor};
 use crate::http::api::library::contents;
 use crate::http::events::{Shape, follow, resume_after};
-use crate::http::keeper::of_run;
+use crate::http::keeper::{Pass, of_run};
 use crate::http::problem::Problem;
 use crate::http::reading::{Reading, run_id};
 use crate::http::templates::render;
@@ -60,9 +60,10 @@ pub(in crate::http) async fn changes(
     Path(run): Path<String>,
     Query(wish): Query<Wish>,
     headers: HeaderMap,
+    pass: Pass,
 ) -> Result<impl IntoResponse, Problem> {
     let run = run_id(&run)?;
     services.database.run(&run).await?;
     let after = resume_after(&headers, wish.after);
-    Ok(follow(services, run, after, Shape::Change))
+    Ok(follow(services, pass, run, after, Shape::Change))
 }

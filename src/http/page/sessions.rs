@@ -9,8 +9,8 @@ use serde::Deserialize;
 use super::start::bad_form;
 use crate::http::Services;
 use crate::http::actor::Actor;
+use crate::http::people;
 use crate::http::problem::Problem;
-use crate::model::access::{Permission, Subject};
 
 /// Which.
 #[derive(Debug, Deserialize)]
@@ -28,14 +28,7 @@ pub(in crate::http) async fn end(
     form: Result<Form<Choice>, FormRejection>,
 ) -> Result<Redirect, Problem> {
     let Form(form) = form.map_err(|error| bad_form(&error))?;
-    let anybodys = actor.may(Permission::Administer, &Subject::Everywhere);
-    let of = (!anybodys).then_some(actor.name.as_str());
-    if !services.database.end_session(form.session, of).await? {
-        return Err(Problem::missing(
-            "no-such-session",
-            "there is no such session of yours",
-        ));
-    }
+    people::end_session(&services, &actor, form.session).await?;
     Ok(Redirect::to(if form.all {
         "/settings/people"
     } else {

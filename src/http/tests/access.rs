@@ -9,6 +9,7 @@ use crate::http::reference::is_answered;
 use crate::http::router::table;
 use crate::http::routes::{About, Needs, Row};
 use crate::model::access::{Grant, Permission, Role, Scope};
+use crate::store::signals::NewSignal;
 
 /// What came of asking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -217,6 +218,30 @@ async fn before_the_first_account_only_its_link_is_served() {
     assert_eq!(page.status, 200);
     assert!(page.body.contains("The first administrator"));
     assert_eq!(server.get("/setup/another").await.status, 404);
+}
+
+#[tokio::test]
+async fn raw_signals_are_offered_to_exercise_staff_alone() {
+    let server = Server::beyond_loopback().await;
+    let kept = server.services.database.keep_signal(NewSignal {
+        source: "alertmanager",
+        dedupe_key: None,
+        thread: None,
+        received: server.services.now(),
+        body: b"the signer is down",
+        reading: None,
+        run: None,
+        person: None,
+    });
+    kept.await.expect("kept");
+    for role in Role::ALL {
+        server.add(role.as_str(), &everywhere(role)).await;
+        let session = server.login_as(role.as_str()).await;
+        let page = server.get_as("/", &session).await.body;
+        let staff = role >= Role::Operator;
+        assert_eq!(page.contains("href=\"/signals\""), staff, "{role:?}");
+        assert_eq!(page.contains("the signer is down"), staff, "{role:?}");
+    }
 }
 
 #[test]

@@ -4,6 +4,8 @@ use hyper::Method;
 use serde_json::json;
 
 use super::world::Server;
+use crate::http::reading::{Log, Reading};
+use crate::model::ids::RunId;
 
 #[tokio::test]
 async fn the_library_is_listed_with_what_is_wrong_in_it() {
@@ -417,4 +419,33 @@ async fn strangers_are_refused_and_every_answer_is_dressed() {
         .request(Method::POST, "/api/v1/runs")
         .header("content-type", "application/json");
     assert_eq!(server.send(request, huge).await.problem(413), "too-large");
+}
+
+#[tokio::test]
+async fn a_log_is_read_once_until_it_grows_or_something_of_it_is_erased() {
+    let server = Server::start().await;
+    let run = server.drill().await;
+    let id: RunId = run.parse().expect("an id");
+    let read = async || Reading::of(&server.services, &id).await.expect("read");
+    let seen = read().await.events.len();
+    let note = json!({"type": "noted", "text": "a word too many"});
+    let noted = server
+        .post(&format!("/api/v1/runs/{run}/events"), note)
+        .await;
+    assert_eq!(noted.status, 201, "{}", noted.body);
+    assert!(read().await.events.len() > seen, "a live log grows");
+    server.halt(&run).await;
+
+    let (first, second) = tokio::join!(read(), read());
+    let (one, two): (&Log, &Log) = (&first, &second);
+    assert!(std::ptr::eq(one, two), "both were read");
+    let seq = noted.json()["seq"].as_u64().expect("a sequence");
+    let database = &server.services.database;
+    database
+        .erase_payload(&id, seq, "it says too much")
+        .await
+        .expect("erased");
+    let after = read().await;
+    assert_eq!(after.events.len(), first.events.len() - 1);
+    assert!(after.events.iter().all(|event| event.seq != seq));
 }

@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 use super::schema;
 use super::world::{Reply, Server};
 use crate::http::openapi::document;
+use crate::http::routes::Needs;
 
-static DOCUMENT: LazyLock<Value> = LazyLock::new(document);
+pub(super) static DOCUMENT: LazyLock<Value> = LazyLock::new(document);
 
 /// Holds an answer of the API to what the document says of it.
 pub(super) fn conforms(method: &Method, path: &str, reply: &Reply) {
@@ -92,6 +93,23 @@ fn what_is_described_is_what_the_table_of_addresses_has() {
     assert_eq!(there, described);
 }
 
+#[test]
+fn what_is_said_to_need_a_token_does_and_nothing_else() {
+    assert_eq!(DOCUMENT["security"], json!([{"token": []}]));
+    for row in crate::http::router::table() {
+        let Some(path) = row.path.strip_prefix("/api/v1") else {
+            continue;
+        };
+        let operation = operation(&row.method, path).expect("described");
+        let open = row.needs == Needs::Nothing;
+        assert_eq!(
+            operation["security"],
+            if open { json!([]) } else { Value::Null },
+            "{path}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn every_operation_that_is_described_is_there() {
     let server = Server::start().await;
@@ -162,6 +180,20 @@ fn operations_are_named_once_and_schemas_that_are_named_are_there() {
             "{reference} leads nowhere"
         );
     }
+}
+
+#[test]
+fn no_schema_has_the_name_that_is_left_when_two_types_share_one() {
+    let schemas = DOCUMENT["components"]["schemas"].as_object();
+    let numbered: Vec<&String> = schemas
+        .expect("schemas")
+        .keys()
+        .filter(|name| name.ends_with(|last: char| last.is_ascii_digit()))
+        .collect();
+    assert!(
+        numbered.is_empty(),
+        "give these names of their own: {numbered:?}"
+    );
 }
 
 #[tokio::test]

@@ -31,6 +31,7 @@ fn layout(full: bool) -> Layout {
             name: "Ada".into(),
             form_token: "t0ken".into(),
             may_respond: full,
+            may_operate: full,
             may_lift: full,
             may_administer: full,
         },

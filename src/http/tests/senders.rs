@@ -393,9 +393,9 @@ async fn the_inbox_says_who_can_be_heard_and_leads_on() {
         assert!(page.contains(part), "no `{part}` in {page}");
     }
     let list = server.get("/api/v1/signals?limit=50").await.json();
-    let next = list["next"].to_string();
+    let next = list["next"].as_str().expect("a cursor").to_owned();
     let rest = server
-        .get(&format!("/api/v1/signals?before={next}"))
+        .get(&format!("/api/v1/signals?cursor={next}"))
         .await
         .json();
     assert_eq!(rest["signals"].as_array().expect("signals").len(), 2);
@@ -411,9 +411,15 @@ async fn the_inbox_says_who_can_be_heard_and_leads_on() {
         (&json!(true), &json!(52))
     );
     assert!(pager["last_heard"].is_string());
+    assert_eq!(rest["next"], Value::Null);
+    for bad in ["cursor=r.1", "limit=0", "before=7"] {
+        let refused = server.get(&format!("/api/v1/signals?{bad}")).await;
+        assert_eq!(refused.status, 400, "{bad}");
+    }
+    let last = list["signals"][49]["id"].to_string();
     assert!(
         server
-            .get(&format!("/signals?before={next}"))
+            .get(&format!("/signals?before={last}"))
             .await
             .body
             .contains("Latest")

@@ -9,6 +9,7 @@ use hyper::body::Incoming;
 use serde_json::{Value, json};
 
 use super::world::Server;
+use crate::model::access::{Grant, Role, Scope};
 
 /// A stream as a client reads it.
 struct Stream {
@@ -18,9 +19,20 @@ struct Stream {
 
 impl Stream {
     async fn open(server: &Server, path: &str, last: Option<u64>) -> Self {
+        Self::open_with(server, path, last, ("x-nothing", "")).await
+    }
+
+    /// As somebody whom this header shows.
+    async fn open_with(
+        server: &Server,
+        path: &str,
+        last: Option<u64>,
+        (name, value): (&str, &str),
+    ) -> Self {
         let mut request = server
             .request(Method::GET, path)
-            .header("accept", "text/event-stream");
+            .header("accept", "text/event-stream")
+            .header(name, value);
         if let Some(last) = last {
             request = request.header("last-event-id", last.to_string());
         }
@@ -137,6 +149,70 @@ async fn the_rooms_stream_tells_that_and_not_what() {
     let (seq, kind, data) = stream.next().await.expect("an event");
     assert_eq!((seq, kind.as_str(), data.as_str()), (3, "", "changed"));
     server.halt(&run).await;
+}
+
+fn everywhere(role: Role) -> Vec<Grant> {
+    vec![Grant {
+        role,
+        scope: Scope::default(),
+    }]
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_what_let_its_follower_in() {
+    let server = Server::beyond_loopback().await;
+    for (name, role) in [
+        ("Root", Role::Administrator),
+        ("Ops", Role::Operator),
+        ("Vi", Role::Viewer),
+    ] {
+        server.add(name, &everywhere(role)).await;
+    }
+    let root = server.login_as("Root").await;
+    let (ops, vi) = (server.login_as("Ops").await, server.login_as("Vi").await);
+    let bot = json!({"name": "bot", "role": "operator"});
+    let bot = server.post_as("/api/v1/tokens", bot, &root).await.json();
+    let bot = format!("Bearer {}", bot["token"].as_str().expect("a token"));
+    let run = server.drill_as(&root).await;
+    let (log, changes) = (
+        format!("/api/v1/runs/{run}/events"),
+        format!("/runs/{run}/changes"),
+    );
+    let cookie = |session: &str| format!("session={session}");
+    let open = async |path: &str, shows: (&str, &str)| {
+        let mut stream = Stream::open_with(&server, path, None, shows).await;
+        stream.next().await.expect("the first event");
+        stream
+    };
+    let mut own = open(&log, ("cookie", &cookie(&root))).await;
+    let ended = open(&log, ("cookie", &cookie(&ops))).await;
+    let revoked = open(&log, ("authorization", &bot)).await;
+    let demoted = open(&changes, ("cookie", &cookie(&vi))).await;
+
+    let database = &server.services.database;
+    let now = server.services.now().wall;
+    let sessions = database.sessions(Some("Ops"), now).await.expect("asked");
+    assert!(
+        database
+            .end_session(sessions[0].id, None)
+            .await
+            .expect("ended")
+    );
+    assert!(database.revoke_token("bot").await.expect("revoked"));
+    database
+        .set_grants("Vi", &[], None)
+        .await
+        .expect("the role is taken");
+    let over = async |mut stream: Stream| while stream.next().await.is_some() {};
+    let all = async { tokio::join!(over(ended), over(revoked), over(demoted)) };
+    tokio::time::timeout(Duration::from_secs(8), all)
+        .await
+        .expect("they end within seconds");
+
+    // Whoever still may goes on following.
+    let note = json!({"type": "noted", "text": "still here"});
+    assert_eq!(server.post_as(&log, note, &root).await.status, 201);
+    while own.next().await.expect("an event").1 != "noted" {}
 }
 
 #[tokio::test]

@@ -260,3 +260,39 @@ async fn somebody_forgotten_is_nobody_in_an_audit_that_stays_whole() {
         .expect("whole");
     assert_eq!(entries, 2);
 }
+
+#[tokio::test]
+async fn the_key_of_a_start_is_an_accounts_or_a_tokens_and_never_a_names() {
+    let server = Server::beyond_loopback().await;
+    server.add("Root", &everywhere(Role::Administrator)).await;
+    server.add("ci", &everywhere(Role::Operator)).await;
+    let root = server.login_as("Root").await;
+    let wanted = json!({"name": "ci", "role": "operator"});
+    let made = server.post_as("/api/v1/tokens", wanted, &root).await;
+    let token = made.json()["token"].as_str().expect("a token").to_owned();
+    let start = async |who: (&str, String), name: &str| {
+        let request = server
+            .request(Method::POST, "/api/v1/runs")
+            .header(who.0, who.1)
+            .header("idempotency-key", "k-1")
+            .header(CONTENT_TYPE, "application/json");
+        server
+            .send(request, json!({"drill": name}).to_string())
+            .await
+    };
+    let session = async || ("cookie", format!("session={}", server.login_as("ci").await));
+    let first = start(session().await, "outage").await;
+    assert_eq!(first.status, 201, "{}", first.body);
+    let again = start(session().await, "outage").await;
+    assert_eq!(again.json(), first.json(), "whichever session asks");
+    // A token of the same name has keys of its own.
+    let bearer = ("authorization", format!("Bearer {token}"));
+    let other = start(bearer, "outage").await;
+    assert_eq!(other.problem(409), "stack-busy");
+    // So has whoever has that name next, and be it under the same number.
+    let database = &server.services.database;
+    database.remove_user("ci").await.expect("removed");
+    server.add("ci", &everywhere(Role::Operator)).await;
+    let next = start(session().await, "another").await;
+    assert_eq!(next.problem(404), "no-such-drill");
+}

@@ -25,7 +25,7 @@ use crate::engine::undo::Armed;
 use crate::engine::watch::{Sample, SampleResult};
 use crate::http::gate::{digest, hex, recognise};
 use crate::http::shelf::Shelf;
-use crate::http::{Gate, Planned, Readiness, Services, router, serve};
+use crate::http::{Gate, Planned, Readiness, Readings, Services, router, serve};
 use crate::model::access::Grant;
 use crate::model::fault::Injection;
 use crate::model::ids::RunId;
@@ -272,6 +272,7 @@ impl Server {
             database,
             lever,
             library: Arc::new(Shelf::new(vec![library], options)),
+            readings: Readings::default(),
             senders: Arc::new(senders()),
             gate: Gate::loopback(),
             local_operator: "Ada <Lovelace>".into(),

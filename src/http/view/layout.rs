@@ -35,12 +35,17 @@ pub(in crate::http) struct Layout {
 
 /// Who looks, what their forms carry, and what they are offered.
 #[derive(Debug, Clone, Serialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each says whether one thing is offered, and templates ask for one at a time"
+)]
 pub(in crate::http) struct Who {
     /// `local`, `account` or `stranger`.
     pub(in crate::http) kind: &'static str,
     pub(in crate::http) name: String,
     pub(in crate::http) form_token: String,
     pub(in crate::http) may_respond: bool,
+    pub(in crate::http) may_operate: bool,
     pub(in crate::http) may_lift: bool,
     pub(in crate::http) may_administer: bool,
 }
@@ -51,11 +56,12 @@ impl From<&Visitor> for Who {
             kind: match visitor.means {
                 Means::Stranger | Means::BadToken { .. } => "stranger",
                 Means::Local => "local",
-                Means::Session { .. } | Means::Token => "account",
+                Means::Session { .. } | Means::Token { .. } => "account",
             },
             name: visitor.name.clone(),
             form_token: visitor.form_token.clone(),
             may_respond: visitor.may(Permission::Respond, &Subject::Anywhere),
+            may_operate: visitor.may(Permission::Operate, &Subject::Anywhere),
             may_lift: visitor.may(Permission::Operate, &Subject::Everywhere),
             may_administer: visitor.may(Permission::Administer, &Subject::Everywhere),
         }
