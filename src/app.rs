@@ -153,7 +153,7 @@ impl App {
             drivers: drivers.clone(),
             notifier: notifier.clone(),
         });
-        let ids = Arc::new(SystemIds::new(clock));
+        let ids = Arc::new(SystemIds::sealed_by(clock, database.secret()));
         let ports = Ports {
             clock: Arc::new(clock),
             ids: ids.clone(),

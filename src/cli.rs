@@ -4,7 +4,7 @@ mod abandoned;
 mod bearer;
 mod demo;
 mod enter;
-mod event;
+pub(crate) mod event;
 mod exit;
 mod explain;
 mod follow;

@@ -2,8 +2,11 @@
 
 use std::time::Instant;
 
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+
+use sha2::Sha256;
 
 use crate::model::ids::RunId;
 use crate::model::time::{Epoch, Stamp};
@@ -50,12 +53,19 @@ impl Clock for SystemClock {
 #[derive(Debug, Clone, Copy)]
 pub struct SystemIds {
     clock: SystemClock,
+    key: [u8; 32],
 }
 
 impl SystemIds {
     /// Ids dated by this clock.
     pub fn new(clock: SystemClock) -> Self {
-        Self { clock }
+        Self::sealed_by(clock, secret())
+    }
+
+    /// The same, with the seeds of surprise drills made from a secret that is kept: whoever knows it can show afterwards
+    /// that none was chosen.
+    pub fn sealed_by(clock: SystemClock, key: [u8; 32]) -> Self {
+        Self { clock, key }
     }
 }
 
@@ -65,6 +75,19 @@ impl Ids for SystemIds {
         let text = format!("{}-{:06x}", wall.strftime("%Y%m%d-%H%M%S"), random() >> 40);
         text.parse()
             .expect("digits, letters and dashes make a name")
+    }
+
+    fn sealed_seed(&self, run: &RunId) -> u64 {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).expect("any key is long enough");
+        mac.update(b"the seed of the surprise drill ");
+        mac.update(run.as_str().as_bytes());
+        let code = mac.finalize().into_bytes();
+        let (first, _) = code.split_at(8);
+        let bits = first
+            .iter()
+            .fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte));
+        // 53 bits, as any seed.
+        bits >> 11
     }
 
     fn seed(&self) -> u64 {
@@ -117,5 +140,18 @@ mod tests {
     fn run_ids_are_new_each_time() {
         let ids = SystemIds::new(SystemClock::start());
         assert_ne!(ids.run(), ids.run());
+    }
+
+    #[test]
+    fn a_surprise_drills_seed_is_made_from_the_secret_and_the_run_alone() {
+        let clock = SystemClock::start();
+        let run = |text: &str| text.parse().expect("a run");
+        let ids = SystemIds::sealed_by(clock, [7; 32]);
+        let again = SystemIds::sealed_by(SystemClock::start(), [7; 32]);
+        assert_eq!(ids.sealed_seed(&run("r1")), again.sealed_seed(&run("r1")));
+        assert_ne!(ids.sealed_seed(&run("r1")), ids.sealed_seed(&run("r2")));
+        let other = SystemIds::sealed_by(clock, [8; 32]);
+        assert_ne!(ids.sealed_seed(&run("r1")), other.sealed_seed(&run("r1")));
+        assert!(ids.sealed_seed(&run("r1")) < 1 << 53);
     }
 }

@@ -55,9 +55,10 @@ fn misdirected(driver: &str, injection: &Injection) -> FaultError {
     }
 }
 
-/// The name of the mark that locks a target: the same in every process, whoever disturbs it.
+/// The name of the mark that locks a target: the same in every process, whoever disturbs it, and so without a word that
+/// would tell of a surprise drill.
 fn lock_name(target: &str) -> String {
-    let mut name = "firedrill-lock-".to_owned();
+    let mut name = "mark-".to_owned();
     for byte in &Sha256::digest(target)[..8] {
         write!(name, "{byte:02x}").expect("writing to a String never fails");
     }

@@ -8,6 +8,7 @@
 pub mod catalogue;
 pub mod shelf;
 
+mod acting;
 mod actor;
 mod api;
 mod assets;
@@ -29,6 +30,7 @@ mod reference;
 mod router;
 mod routes;
 mod server;
+mod sources;
 mod tagged;
 mod templates;
 #[cfg(test)]
@@ -57,6 +59,7 @@ pub use reading::Readings;
 pub use reference::access_reference;
 pub use router::router;
 pub use server::serve;
+pub use sources::{Courier, Echoes, test as test_sources};
 pub use tls::Tls;
 
 /// What the edge calls. Cheap to clone.
@@ -80,6 +83,10 @@ pub struct Services {
     pub local_operator: Arc<str>,
     /// Host names the server answers to, beside IP addresses and `localhost`: any other is somebody's rebinding.
     pub hosts: Arc<[String]>,
+    /// Sends test signals.
+    pub courier: Courier,
+    /// Test signals that are waited for.
+    pub echoes: Echoes,
     /// What starts by itself, soonest first.
     pub upcoming: Upcoming,
     /// Whether the first recovery pass is done.

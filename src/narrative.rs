@@ -218,6 +218,25 @@ pub fn sentence(
             "steady state did not come back in time".to_owned(),
         ),
         Fact::RunEnded { verdict, .. } => (Tone::Run, format!("ended: {}", verdict_word(*verdict))),
+        Fact::SourceTested {
+            sender,
+            took_ms: Some(took),
+            ..
+        } => (
+            Tone::Well,
+            format!(
+                "a test signal came through {} after {took} ms",
+                sender.title()
+            ),
+        ),
+        Fact::SourceTested { sender, reason, .. } => (
+            Tone::Alarm,
+            format!(
+                "no test signal came through {}: {}",
+                sender.title(),
+                reason.as_deref().unwrap_or("nobody knows why")
+            ),
+        ),
         Fact::InjectDelivered { index } => {
             let inject = plan
                 .drill
@@ -229,12 +248,12 @@ pub fn sentence(
             );
             (Tone::People, format!("to {to}: {}", inject.text))
         }
-        _ => (Tone::People, people(event, plan, &who())?),
+        _ => (Tone::People, people(event, plan, &who(), &name)?),
     })
 }
 
 /// What a responder, or a tool in their place, did.
-fn people(event: &Event, plan: &Plan, who: &str) -> Option<String> {
+fn people(event: &Event, plan: &Plan, who: &str, name: &dyn Fn(&str) -> String) -> Option<String> {
     Some(match &event.fact {
         Fact::AlertReceived { alert } => {
             let label = alert.name().unwrap_or("an alert");
@@ -253,7 +272,46 @@ fn people(event: &Event, plan: &Plan, who: &str) -> Option<String> {
         Fact::Detected { service, symptom } => format!("{who} reports {service}: {symptom}"),
         Fact::Acknowledged => format!("{who} acknowledges"),
         Fact::Declared { severity } => format!("{who} declares {}", severity.as_str()),
-        Fact::RoleTaken { role } => format!("{who} is {}", role_name(*role)),
+        Fact::RoleTaken { role, to } => match to {
+            None => format!("{who} is {}", role_name(*role)),
+            Some(to) => format!("{who} hands over: {} is {}", name(to), role_name(*role)),
+        },
+        Fact::Joined { seat } => format!("{who} is here as {}", seat.as_str()),
+        Fact::Escalated { to, reason, rung } => {
+            let to = to.join(", ");
+            match (rung, reason) {
+                (Some(rung), _) => {
+                    let steps = plan
+                        .drill
+                        .as_ref()
+                        .map_or(0, |exercise| exercise.team.escalation.len());
+                    format!(
+                        "nobody has answered: {to} is called (step {} of {steps})",
+                        rung + 1
+                    )
+                }
+                (None, Some(reason)) => format!("{who} calls {to}: {reason}"),
+                (None, None) => format!("{who} calls {to}"),
+            }
+        }
+        Fact::Replied { inject, text } => {
+            format!("{who} replies to message {}: {text}", inject + 1)
+        }
+        Fact::Dismissed { reason } => format!("{who} says that nothing is wrong: {reason}"),
+        Fact::Knew { when, at } => {
+            let at = at.map_or(String::new(), |at| format!(", at {}", wall_clock(at)));
+            format!("{who} knew that it was a drill {}{at}", when.words())
+        }
+        Fact::Revealed => format!("{who} tells the team that it is a drill"),
+        Fact::RemedyApproved { uses, acts_at } => {
+            let label = plan.remedy_label(uses)?;
+            let enough = if acts_at.is_some() {
+                ""
+            } else {
+                ", which is not enough yet"
+            };
+            format!("{who} agrees: {label}{enough}")
+        }
         Fact::CauseNamed { cause } => format!("{who} names the cause: {cause}"),
         Fact::UpdatePosted { update } => {
             format!(
@@ -272,7 +330,9 @@ fn people(event: &Event, plan: &Plan, who: &str) -> Option<String> {
             let took = event.at.since(sent).map_or(0, |took| took.as_millis());
             format!("a message was delivered after {took} ms: {evidence}")
         }
-        Fact::RemedyChosen { remedy, .. } => {
+        Fact::RemedyChosen {
+            remedy, approvals, ..
+        } => {
             let remedies = plan
                 .drill
                 .as_ref()
@@ -282,7 +342,13 @@ fn people(event: &Event, plan: &Plan, who: &str) -> Option<String> {
                 .iter()
                 .find(|known| known.id == *remedy)
                 .map_or(remedy.as_str(), |known| &known.label);
-            format!("{who} chooses a remedy: {label}")
+            let waits = approvals.map_or(String::new(), |needed| {
+                format!(
+                    ", which {needed} other{} must agree to",
+                    if needed == 1 { "" } else { "s" }
+                )
+            });
+            format!("{who} chooses a remedy: {label}{waits}")
         }
         Fact::RemedyDone { uses } => format!("{}: done", plan.remedy_label(uses)?),
         Fact::RemedyFailed { uses, error } => {
@@ -297,6 +363,20 @@ fn people(event: &Event, plan: &Plan, who: &str) -> Option<String> {
             format!("{who} {verb} “{}”", step.title)
         }
         Fact::Resolved => format!("{who} says that it is over"),
+        Fact::Corrected {
+            seq,
+            at,
+            text,
+            reason,
+        } => {
+            let at = at.map(|at| format!("it was at {}", wall_clock(at)));
+            let text = text.as_ref().map(|text| format!("it said: {text}"));
+            let what: Vec<String> = at.into_iter().chain(text).collect();
+            format!(
+                "{who} corrects event {seq}: {}. Why: {reason}",
+                what.join("; ")
+            )
+        }
         Fact::SignalAttached {
             received,
             told,
@@ -314,7 +394,7 @@ fn people(event: &Event, plan: &Plan, who: &str) -> Option<String> {
                 ActorKind::Automation => "automation",
                 _ => "somebody",
             };
-            let what = people(&attached, plan, whom)?;
+            let what = people(&attached, plan, whom, name)?;
             let when = wall_clock(received.wall);
             format!("{who} attaches a signal of {when}: {what}. Why: {reason}")
         }

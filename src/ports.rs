@@ -33,6 +33,9 @@ pub trait Ids: Send + Sync {
     fn run(&self) -> RunId;
     /// A seed for a run that was given none.
     fn seed(&self) -> u64;
+    /// A seed for a surprise drill, which nobody can foresee who does not know this server's secret, and which whoever
+    /// knows it can make again.
+    fn sealed_seed(&self, run: &RunId) -> u64;
 }
 
 /// How long an append must last.

@@ -9,6 +9,7 @@ mod corrections;
 pub mod detection;
 pub mod expectations;
 pub mod measures;
+pub mod people;
 mod phrases;
 pub mod recovery;
 pub mod report;
@@ -19,7 +20,7 @@ mod wording;
 #[cfg(test)]
 mod tests;
 
-pub use corrections::Attached;
+pub use corrections::{Attached, Change};
 pub use report::{Report, Scorecard};
 pub use rubric::{RUBRIC, Rating, TeamVerdict};
 pub(crate) use wording::span;
@@ -35,6 +36,10 @@ pub fn judge(events: &[Event]) -> Option<Report> {
     };
     let before = report(&corrected.before)?;
     let mut after = report(&corrected.after)?;
-    after.corrected = Some(report::Corrected::new(corrected.attached, &before));
+    after.corrected = Some(report::Corrected::new(
+        corrected.attached,
+        corrected.changes,
+        &before,
+    ));
     Some(after)
 }

@@ -190,7 +190,19 @@ fn told(act: &TeamAct) -> String {
         TeamAct::Detected { service, symptom } => format!("reports {service}: {symptom}"),
         TeamAct::Acknowledged => "acknowledges".to_owned(),
         TeamAct::Declared { severity } => format!("declares {}", severity.as_str()),
-        TeamAct::RoleTaken { role } => format!("is {}", role.as_str().replace('_', " ")),
+        TeamAct::RoleTaken { role, to: None } => {
+            format!("is {}", role.as_str().replace('_', " "))
+        }
+        TeamAct::RoleTaken { role, to: Some(_) } => {
+            format!("hands over {}", role.as_str().replace('_', " "))
+        }
+        TeamAct::Joined { seat } => format!("is there as {}", seat.as_str()),
+        TeamAct::Escalated { to, .. } => format!("calls {to}"),
+        TeamAct::Replied { text, .. } => format!("replies: {text}"),
+        TeamAct::Dismissed { reason } => format!("says that nothing is wrong: {reason}"),
+        TeamAct::RemedyApproved { remedy } => format!("agrees to {remedy}"),
+        TeamAct::Knew { when, .. } => format!("knew {}", when.words()),
+        TeamAct::Revealed => "tells the team that it is a drill".to_owned(),
         TeamAct::CauseNamed { cause } => format!("names the cause: {cause}"),
         TeamAct::UpdatePosted(update) => format!("posts: {}", update.text),
         TeamAct::RemedyChosen { remedy } => format!("chooses {remedy}"),

@@ -80,10 +80,27 @@ enum Act {
         /// SEV1 to SEV5
         severity: String,
     },
-    /// Take a role
+    /// Say that you are there
+    Join {
+        /// On which side; all but `responder` take the role operator
+        #[arg(long, default_value = "responder", value_parser = ["responder", "owner", "coordinator", "observer"])]
+        seat: String,
+    },
+    /// Take a role, or hand it over
     Role {
         /// Such as `incident_commander`
         role: String,
+        /// To whom it is handed over
+        #[arg(long, value_name = "NAME")]
+        to: Option<String>,
+    },
+    /// Call somebody else
+    Escalate {
+        /// Whom
+        to: String,
+        /// Why
+        #[arg(long, value_name = "TEXT")]
+        because: Option<String>,
     },
     /// Name the cause
     Cause {
@@ -92,6 +109,11 @@ enum Act {
     },
     /// Choose a remedy
     Remedy {
+        /// The remedy's id
+        remedy: String,
+    },
+    /// Agree to a remedy that somebody else has chosen
+    Approve {
         /// The remedy's id
         remedy: String,
     },
@@ -115,8 +137,51 @@ enum Act {
         #[arg(long)]
         undo: bool,
     },
+    /// Answer a message
+    Reply {
+        /// What
+        text: String,
+        /// Which message, from 1 [default: the latest that nobody has answered]
+        #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+        message: Option<u32>,
+    },
+    /// Say that nothing is wrong
+    Nothing {
+        /// Why not
+        reason: String,
+    },
     /// Say that it is over
     Resolve,
+    /// Let the method go on (exercise staff)
+    Continue {
+        /// The step that asks for it
+        step: String,
+    },
+    /// Tell the responders of a surprise drill that it is one (exercise staff)
+    Reveal,
+    /// Say when you knew that a surprise drill was one, once it is revealed
+    Knew {
+        /// When
+        #[arg(value_parser = ["before", "during", "told"])]
+        when: String,
+        /// At what time, such as 2026-03-01T10:00:00Z
+        #[arg(long, value_name = "TIME")]
+        at: Option<Timestamp>,
+    },
+    /// Correct the time or the words of an event, once the run is over (exercise staff)
+    Correct {
+        /// The event, by its number
+        event: u64,
+        /// When it was, such as 2026-03-01T10:00:00Z
+        #[arg(long, value_name = "TIME")]
+        at: Option<Timestamp>,
+        /// What it said
+        #[arg(long)]
+        text: Option<String>,
+        /// Why
+        #[arg(long, value_name = "TEXT")]
+        because: String,
+    },
     /// Say that this is real: everything is undone and nothing is scored
     Real,
 }
@@ -150,8 +215,31 @@ impl Act {
             Self::Declare { severity } => {
                 json!({"type": "declared", "severity": severity.to_uppercase()})
             }
-            Self::Role { role } => {
-                json!({"type": "role_taken", "role": role.to_lowercase().replace([' ', '-'], "_")})
+            Self::Join { seat } => json!({"type": "joined", "seat": seat}),
+            Self::Role { role, to } => {
+                let role = role.to_lowercase().replace([' ', '-'], "_");
+                with(
+                    json!({"type": "role_taken", "role": role}),
+                    "to",
+                    to.as_ref(),
+                )
+            }
+            Self::Escalate { to, because } => with(
+                json!({"type": "escalated", "to": to}),
+                "reason",
+                because.as_ref(),
+            ),
+            Self::Approve { remedy } => json!({"type": "remedy_approved", "remedy": remedy}),
+            Self::Reply { text, message } => with(
+                json!({"type": "replied", "text": text}),
+                "inject",
+                message.map(|nth| nth - 1).as_ref(),
+            ),
+            Self::Nothing { reason } => json!({"type": "dismissed", "reason": reason}),
+            Self::Continue { step } => json!({"type": "continued", "step": step}),
+            Self::Reveal => json!({"type": "revealed"}),
+            Self::Knew { when, at } => {
+                with(json!({"type": "knew", "when": when}), "at", at.as_ref())
             }
             Self::Cause { cause } => json!({"type": "cause_named", "cause": cause}),
             Self::Remedy { remedy } => json!({"type": "remedy_chosen", "remedy": remedy}),
@@ -162,9 +250,26 @@ impl Act {
                 json!({"type": "step_ticked", "step": number, "done": !undo})
             }
             Self::Resolve => json!({"type": "resolved"}),
+            Self::Correct {
+                event,
+                at,
+                text,
+                because,
+            } => {
+                let body = json!({"seq": event, "reason": because});
+                with(with(body, "at", at.as_ref()), "text", text.as_ref())
+            }
             Self::Real => json!({"type": "real"}),
         }
     }
+}
+
+/// With one more key, where there is something to say.
+fn with(mut body: Value, key: &str, value: Option<&impl serde::Serialize>) -> Value {
+    if let Some(value) = value {
+        body[key] = json!(value);
+    }
+    body
 }
 
 impl Update {
@@ -192,6 +297,8 @@ impl Update {
 pub(super) async fn run(args: Args, terminal: Terminal) -> anyhow::Result<Exit> {
     let mut body = args.act.body(SystemClock::start().now().wall);
     let mut headers = BTreeMap::new();
+    let corrects = matches!(args.act, Act::Correct { .. });
+    let door = if corrects { "corrections" } else { "events" };
     let token = bearer::token(args.token_file.as_deref(), args.token.as_deref());
     let token = match token {
         Ok(token) => token,
@@ -204,16 +311,18 @@ pub(super) async fn run(args: Args, terminal: Terminal) -> anyhow::Result<Exit> 
         // A token acts as itself, a machine, unless it speaks for somebody.
         Some(token) => {
             headers.insert("authorization".to_owned(), format!("Bearer {token}"));
-            if let Some(actor) = &args.actor {
+            if let Some(actor) = args.actor.as_ref().filter(|_| !corrects) {
                 body["actor"] = json!(actor);
             }
         }
+        // Whoever asks corrects, and in nobody else's name.
+        None if corrects => {}
         None => body["actor"] = json!(args.actor.clone().unwrap_or_else(super::halt::user)),
     }
     let server = args.server.trim_end_matches('/');
     let request = HttpRequest {
         method: "POST".to_owned(),
-        url: format!("{server}/api/v1/runs/{}/events", args.run),
+        url: format!("{server}/api/v1/runs/{}/{door}", args.run),
         headers,
         body: Some(body.to_string()),
     };
@@ -242,6 +351,19 @@ pub(super) async fn run(args: Args, terminal: Terminal) -> anyhow::Result<Exit> 
     } else {
         Exit::Usage
     })
+}
+
+/// What the server is sent for these words, as the command line reads them.
+#[cfg(test)]
+pub(crate) fn body_of(words: &[&str], now: Timestamp) -> Value {
+    #[derive(clap::Parser)]
+    struct Whole {
+        #[command(flatten)]
+        args: Args,
+    }
+    let all = ["event", "RUN"].iter().chain(words);
+    let whole = <Whole as clap::Parser>::try_parse_from(all).expect("a command line");
+    whole.args.act.body(now)
 }
 
 #[cfg(test)]
@@ -293,6 +415,34 @@ mod tests {
             },
             Act::Role {
                 role: "Incident commander".into(),
+                to: None,
+            },
+            Act::Role {
+                role: "deputy".into(),
+                to: Some("bo".into()),
+            },
+            Act::Join {
+                seat: "observer".into(),
+            },
+            Act::Escalate {
+                to: "bo".into(),
+                because: Some(text()),
+            },
+            Act::Approve {
+                remedy: "failover".into(),
+            },
+            Act::Reply {
+                text: text(),
+                message: Some(1),
+            },
+            Act::Nothing { reason: text() },
+            Act::Continue {
+                step: "look".into(),
+            },
+            Act::Reveal,
+            Act::Knew {
+                when: "during".into(),
+                at: Some(now),
             },
             Act::Remedy {
                 remedy: "failover".into(),

@@ -17,6 +17,7 @@ use super::{Common, Variables};
 use crate::app::App;
 use crate::engine::event::StopCause;
 use crate::lifecycle::Signals;
+use crate::model::drill::{Autopilot, Profile};
 use crate::model::plan::Plan;
 use crate::score::report::entry::{Cause, Entry, Unjudged};
 use crate::spec::{self, Findings};
@@ -68,6 +69,12 @@ pub(super) struct Args {
     /// Make random draws repeatable [default: a new one each run]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+    /// Let a scripted team respond in place of people, as a rehearsal: seasoned, new or absent
+    #[arg(long, value_name = "PROFILE")]
+    autopilot: Option<Profile>,
+    /// What the scripted team draws its pace from
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    autopilot_seed: u64,
     #[command(flatten)]
     outputs: outputs::Outputs,
     #[command(flatten)]
@@ -78,11 +85,36 @@ pub(super) struct Args {
     variables: Variables,
 }
 
+impl Args {
+    /// The scripted team that is wanted.
+    fn autopilot(&self) -> Option<Autopilot> {
+        self.autopilot.map(|profile| Autopilot {
+            profile,
+            seed: self.autopilot_seed,
+        })
+    }
+}
+
 pub(super) async fn run(args: Args, common: Common, terminal: Terminal) -> anyhow::Result<Exit> {
     if args.remote.is_wanted() {
         return Ok(Box::pin(remote::run(args, common, terminal)).await);
     }
-    let read = read(&args, &common, terminal);
+    let mut read = read(&args, &common, terminal);
+    if let Some(autopilot) = args.autopilot() {
+        for (file, plan) in &mut read {
+            match plan.as_mut().map(|plan| &mut plan.drill) {
+                Ok(Some(exercise)) => exercise.drill.autopilot = Some(autopilot),
+                Ok(None) => {
+                    terminal.error(&format!(
+                        "`--autopilot` scripts the team of a drill, and {} is an experiment",
+                        file.display()
+                    ));
+                    return Ok(Exit::Usage);
+                }
+                Err(_) => {}
+            }
+        }
+    }
     let options = common.options(&args.variables);
     let plans = read.iter().filter_map(|(_, plan)| plan.as_ref().ok());
     let arrangement = match args.room.arrange(plans, &options, terminal) {

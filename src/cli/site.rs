@@ -15,7 +15,9 @@ use super::terminal::Terminal;
 use crate::app::App;
 use crate::engine::event::Trigger;
 use crate::http::catalogue::{Catalogue, Kind};
-use crate::http::{self, Gate, Planned, Readiness, Readings, Services, Tls, Upcoming};
+use crate::http::{
+    self, Courier, Echoes, Gate, Planned, Readiness, Readings, Services, Tls, Upcoming,
+};
 use crate::model::ids::{DrillName, RunId};
 use crate::model::schedule::Schedule;
 use crate::model::signal::Senders;
@@ -25,6 +27,9 @@ use crate::runtime::{recovery, scheduler};
 /// The first port that is tried where none is asked for, and how many follow.
 const WEB_PORT: u16 = 8700;
 const WEB_PORTS: u16 = 100;
+
+/// How long a tool may take to take a test signal.
+const COURIER_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How often runs of processes that died are looked for.
 const RECOVER_EVERY: Duration = Duration::from_secs(30);
@@ -65,18 +70,18 @@ impl Site {
     /// Serves from now on, until the app is closed, and starts what is scheduled. Answers with the address.
     pub(super) fn serve(self) -> anyhow::Result<(SocketAddr, Readiness)> {
         let (app, library) = (self.app.clone(), self.library.clone());
-        let (address, ready) = self.answer()?;
+        let (address, ready, services) = self.answer()?;
         app.keep_scores();
         let readiness = ready.clone();
         app.tracker.clone().spawn(async move {
-            begin(app, library, readiness).await;
+            begin(app, library, services, readiness).await;
         });
         Ok((address, ready))
     }
 
     /// Serves pages, API and hooks from now on, until the app is closed. What was left by dead processes, scores and
     /// the schedule are the caller's, and so is readiness.
-    pub(super) fn answer(self) -> anyhow::Result<(SocketAddr, Readiness)> {
+    pub(super) fn answer(self) -> anyhow::Result<(SocketAddr, Readiness, Services)> {
         let Self {
             app,
             listener,
@@ -99,6 +104,8 @@ impl Site {
             gate,
             local_operator: local_operator.into(),
             hosts: hosts.into(),
+            courier: courier(&app),
+            echoes: Echoes::default(),
             upcoming: upcoming(&app, &library),
             ready: ready.clone(),
             started: app.clock.now(),
@@ -106,17 +113,33 @@ impl Site {
             shutdown: app.shutdown.clone(),
         };
         let shutdown = app.shutdown.clone();
+        let router = http::router(services.clone());
         app.tracker.spawn(async move {
-            if let Err(error) = http::serve(listener, http::router(services), shutdown, tls).await {
+            if let Err(error) = http::serve(listener, router, shutdown, tls).await {
                 tracing::error!(%error, "the server failed");
             }
         });
-        Ok((address, ready))
+        Ok((address, ready, services))
     }
 }
 
+/// Sends test signals as any request goes out.
+fn courier(app: &App) -> Courier {
+    let outbound = app.outbound.clone();
+    Arc::new(move |request| {
+        let outbound = outbound.clone();
+        Box::pin(async move {
+            match outbound.send(&request, COURIER_PATIENCE).await {
+                Ok(reply) if reply.status.is_success() => Ok(()),
+                Ok(reply) => Err(format!("it answered {}", reply.status)),
+                Err(error) => Err(error.to_string()),
+            }
+        })
+    })
+}
+
 /// What must happen before anything may start, then the schedule.
-async fn begin(app: App, library: Arc<dyn Catalogue>, ready: Readiness) {
+async fn begin(app: App, library: Arc<dyn Catalogue>, services: Services, ready: Readiness) {
     match recovery::recover(&app.supervisor).await {
         Ok(recovered) => {
             for handle in &recovered.taken {
@@ -133,6 +156,7 @@ async fn begin(app: App, library: Arc<dyn Catalogue>, ready: Readiness) {
     let calendar = Calendar {
         app: app.clone(),
         library,
+        services,
     };
     scheduler::keep(&calendar, &app.clock, &app.shutdown).await;
 }
@@ -190,6 +214,7 @@ fn scheduled(library: &dyn Catalogue) -> Vec<(DrillName, Schedule)> {
 struct Calendar {
     app: App,
     library: Arc<dyn Catalogue>,
+    services: Services,
 }
 
 impl scheduler::Agenda for Calendar {
@@ -253,6 +278,7 @@ impl scheduler::Agenda for Calendar {
                 .start(plan, None, Trigger::Schedule)
                 .await;
             started
+                .inspect(|handle| http::test_sources(&self.services, handle))
                 .map(|handle| handle.run().clone())
                 .map_err(|error| error.to_string())
         })

@@ -40,6 +40,7 @@ pub fn next_deadline(state: &State, now: &Stamp) -> Option<Stamp> {
                 .filter(|used| used.progress == RemedyProgress::Chosen);
             times.extend(chosen.map(|used| used.acts_at));
             times.extend(running::inject_times(state).map(|(_, at)| at));
+            times.extend(state.next_rung().map(|(.., at)| at));
             times.extend(running::held_at(state));
             times.extend(running::given_up_at(state));
             times.extend(guard::conditions(state).map(|met| met.at));

@@ -3,18 +3,21 @@
 use std::time::Duration;
 
 use super::effect::{EffectKey, undo_view};
-use super::event::{Alert, Fact, Origin, Phase, Source, StopCause, UndoCause, UndoneBy, Update};
+use super::event::{
+    ActorKind, Alert, Fact, Origin, Phase, Source, StopCause, UndoCause, UndoneBy, Update,
+};
 use super::input::{
-    AppliedProof, Attachment, DeliveredProof, Input, Outcome, Rejection, RemovedProof, Said,
-    TeamAct,
+    AppliedProof, Attachment, Correction, DeliveredProof, Input, Outcome, Rejection, RemovedProof,
+    Said, TeamAct,
 };
 use super::posts;
-use super::state::State;
+use super::state::{RemedyProgress, State};
 use super::undo::{Entry, Obligation};
 use super::{Draft, LOOK_AGAIN_AFTER, STUCK_AFTER, backoff};
 use crate::model::fault::Cause;
 use crate::model::ids::{InjectionId, RemedyId, StepId};
 use crate::model::plan::Plan;
+use crate::model::team::Seat;
 use crate::model::time::Stamp;
 
 /// The facts an input amounts to, or why it is turned away.
@@ -38,6 +41,11 @@ pub(super) fn decide(state: &State, input: Input, now: Stamp) -> Result<Vec<Draf
         Input::TakeOver => Ok(take_over(state, now)),
         Input::Tick => Ok(Vec::new()),
         Input::Attach { attachment, origin } => attach(state, *attachment, origin, now),
+        Input::Correct { correction, origin } => correct(state, correction, origin, now),
+        Input::Team {
+            act: TeamAct::Knew { when, at },
+            origin,
+        } => knew(state, Fact::Knew { when, at }, origin, now),
         _ if state.is_ended() => Err(Rejection::Ended),
         Input::Watched(Fact::StopRequested { cause }) => Ok(condition_met(state, cause, now)),
         Input::Watched(fact) => Ok(watched(state, fact, now)),
@@ -67,6 +75,17 @@ pub(super) fn decide(state: &State, input: Input, now: Stamp) -> Result<Vec<Draf
             } else {
                 Vec::new()
             })
+        }
+        Input::Source { sender, heard } => {
+            let (took_ms, reason) = match heard {
+                Ok(took) => (Some(took.get()), None),
+                Err(reason) => (None, Some(reason)),
+            };
+            Ok(vec![engine(Fact::SourceTested {
+                sender,
+                took_ms,
+                reason,
+            })])
         }
         Input::Stop { cause, origin } => Ok(stop(state, cause, origin, now)),
         Input::Alert { alert, origin } => Ok(alert_facts(state, alert, origin, now)),
@@ -427,6 +446,7 @@ fn team(state: &State, act: TeamAct, origin: Origin, now: Stamp) -> Result<Vec<D
     {
         return Ok(Vec::new());
     }
+    keep_apart(state, &act, &origin)?;
     if let TeamAct::Continued { step } = act {
         let fact = continued(state, step)?;
         return Ok(vec![Draft {
@@ -437,12 +457,18 @@ fn team(state: &State, act: TeamAct, origin: Origin, now: Stamp) -> Result<Vec<D
     }
     let plan = state.plan().ok_or(Rejection::NotBegun)?;
     plan.drill.as_ref().ok_or(Rejection::NoTeam)?;
-    if state.phase() < Some(Phase::Running) {
-        return Err(Rejection::NotBegun);
-    }
+    let early = state.phase() < Some(Phase::Running);
     let fact = match act {
-        TeamAct::RemedyChosen { remedy } => choose(state, remedy, now)?,
-        TeamAct::Continued { .. } | TeamAct::Real => return Ok(Vec::new()),
+        // Whoever is there already is there: saying so again changes nothing.
+        TeamAct::Joined { .. } if is_seated(state, &origin) => return Ok(Vec::new()),
+        TeamAct::Joined { seat } => Fact::Joined { seat },
+        TeamAct::Revealed if state.is_secret() => Fact::Revealed,
+        TeamAct::Revealed => return Err(Rejection::NothingToReveal),
+        _ if early => return Err(Rejection::NotBegun),
+        TeamAct::RemedyChosen { remedy } => choose(state, remedy, None, now)?,
+        TeamAct::RemedyApproved { remedy } => approve(state, remedy, &origin, now)?,
+        TeamAct::Replied { inject, text } => reply(state, inject, text)?,
+        TeamAct::Continued { .. } | TeamAct::Real | TeamAct::Knew { .. } => return Ok(Vec::new()),
         act => said(plan, act)?,
     };
     let sends = posts::is_ours_to_send(origin.source);
@@ -477,6 +503,143 @@ fn refuse_strangers(plan: &Plan, update: &Update) -> Result<(), Rejection> {
             meant: update.audience.title(),
         }),
     }
+}
+
+/// A log that is over is corrected by one more event, which acts on nothing.
+fn correct(
+    state: &State,
+    correction: Correction,
+    origin: Origin,
+    now: Stamp,
+) -> Result<Vec<Draft>, Rejection> {
+    let plan = state.plan().ok_or(Rejection::NotBegun)?;
+    plan.drill.as_ref().ok_or(Rejection::NoTeam)?;
+    let ended = state.ended_at().ok_or(Rejection::Running)?;
+    let Correction {
+        seq,
+        at,
+        text,
+        reason,
+    } = correction;
+    if at.is_none() && text.is_none() {
+        return Err(Rejection::NothingCorrected);
+    }
+    let Some(has_words) = state.told(seq) else {
+        return Err(Rejection::NotCorrectable(seq));
+    };
+    if text.is_some() && !has_words {
+        return Err(Rejection::NotCorrectable(seq));
+    }
+    let began = state.running_since().ok_or(Rejection::NotBegun)?;
+    let (from, to) = (began.wall, ended.wall);
+    if at.is_some_and(|at| at < from || at > to) {
+        return Err(Rejection::OutsideTheRun { from, to });
+    }
+    let text = text.map(|text| filled("the text", text)).transpose()?;
+    Ok(vec![Draft {
+        at: now,
+        origin,
+        fact: Fact::Corrected {
+            seq,
+            at,
+            text,
+            reason: filled("the reason", reason)?,
+        },
+    }])
+}
+
+/// Somebody says when they knew that it was a drill. Who says it again means that.
+fn knew(state: &State, fact: Fact, origin: Origin, now: Stamp) -> Result<Vec<Draft>, Rejection> {
+    if !state.plan().is_some_and(Plan::is_surprise) {
+        return Err(Rejection::NoSurprise);
+    }
+    if state.is_secret() {
+        return Err(Rejection::StillSecret);
+    }
+    Ok(vec![Draft {
+        at: now,
+        origin,
+        fact,
+    }])
+}
+
+fn is_seated(state: &State, origin: &Origin) -> bool {
+    let actor = origin.actor.as_deref();
+    actor.is_some_and(|actor| state.seat(actor).is_some())
+}
+
+/// Nobody responds and sees the answers in one run. Whoever has no name can't be told from another.
+fn keep_apart(state: &State, act: &TeamAct, origin: &Origin) -> Result<(), Rejection> {
+    let is_drill = state.plan().is_some_and(|plan| plan.drill.is_some());
+    let seat = origin.actor.as_deref().and_then(|actor| state.seat(actor));
+    let Some(seat) = seat.filter(|_| is_drill && origin.kind == ActorKind::Human) else {
+        return Ok(());
+    };
+    match (seat.is_staff(), act.is_for_staff()) {
+        (true, false) => Err(Rejection::IsStaff(seat)),
+        (false, true) => Err(Rejection::IsResponder(match act {
+            TeamAct::Joined { seat } => *seat,
+            _ => Seat::Coordinator,
+        })),
+        _ => Ok(()),
+    }
+}
+
+/// An answer to a message that was shown.
+fn reply(state: &State, inject: Option<usize>, text: String) -> Result<Fact, Rejection> {
+    let inject = match inject {
+        Some(inject) if state.is_delivered(inject) => inject,
+        Some(_) => {
+            return Err(Rejection::NoSuchMessage(
+                "; hint: they are counted from 0, in the drill's order",
+            ));
+        }
+        None => state
+            .message_to_answer()
+            .ok_or(Rejection::NoSuchMessage(" yet"))?,
+    };
+    Ok(Fact::Replied {
+        inject,
+        text: filled("the reply", text)?,
+    })
+}
+
+/// Somebody else agrees to a remedy; it acts once there are enough of them.
+fn approve(
+    state: &State,
+    remedy: RemedyId,
+    origin: &Origin,
+    now: Stamp,
+) -> Result<Fact, Rejection> {
+    let mut waiting = state.remedies().iter().rev();
+    let used = waiting.find(|used| {
+        used.remedy == remedy && used.progress == RemedyProgress::Waiting && may_act(state)
+    });
+    let Some(used) = used else {
+        return Err(Rejection::NotWaitingForApproval(remedy));
+    };
+    // A machine, or whoever can't be told from the first, is nobody else.
+    let actor = origin
+        .actor
+        .as_ref()
+        .filter(|actor| {
+            origin.kind == ActorKind::Human
+                && used.chooser.as_ref() != Some(actor)
+                && !used.agreed.contains(*actor)
+        })
+        .ok_or_else(|| Rejection::OwnApproval(remedy.clone()))?;
+    let agreed = used.agreed.len() + usize::from(!used.agreed.contains(actor));
+    let enough = agreed >= usize::try_from(used.approvals).unwrap_or(usize::MAX);
+    let takes = state.remedy(&remedy).map(|remedy| remedy.takes.duration());
+    Ok(Fact::RemedyApproved {
+        uses: used.uses.clone(),
+        acts_at: enough.then(|| now.after(takes.unwrap_or_default())),
+    })
+}
+
+/// Whether anything may still be done to the stack.
+fn may_act(state: &State) -> bool {
+    state.phase() == Some(Phase::Running) && state.stop().is_none() && state.observation().is_none()
 }
 
 /// A signal that belongs to a run that is over: what it says is recorded beside who says that it does, and why. Nothing
@@ -535,7 +698,20 @@ fn said(plan: &Plan, act: TeamAct) -> Result<Fact, Rejection> {
         }
         TeamAct::Acknowledged => Fact::Acknowledged,
         TeamAct::Declared { severity } => Fact::Declared { severity },
-        TeamAct::RoleTaken { role } => Fact::RoleTaken { role },
+        TeamAct::RoleTaken { role, to } => Fact::RoleTaken { role, to },
+        TeamAct::Escalated { to, reason } => Fact::Escalated {
+            to: vec![filled("whom to call", to)?],
+            reason: reason.filter(|reason| !reason.trim().is_empty()),
+            rung: None,
+        },
+        TeamAct::Dismissed { reason } => Fact::Dismissed {
+            reason: filled("the reason", reason)?,
+        },
+        TeamAct::Joined { .. } => return Err(Rejection::NotAttachable("who was there")),
+        TeamAct::Replied { .. } => return Err(Rejection::NotAttachable("a reply")),
+        TeamAct::RemedyApproved { .. } => return Err(Rejection::NotAttachable("an approval")),
+        TeamAct::Revealed => return Err(Rejection::NotAttachable("a reveal")),
+        TeamAct::Knew { .. } => return Err(Rejection::NotAttachable("what somebody knew")),
         TeamAct::CauseNamed { cause } => Fact::CauseNamed {
             cause: filled("the cause", cause)?,
         },
@@ -592,11 +768,14 @@ fn continued(state: &State, step: StepId) -> Result<Fact, Rejection> {
     })
 }
 
-fn choose(state: &State, remedy: RemedyId, now: Stamp) -> Result<Fact, Rejection> {
-    if state.phase() != Some(Phase::Running)
-        || state.stop().is_some()
-        || state.observation().is_some()
-    {
+/// A remedy that somebody chooses, or a rule in their place.
+pub(super) fn choose(
+    state: &State,
+    remedy: RemedyId,
+    rule: Option<usize>,
+    now: Stamp,
+) -> Result<Fact, Rejection> {
+    if !may_act(state) {
         return Err(Rejection::Ended);
     }
     let Some(chosen) = state.remedy(&remedy) else {
@@ -617,8 +796,10 @@ fn choose(state: &State, remedy: RemedyId, now: Stamp) -> Result<Fact, Rejection
     let acts_at = now.after(chosen.takes.duration());
     Ok(Fact::RemedyChosen {
         uses: use_id(&remedy, count + 1),
+        approvals: (chosen.approvals > 0).then_some(chosen.approvals),
         remedy,
         acts_at,
+        rule,
     })
 }
 

@@ -17,7 +17,7 @@ use crate::model::message::Stage;
 use crate::model::plan::Plan;
 use crate::model::runbook::{Audience, UpdatePart};
 use crate::model::signal::Sender;
-use crate::model::team::Role;
+use crate::model::team::{Role, Seat};
 use crate::model::time::{Epoch, Stamp};
 
 /// An object whose form is files' or a driver's, and no promise of the log's readers.
@@ -117,6 +117,8 @@ pub enum Source {
     Room,
     /// The command line.
     CommandLine,
+    /// The scripted team of a rehearsal.
+    Autopilot,
 }
 
 impl From<Sender> for Source {
@@ -345,6 +347,38 @@ impl Update {
     }
 }
 
+/// When somebody knew that a surprise drill was one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Knew {
+    /// Before it began.
+    Before,
+    /// While it went on, before they were told.
+    During,
+    /// When they were told.
+    Told,
+}
+
+impl Knew {
+    /// As the API writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Before => "before",
+            Self::During => "during",
+            Self::Told => "told",
+        }
+    }
+
+    /// In words, after "knew".
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Before => "before it began",
+            Self::During => "while it went on",
+            Self::Told => "when told",
+        }
+    }
+}
+
 /// What is so.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -549,10 +583,51 @@ pub enum Fact {
         /// How bad.
         severity: Severity,
     },
-    /// Somebody took a role.
+    /// Somebody took a role, or gave it to somebody else.
     RoleTaken {
         /// Which.
         role: Role,
+        /// Who has it now, as a pseudonym, where that is not who did it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<String>,
+    },
+    /// Somebody came: on which side they are from here on.
+    Joined {
+        /// Which.
+        seat: Seat,
+    },
+    /// Somebody else was called.
+    Escalated {
+        /// Who: members' handles, or whoever else the team calls.
+        to: Vec<String>,
+        /// Why, in words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        /// The place in the team's escalation chain, from 0, where nobody had acknowledged.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rung: Option<usize>,
+    },
+    /// Somebody answered a timed message.
+    Replied {
+        /// Its place in the drill's list, from 0.
+        inject: usize,
+        /// What they answered.
+        text: String,
+    },
+    /// Somebody looked, and says that nothing is wrong.
+    Dismissed {
+        /// Why they think so.
+        reason: String,
+    },
+    /// Exercise staff told the team that it is a drill.
+    Revealed,
+    /// Asked after a surprise drill was revealed, somebody said when they knew that it was one.
+    Knew {
+        /// When.
+        when: Knew,
+        /// At what time, where they knew it meanwhile and can tell.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<Timestamp>,
     },
     /// Somebody named what is behind it.
     CauseNamed {
@@ -594,8 +669,22 @@ pub enum Fact {
         remedy: RemedyId,
         /// This use of it in the undo ledger.
         uses: InjectionId,
-        /// When it acts.
+        /// When it acts, unless it waits for others to agree.
         acts_at: Stamp,
+        /// How many must agree before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        approvals: Option<u32>,
+        /// The rule that chose it, by its place in the drill's list, from 0; a person where there is none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rule: Option<usize>,
+    },
+    /// Somebody else agreed to a remedy that was chosen.
+    RemedyApproved {
+        /// Which use.
+        uses: InjectionId,
+        /// When it acts, where this was the last one needed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        acts_at: Option<Stamp>,
     },
     /// A remedy has done what it does.
     RemedyDone {
@@ -641,6 +730,20 @@ pub enum Fact {
         /// Why it belongs to the run.
         reason: String,
     },
+    /// After the run, somebody said that an act was at another time, or said something else. Nothing acts on it; scores put
+    /// it where it belongs, beside what they were without.
+    Corrected {
+        /// The event that is corrected.
+        seq: u64,
+        /// When it was.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<Timestamp>,
+        /// What it said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
+        /// Why it is corrected.
+        reason: String,
+    },
     /// The method waits for a person.
     PauseBegan {
         /// The step that asks.
@@ -654,6 +757,17 @@ pub enum Fact {
         step: StepId,
         /// Whether somebody continued it; else its time was up.
         continued: bool,
+    },
+    /// A test signal was sent through a tool whose signals are detections of the drill.
+    SourceTested {
+        /// The tool.
+        sender: Sender,
+        /// From sending it until its hook received it; nothing where it did not.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        took_ms: Option<u64>,
+        /// Why it was not received.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
     },
     /// A timed message was shown to the team.
     InjectDelivered {
@@ -682,4 +796,69 @@ pub enum Fact {
         /// Why, a line each.
         reasons: Vec<String>,
     },
+}
+
+impl Fact {
+    /// Whether its time can be corrected after the run: what people did, and what tools told of.
+    pub fn is_told(&self) -> bool {
+        matches!(self, Self::AlertReceived { .. })
+            || (self.seat() == Some(Seat::Responder) && !matches!(self, Self::Joined { .. }))
+    }
+
+    /// The same with other words; nothing where it has none.
+    pub fn retold(&self, text: &str) -> Option<Self> {
+        let text = text.to_owned();
+        Some(match self {
+            Self::Detected { service, .. } => Self::Detected {
+                service: service.clone(),
+                symptom: text,
+            },
+            Self::UpdatePosted { update } => Self::UpdatePosted {
+                update: Update {
+                    text,
+                    ..update.clone()
+                },
+            },
+            Self::ActionAttested { .. } => Self::ActionAttested { text },
+            Self::Noted { .. } => Self::Noted { text },
+            Self::Replied { inject, .. } => Self::Replied {
+                inject: *inject,
+                text,
+            },
+            Self::Dismissed { .. } => Self::Dismissed { reason: text },
+            Self::Escalated { to, rung, .. } => Self::Escalated {
+                to: to.clone(),
+                reason: Some(text),
+                rung: *rung,
+            },
+            _ => return None,
+        })
+    }
+
+    /// The side on which a person is who did this; nothing where either may.
+    pub fn seat(&self) -> Option<Seat> {
+        match self {
+            Self::Joined { seat } => Some(*seat),
+            Self::Revealed
+            | Self::PauseEnded {
+                continued: true, ..
+            } => Some(Seat::Coordinator),
+            Self::Detected { .. }
+            | Self::Acknowledged
+            | Self::Declared { .. }
+            | Self::RoleTaken { .. }
+            | Self::CauseNamed { .. }
+            | Self::UpdatePosted { .. }
+            | Self::RemedyChosen { .. }
+            | Self::RemedyApproved { .. }
+            | Self::ActionAttested { .. }
+            | Self::Noted { .. }
+            | Self::Escalated { .. }
+            | Self::Replied { .. }
+            | Self::Dismissed { .. }
+            | Self::StepTicked { .. }
+            | Self::Resolved => Some(Seat::Responder),
+            _ => None,
+        }
+    }
 }

@@ -1,15 +1,17 @@
 //! Inputs: everything that can happen to a run from outside, and why it may be turned away.
 
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::effect::EffectKey;
-use super::event::{Alert, Fact, Origin, StopCause, Token, Trigger, UndoneBy, Update};
+use super::event::{Alert, Fact, Knew, Origin, StopCause, Token, Trigger, UndoneBy, Update};
 use crate::model::drill::Severity;
 use crate::model::ids::{InjectionId, RemedyId, ServiceName, StepId};
 use crate::model::plan::Plan;
-use crate::model::team::Role;
-use crate::model::time::Stamp;
+use crate::model::signal::Sender;
+use crate::model::team::{Role, Seat};
+use crate::model::time::{Millis, Stamp};
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,6 +66,20 @@ pub enum Input {
         /// On whose word.
         origin: Origin,
     },
+    /// Somebody corrects the log of a run that is over.
+    Correct {
+        /// What.
+        correction: Correction,
+        /// On whose word.
+        origin: Origin,
+    },
+    /// A test signal came through, after so long; or why it did not.
+    Source {
+        /// Through which tool.
+        sender: Sender,
+        /// What came of it.
+        heard: Result<Millis, String>,
+    },
     /// A responder, or a rule in their place, did something.
     Team {
         /// What.
@@ -85,6 +101,22 @@ pub struct Attachment {
     /// What it says.
     pub said: Said,
     /// Why it belongs to the run.
+    pub reason: String,
+}
+
+/// What was otherwise than the log says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Correction {
+    /// The event.
+    pub seq: u64,
+    /// When it was, where its time is wrong.
+    #[serde(default)]
+    pub at: Option<Timestamp>,
+    /// What it said, where its words are wrong.
+    #[serde(default)]
+    pub text: Option<String>,
+    /// Why.
     pub reason: String,
 }
 
@@ -173,10 +205,55 @@ pub enum TeamAct {
         /// How bad.
         severity: Severity,
     },
-    /// A role is taken.
+    /// A role is taken, or handed over.
     RoleTaken {
         /// Which.
         role: Role,
+        /// To whom it is handed over; to whoever does it when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<String>,
+    },
+    /// Somebody comes.
+    Joined {
+        /// On which side.
+        #[serde(default = "responder")]
+        seat: Seat,
+    },
+    /// Somebody else is called.
+    Escalated {
+        /// Who, as the team calls them.
+        to: String,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// A timed message is answered.
+    Replied {
+        /// Its place in the drill's list, from 0; the latest one that was shown when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        inject: Option<usize>,
+        /// The answer.
+        text: String,
+    },
+    /// Nothing is wrong.
+    Dismissed {
+        /// Why not.
+        reason: String,
+    },
+    /// A remedy that somebody else has chosen is agreed to.
+    RemedyApproved {
+        /// Which.
+        remedy: RemedyId,
+    },
+    /// Exercise staff tell the team that it is a drill.
+    Revealed,
+    /// Somebody says when they knew that a surprise drill was one: once it is revealed, and after the run, too.
+    Knew {
+        /// When.
+        when: Knew,
+        /// At what time, where they knew it meanwhile and can tell.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<Timestamp>,
     },
     /// The cause is named.
     CauseNamed {
@@ -221,6 +298,26 @@ pub enum TeamAct {
 
 fn ticked() -> bool {
     true
+}
+
+fn responder() -> Seat {
+    Seat::Responder
+}
+
+impl TeamAct {
+    /// Whether it can be said of a run that is over.
+    pub fn may_follow(&self) -> bool {
+        matches!(self, Self::Knew { .. })
+    }
+
+    /// Whether it is exercise staff's to do.
+    pub fn is_for_staff(&self) -> bool {
+        match self {
+            Self::Joined { seat } => seat.is_staff(),
+            Self::Revealed | Self::Continued { .. } => true,
+            _ => false,
+        }
+    }
 }
 
 /// Why an input was turned away. Nothing was recorded.
@@ -271,6 +368,35 @@ pub enum Rejection {
         /// For whom the update is.
         meant: &'static str,
     },
+    /// Responders only.
+    #[error(
+        "you are exercise staff in this run ({}), and nobody is on both sides; hint: let a responder do it",
+        .0.as_str()
+    )]
+    IsStaff(Seat),
+    /// Exercise staff only.
+    #[error("you are a responder in this run, and nobody is on both sides; hint: let somebody else be {}", .0.as_str())]
+    IsResponder(Seat),
+    /// Nothing was asked.
+    #[error("no message waits for a reply{0}")]
+    NoSuchMessage(&'static str),
+    /// Nothing to agree to.
+    #[error("no use of `{0}` waits for anybody to agree")]
+    NotWaitingForApproval(RemedyId),
+    /// Two persons are needed.
+    #[error("whoever chose or approved `{0}` can't approve it again; hint: it takes somebody else")]
+    OwnApproval(RemedyId),
+    /// Nothing is kept from anybody.
+    #[error(
+        "there is nothing to reveal; hint: only a surprise drill keeps something from its responders"
+    )]
+    NothingToReveal,
+    /// Nobody was kept from knowing.
+    #[error("it was no surprise drill, so everybody knew from the beginning")]
+    NoSurprise,
+    /// Its responders don't know it yet.
+    #[error("nobody is asked yet when they knew; hint: the drill is not revealed")]
+    StillSecret,
     /// A step that does not wait for anybody.
     #[error("no step `{name}` waits for anybody now; hint: {waiting}")]
     NotWaiting {
@@ -282,6 +408,23 @@ pub enum Rejection {
     /// Corrections are for runs that are over.
     #[error("the run goes on; hint: attach the signal once it is over")]
     Running,
+    /// Neither another time nor other words.
+    #[error("nothing is corrected; hint: say another time, other words, or both")]
+    NothingCorrected,
+    /// Not what people did, or tools told of.
+    #[error(
+        "event {0} can't be corrected; hint: only what people did and what tools told of can, and words only where there are \
+         some"
+    )]
+    NotCorrectable(u64),
+    /// Outside of the run.
+    #[error("that time is not within the run: it began at {from} and was over at {to}")]
+    OutsideTheRun {
+        /// When the method began.
+        from: Timestamp,
+        /// When it was over.
+        to: Timestamp,
+    },
     /// It would have had to act on the stack then.
     #[error("{0} can't be attached afterwards: it would have had to act then")]
     NotAttachable(&'static str),

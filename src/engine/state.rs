@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::event::{Event, Fact, Phase, Source, Standing, StopCause, Verdict};
+use super::event::{ActorKind, Alert, Event, Fact, Phase, Source, Standing, StopCause, Verdict};
 use super::posts::Posts;
 use super::undo::{Entry, Ledger, Obligation};
-use crate::model::drill::Remedy;
+use crate::model::drill::{Remedy, Rule, When};
 use crate::model::fault::{Cause, Injection, Step};
 use crate::model::ids::{InjectionId, ProbeName, RemedyId, RunId, StepId};
 use crate::model::plan::Plan;
+use crate::model::team::{Rung, Seat};
 use crate::model::time::{Epoch, Stamp};
 
 /// Where a run stands.
@@ -45,6 +46,19 @@ pub struct State {
     deviations: Vec<String>,
     remedies: Vec<RemedyUse>,
     injects_delivered: BTreeSet<usize>,
+    /// The messages in the order they were shown, and those that were answered.
+    messages: Vec<usize>,
+    replied: BTreeSet<usize>,
+    /// On which side each is who did something or said that they are there, by pseudonym.
+    seats: BTreeMap<String, Seat>,
+    revealed: bool,
+    /// The rules whose signal came, and those that chose their remedy.
+    rules_met: BTreeSet<usize>,
+    rules_used: BTreeSet<usize>,
+    escalation: Escalation,
+    /// The events that people did or tools told of, and whether each has words that can be other ones.
+    told: BTreeMap<u64, bool>,
+    ended_at: Option<Stamp>,
     observation: Option<bool>,
     undone_in_closing: bool,
     stop: Option<StopCause>,
@@ -79,6 +93,17 @@ pub struct Pause {
     pub ended: Option<Stamp>,
 }
 
+/// How a team's escalation chain stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Escalation {
+    /// When it was paged, or the last step was taken.
+    since: Option<Stamp>,
+    /// How many steps were taken.
+    taken: usize,
+    /// Whether somebody has answered, so that nobody else is asked.
+    answered: bool,
+}
+
 /// How a probe stands, as the log says.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ProbeState {
@@ -99,15 +124,25 @@ pub struct RemedyUse {
     pub remedy: RemedyId,
     /// Its id in the undo ledger.
     pub uses: InjectionId,
-    /// When it acts.
+    /// When it acts, unless it waits for others to agree.
     pub acts_at: Stamp,
     /// How far it has come.
     pub progress: RemedyProgress,
+    /// How many others must agree.
+    pub approvals: u32,
+    /// Who has agreed, by pseudonym.
+    pub agreed: BTreeSet<String>,
+    /// Who chose it, by pseudonym, where a person did.
+    pub chooser: Option<String>,
+    /// When it was done.
+    pub done_at: Option<Stamp>,
 }
 
 /// How far a use of a remedy has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RemedyProgress {
+    /// Chosen; it acts once others have agreed.
+    Waiting,
     /// Chosen; it acts when its time has come.
     Chosen,
     /// It acts.
@@ -147,6 +182,15 @@ impl State {
             deviations: Vec::new(),
             remedies: Vec::new(),
             injects_delivered: BTreeSet::new(),
+            messages: Vec::new(),
+            replied: BTreeSet::new(),
+            seats: BTreeMap::new(),
+            revealed: false,
+            rules_met: BTreeSet::new(),
+            rules_used: BTreeSet::new(),
+            escalation: Escalation::default(),
+            told: BTreeMap::new(),
+            ended_at: None,
             observation: None,
             undone_in_closing: false,
             stop: None,
@@ -272,6 +316,87 @@ impl State {
     /// Whether a timed message was shown.
     pub fn is_delivered(&self, inject: usize) -> bool {
         self.injects_delivered.contains(&inject)
+    }
+
+    /// The message that a reply without a number answers: the latest that nobody has answered, else the latest.
+    pub fn message_to_answer(&self) -> Option<usize> {
+        let open = self.messages.iter().rev();
+        open.clone()
+            .find(|inject| !self.replied.contains(inject))
+            .or_else(|| self.messages.last())
+            .copied()
+    }
+
+    /// On which side somebody is, by pseudonym, once they did something or said that they are there.
+    pub fn seat(&self, pseudonym: &str) -> Option<Seat> {
+        self.seats.get(pseudonym).copied()
+    }
+
+    /// Whether an event is one that people did or tools told of, and if so whether it has words.
+    pub fn told(&self, seq: u64) -> Option<bool> {
+        self.told.get(&seq).copied()
+    }
+
+    /// When it was over.
+    pub fn ended_at(&self) -> Option<Stamp> {
+        self.ended_at
+    }
+
+    /// Whether its responders are not told that it runs.
+    pub fn is_secret(&self) -> bool {
+        !self.revealed && !self.is_ended() && self.plan().is_some_and(Plan::is_surprise)
+    }
+
+    /// The rules that may choose their remedy now: what they wait for is so, and they have not chosen yet.
+    pub fn rules_due(&self) -> impl Iterator<Item = (usize, &Rule)> {
+        let rules = self.plan().map_or(&[][..], Plan::rules);
+        rules.iter().enumerate().filter(|(index, rule)| {
+            !self.rules_used.contains(index)
+                && match &rule.when {
+                    When::Signal { .. } => self.rules_met.contains(index),
+                    When::Probe(probe) => matches!(
+                        self.probes.get(probe).and_then(|probe| probe.standing),
+                        Some((Standing::Failing, _))
+                    ),
+                }
+        })
+    }
+
+    /// The next step of the team's escalation chain, and when it is taken unless somebody answers before.
+    pub fn next_rung(&self) -> Option<(usize, &Rung, Stamp)> {
+        let Escalation {
+            since,
+            taken,
+            answered,
+        } = self.escalation;
+        let rung = self
+            .plan()?
+            .drill
+            .as_ref()?
+            .team
+            .escalation
+            .get(taken)
+            .filter(|_| !answered)?;
+        Some((taken, rung, since?.after(rung.after.duration())))
+    }
+
+    /// From when a step counts that begins once a remedy is done: nothing before that. `None` for a step that begins by
+    /// itself.
+    pub fn begun_by_remedy(&self, step: &StepId) -> Option<Option<Stamp>> {
+        let plan = self.plan()?;
+        plan.starters(step).next()?;
+        let done = self.remedies.iter().filter_map(|used| {
+            let mut starters = plan.starters(step);
+            starters
+                .any(|remedy| remedy.id == used.remedy)
+                .then_some(used.done_at?)
+        });
+        Some(done.reduce(|first, at| if at.is_before(&first) { at } else { first }))
+    }
+
+    /// Whether a step waits for a remedy to begin it, and may never begin.
+    pub fn is_latent(&self, step: &StepId) -> bool {
+        self.begun_by_remedy(step) == Some(None)
     }
 
     /// Whether observation is over, and if so whether steady state held.
@@ -402,6 +527,10 @@ impl State {
         }
         self.ledger.apply(event);
         self.posts.apply(event);
+        self.place(event);
+        if event.fact.is_told() {
+            self.told.insert(event.seq, event.fact.retold("").is_some());
+        }
         match &event.fact {
             Fact::RunCreated { plan, .. } => self.create(plan),
             Fact::PhaseBegan { phase } => self.begin(*phase, event),
@@ -459,24 +588,65 @@ impl State {
                 remedy,
                 uses,
                 acts_at,
-            } => self.remedies.push(RemedyUse {
-                remedy: remedy.clone(),
-                uses: uses.clone(),
-                acts_at: *acts_at,
-                progress: RemedyProgress::Chosen,
-            }),
+                approvals,
+                rule,
+            } => {
+                self.rules_used.extend(rule);
+                let approvals = approvals.unwrap_or(0);
+                self.remedies.push(RemedyUse {
+                    remedy: remedy.clone(),
+                    uses: uses.clone(),
+                    acts_at: *acts_at,
+                    progress: if approvals > 0 {
+                        RemedyProgress::Waiting
+                    } else {
+                        RemedyProgress::Chosen
+                    },
+                    approvals,
+                    agreed: BTreeSet::new(),
+                    chooser: event.origin.actor.clone(),
+                    done_at: None,
+                });
+            }
+            Fact::RemedyApproved { uses, acts_at } => {
+                let used = self.remedies.iter_mut().find(|used| used.uses == *uses);
+                if let Some(used) = used.filter(|used| used.progress == RemedyProgress::Waiting) {
+                    used.agreed.extend(event.origin.actor.clone());
+                    if let Some(at) = acts_at {
+                        used.acts_at = *at;
+                        used.progress = RemedyProgress::Chosen;
+                    }
+                }
+            }
             Fact::Due { injection } => match &injection.cause {
                 Cause::Step(step) => self.begin_step(step, injection.nth()),
                 Cause::Remedy(_) => self.progress(&injection.id, RemedyProgress::Acting),
             },
-            Fact::RemedyDone { uses } => self.progress(uses, RemedyProgress::Done),
+            Fact::RemedyDone { uses } => {
+                self.progress(uses, RemedyProgress::Done);
+                if let Some(used) = self.remedies.iter_mut().find(|used| used.uses == *uses) {
+                    used.done_at.get_or_insert(event.at);
+                }
+            }
             Fact::RemedyFailed { uses, .. } => self.progress(uses, RemedyProgress::Failed),
             Fact::SignalAttached { signal, .. } => {
                 self.attached.insert(*signal);
             }
             Fact::InjectDelivered { index } => {
-                self.injects_delivered.insert(*index);
+                let fresh = self.injects_delivered.insert(*index);
+                self.messages.extend(fresh.then_some(*index));
             }
+            Fact::Replied { inject, .. } => {
+                self.replied.insert(*inject);
+            }
+            Fact::AlertReceived { alert } => self.hear(alert, event),
+            Fact::Escalated {
+                rung: Some(rung), ..
+            } => {
+                self.escalation.taken = rung.saturating_add(1);
+                self.escalation.since = Some(event.at);
+            }
+            Fact::Revealed => self.revealed = true,
             Fact::ObservationEnded { held } => self.observation = Some(*held),
             Fact::StopRequested { cause } => {
                 self.stop.get_or_insert_with(|| cause.clone());
@@ -485,11 +655,47 @@ impl State {
                 self.stop.get_or_insert(StopCause::Interrupted);
             }
             Fact::RunEnded { verdict, reasons } => {
+                self.ended_at = Some(event.at);
                 self.verdict = Some((*verdict, reasons.clone()));
                 self.phase = Some(Phase::Ended);
             }
             _ => {}
         }
+    }
+
+    /// Whoever does something is there: on the side that they named, else on the side whose acts they do.
+    fn place(&mut self, event: &Event) {
+        if event.origin.kind != ActorKind::Human {
+            return;
+        }
+        let answers = matches!(
+            event.fact,
+            Fact::Acknowledged | Fact::Declared { .. } | Fact::Dismissed { .. } | Fact::Resolved
+        );
+        self.escalation.answered |= answers;
+        if let (Some(seat), Some(actor)) = (event.fact.seat(), &event.origin.actor) {
+            self.seats.entry(actor.clone()).or_insert(seat);
+        }
+    }
+
+    /// An alert that fires may be the page, and what a rule waits for.
+    fn hear(&mut self, alert: &Alert, event: &Event) {
+        if !alert.firing || self.phase != Some(Phase::Running) {
+            return;
+        }
+        if alert.qualifies {
+            self.escalation.since.get_or_insert(event.at);
+        }
+        let Some(sender) = event.origin.source.sender() else {
+            return;
+        };
+        let rules = self.plan.as_deref().map_or(&[][..], Plan::rules);
+        let met = rules
+            .iter()
+            .enumerate()
+            .filter(|(_, rule)| rule.when.is_met_by(sender, &alert.labels))
+            .map(|(index, _)| index);
+        self.rules_met.extend(met);
     }
 
     fn create(&mut self, plan: &Plan) {

@@ -217,7 +217,7 @@ impl DockerDriver {
             running: seen.running,
             paused: seen.paused,
             restart_policy: seen.restart_policy,
-            owner: owner::tag(run, &injection.id),
+            owner: owner::tag_of(run, injection),
             action: action.clone(),
         })
     }

@@ -118,7 +118,7 @@ impl HookDriver {
                 .transpose()?,
         };
         sealed(&Mark {
-            owner: owner::tag(run, &injection.id),
+            owner: owner::tag_of(run, injection),
             hook,
             captured,
         })

@@ -51,6 +51,7 @@ pub(super) fn injection(id: &str, act: Act) -> Injection {
         act,
         lasts: Lasts::For(Millis::seconds(60)),
         occurrence: None,
+        veiled: false,
     }
 }
 

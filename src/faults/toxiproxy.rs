@@ -134,9 +134,10 @@ impl ToxiproxyDriver {
         let patch = client.takes_patch().await?;
         let proxy = found(&client, server, link).await?;
         agree(&proxy, link).await?;
-        let owner = owner::tag(run, &injection.id);
+        let owner = owner::tag_of(run, injection);
         if !proxy.enabled {
-            self.judge_disabled(run, server, link, &proxy, stream.is_some())?;
+            let ours = owner::prefix_of(run, injection);
+            self.judge_disabled(&ours, server, link, &proxy, stream.is_some())?;
         }
         sealed(&Mark {
             url: server.url.clone(),
@@ -155,7 +156,7 @@ impl ToxiproxyDriver {
     /// A disabled proxy is in the way, unless a fault of this run disabled it and only a toxic is to be added.
     fn judge_disabled(
         &self,
-        run: &RunId,
+        ours: &str,
         server: &Toxiproxy,
         link: &Link,
         proxy: &Proxy,
@@ -164,12 +165,10 @@ impl ToxiproxyDriver {
         let what = format!("proxy {}, which is disabled,", link.proxy);
         let known = self.disabled().get(&key(&server.url, link)).cloned();
         match proxy.owner.clone().or(known) {
-            Some(holder) if !holder.starts_with(&owner::run_prefix(run)) => {
-                Err(FaultError::Foreign {
-                    what,
-                    why: format!("{holder} disabled it"),
-                })
-            }
+            Some(holder) if !holder.starts_with(ours) => Err(FaultError::Foreign {
+                what,
+                why: format!("{holder} disabled it"),
+            }),
             Some(_) if only_toxic => Ok(()),
             Some(holder) => Err(FaultError::Refused {
                 what: format!("proxy {}", link.proxy),

@@ -13,12 +13,13 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 
-use super::Services;
-use super::catalogue::Entry;
+use super::catalogue::{Contents, Entry, Kind};
 use super::gate::cookie as kept;
 use super::keeper::{of_plan, of_run};
 use super::problem::Problem;
-use crate::engine::event::{ActorKind, Event, Origin, Source};
+use super::{Planned, Services};
+use crate::engine::event::{ActorKind, Event, Fact, Origin, Source};
+use crate::engine::input::TeamAct;
 use crate::model::access::{Permission, Place, Principal, Subject, may};
 use crate::store::keyed::Caller;
 use crate::store::runs::RunRow;
@@ -143,7 +144,14 @@ impl Visitor {
             Ok(plan) => of_plan(plan),
             Err(_) => Place::default(),
         };
-        self.may(Permission::See, &Subject::At(place))
+        let secret = entry.secret;
+        self.may(Permission::See, &Subject::At(Place { secret, ..place }))
+    }
+
+    /// Whether they are told when a drill starts by itself: of a surprise only staff are.
+    pub(super) fn is_told_of(&self, planned: &Planned, contents: &Contents) -> bool {
+        let entry = contents.get(Kind::Drill, planned.drill.as_str());
+        entry.is_none_or(|entry| self.sees_entry(entry))
     }
 
     /// The name under which they act where a request names somebody: only where nobody is known may it be any.
@@ -244,15 +252,32 @@ fn draw(seed: u64) -> [u8; 6] {
     bytes
 }
 
+/// An act without the name of whom it is about: a pseudonym stands for it, as for whoever acts.
+pub(super) async fn pseudonymous(services: &Services, act: TeamAct) -> Result<TeamAct, Problem> {
+    let TeamAct::RoleTaken { role, to: Some(to) } = act else {
+        return Ok(act);
+    };
+    let to = match to.trim() {
+        "" => None,
+        name => person(services, Source::Room, &checked(name)?).await?.actor,
+    };
+    Ok(TeamAct::RoleTaken { role, to })
+}
+
 /// The names behind the pseudonyms in these events.
 pub(super) async fn names(
     services: &Services,
     events: &[Event],
 ) -> Result<BTreeMap<String, String>, Problem> {
-    let mut pseudonyms: Vec<&str> = events
+    let about = |event: &'_ Event| match &event.fact {
+        Fact::RoleTaken { to, .. } => to.clone(),
+        _ => None,
+    };
+    let told: Vec<String> = events.iter().filter_map(about).collect();
+    let acting = events
         .iter()
-        .filter_map(|event| event.origin.actor.as_deref())
-        .collect();
+        .filter_map(|event| event.origin.actor.as_deref());
+    let mut pseudonyms: Vec<&str> = acting.chain(told.iter().map(String::as_str)).collect();
     pseudonyms.sort_unstable();
     pseudonyms.dedup();
     Ok(services.database.names(&pseudonyms).await?)

@@ -63,6 +63,8 @@ pub struct Entry {
     pub path: String,
     /// All it does, or what is wrong with it. Secrets stay references.
     pub plan: Result<Arc<Plan>, Vec<Finding>>,
+    /// Whether it is a surprise drill, or an experiment of one: only staff are told that there is such a thing.
+    pub secret: bool,
 }
 
 /// One stack.
@@ -98,18 +100,35 @@ impl Contents {
         self.entries.iter().filter(move |entry| entry.kind == kind)
     }
 
+    /// Says which of them are to be kept from responders: surprise drills, and the experiments that they run.
+    #[must_use]
+    pub fn veiled(mut self) -> Self {
+        let plans = self
+            .entries
+            .iter()
+            .filter_map(|entry| entry.plan.as_ref().ok());
+        let surprises = plans.filter(|plan| plan.is_surprise());
+        let experiments: Vec<String> = surprises
+            .map(|plan| plan.experiment.name.to_string())
+            .collect();
+        for entry in &mut self.entries {
+            let surprise = entry.plan.as_ref().is_ok_and(|plan| plan.is_surprise());
+            let part = entry.kind == Kind::Experiment && experiments.contains(&entry.name);
+            entry.secret = surprise || part;
+        }
+        self
+    }
+
     /// One entry.
     pub fn get(&self, kind: Kind, name: &str) -> Option<&Entry> {
         self.of(kind).find(|entry| entry.name == name)
     }
 
-    /// The ids of every step of every experiment, sorted: what a responder may name as the cause, without the right
-    /// one standing out.
+    /// The ids of every step of every experiment that is no surprise, sorted: what a responder may name as the cause,
+    /// without the right one standing out.
     pub fn causes(&self) -> Vec<String> {
-        let plans = self
-            .entries
-            .iter()
-            .filter_map(|entry| entry.plan.as_ref().ok());
+        let told = self.entries.iter().filter(|entry| !entry.secret);
+        let plans = told.filter_map(|entry| entry.plan.as_ref().ok());
         let mut causes: Vec<String> = plans
             .flat_map(|plan| &plan.experiment.method)
             .map(|step| step.id.to_string())

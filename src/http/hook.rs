@@ -126,7 +126,10 @@ async fn take(sender: Sender, inbound: &Inbound) -> Result<Taken, Problem> {
     };
     let work = async {
         match signals::read(sender, &arrival, &services.senders) {
-            Ok(message) => keep::message(services, sender, &message, body, received).await,
+            Ok(message) => {
+                services.echoes.hear(sender, body);
+                keep::message(services, sender, &message, body, received).await
+            }
             Err(refusal) => {
                 if let Refusal::Malformed(why) = &refusal {
                     keep::malformed(services, sender, body, why, received).await?;

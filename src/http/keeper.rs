@@ -16,16 +16,19 @@ use serde_json::{Map, Value};
 use tokio::time::timeout;
 
 use super::Services;
+use super::acting::look_behind;
 use super::actor::{self, Means, Visitor};
-use super::api::library::contents;
+use super::api::library::{contents, unknown};
 use super::auditing::Log;
 use super::catalogue::Kind;
 use super::gate::{digest, recognise};
 use super::guard::LARGEST_BODY;
-use super::problem::Problem;
+use super::problem::{Problem, no_such_run};
 use super::routes::{About, Needs, Row};
 use crate::model::access::{Permission, Place, Principal, Subject, may};
 use crate::model::plan::Plan;
+use crate::model::team::Seat;
+use crate::runtime::RunHandle;
 use crate::store::runs::{RunKind, RunRow};
 
 /// The field of a form's token, and the header that may carry it instead.
@@ -95,6 +98,7 @@ impl Gatekeeper {
         // Who may do it whatever it is about needs no look at what it is about.
         let anything = Subject::At(Place {
             hides: true,
+            secret: about != About::AnyRun,
             ..Place::default()
         });
         if may(&visitor.principal, permission, &anything) {
@@ -105,15 +109,27 @@ impl Gatekeeper {
                 return visitor.must(permission, &Subject::Anywhere);
             }
             About::Everywhere => return visitor.must(permission, &Subject::Everywhere),
-            About::Run | About::Stack | About::Experiment | About::Drill => named(parts).await,
+            About::Run | About::AnyRun | About::Stack | About::Experiment | About::Drill => {
+                named(parts).await
+            }
         };
         match about {
-            About::Run => {
+            About::Run | About::AnyRun => {
                 // Of what is not there the handler says so.
                 let Ok(id) = name.parse() else { return Ok(()) };
                 match self.services.database.run(&id).await {
-                    Ok(row) => visitor.must(permission, &Subject::At(of_run(&row))),
-                    Err(crate::store::Error::NoSuchRun(_)) => Ok(()),
+                    Ok(row) if about == About::Run && !visitor.sees(&row) && row.secret => {
+                        Err(no_such_run(&name))
+                    }
+                    Ok(row) => {
+                        let place = Place {
+                            secret: false,
+                            ..of_run(&row)
+                        };
+                        visitor.must(permission, &Subject::At(place))
+                    }
+                    // As of one that is kept from whoever asks: before anything else is said.
+                    Err(crate::store::Error::NoSuchRun(_)) => Err(no_such_run(&name)),
                     Err(error) => Err(error.into()),
                 }
             }
@@ -135,10 +151,24 @@ impl Gatekeeper {
                 let plan = contents
                     .get(kind, &name)
                     .and_then(|entry| entry.plan.as_ref().ok());
-                let place = plan.map_or_else(Place::default, |plan| of_plan(plan));
-                // A drill's file names its faults: it hides them for as long as it can be run.
+                let entry = contents.get(kind, &name);
+                let hidden = entry.filter(|entry| entry.secret && !visitor.sees_entry(entry));
+                if kind == Kind::Experiment && hidden.is_some() {
+                    return Err(unknown(kind, &name));
+                }
+                // A drill's file names its faults: it hides them for as long as it can be run. Whether there is one that
+                // is a surprise is not told either.
                 let hides = about == About::Drill;
-                visitor.must(permission, &Subject::At(Place { hides, ..place }))
+                let secret = false;
+                let place = place_of(plan);
+                visitor.must(
+                    permission,
+                    &Subject::At(Place {
+                        hides,
+                        secret,
+                        ..place
+                    }),
+                )
             }
         }
     }
@@ -245,7 +275,20 @@ pub(super) fn of_run(row: &RunRow) -> Place<'_> {
         stack: Some(&row.stack),
         team: row.team.as_ref(),
         hides: row.kind == RunKind::Drill && row.ended.is_none(),
+        secret: row.secret,
     }
+}
+
+/// Where a run is that lives here.
+pub(super) fn of_live(handle: &RunHandle) -> Place<'_> {
+    Place {
+        secret: handle.is_secret(),
+        ..of_plan(handle.plan())
+    }
+}
+
+fn place_of(plan: Option<&Arc<Plan>>) -> Place<'_> {
+    plan.map_or_else(Place::default, |plan| of_plan(plan))
 }
 
 /// Where a plan's runs would be.
@@ -254,6 +297,7 @@ pub(super) fn of_plan(plan: &Plan) -> Place<'_> {
         stack: Some(&plan.stack.name),
         team: plan.drill.as_ref().map(|exercise| &exercise.team.name),
         hides: false,
+        secret: false,
     }
 }
 
@@ -391,6 +435,12 @@ pub(super) async fn authorise(
         if problem.code == "not-logged-in" && keeper.row.page && parts.method.is_safe() {
             return to_login(&parts.uri).into_response();
         }
+        return problem.into_response();
+    }
+    if keeper.row.needs == Needs::To(Permission::SeeAnswers, About::Run)
+        && let Ok(run) = named(&mut parts).await.parse()
+        && let Err(problem) = look_behind(&keeper.services, &visitor, &run, Seat::Observer).await
+    {
         return problem.into_response();
     }
     if parts.method.is_safe() {

@@ -3,6 +3,7 @@
 pub(super) mod account;
 pub(super) mod act;
 pub(super) mod audit;
+pub(super) mod correct;
 pub(super) mod halt;
 pub(super) mod identity;
 pub(super) mod login;

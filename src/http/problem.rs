@@ -159,10 +159,23 @@ impl From<Rejection> for Problem {
             Rejection::NoTeam => Self::unprocessable("run-without-team", detail),
             Rejection::NoSuchService { .. } => Self::unprocessable("no-such-service", detail),
             Rejection::NoSuchRunbookStep { .. } => Self::unprocessable("no-such-step", detail),
-            Rejection::NotWaiting { .. } => Self::conflict("not-waiting", detail),
+            Rejection::NotWaiting { .. } | Rejection::NotWaitingForApproval(_) => {
+                Self::conflict("not-waiting", detail)
+            }
+            Rejection::IsStaff(_) | Rejection::IsResponder(_) => {
+                Self::conflict("on-both-sides", detail)
+            }
+            Rejection::NoSuchMessage(_) => Self::conflict("no-such-message", detail),
+            Rejection::OwnApproval(_) => Self::conflict("own-approval", detail),
+            Rejection::NoSurprise => Self::conflict("no-surprise", detail),
+            Rejection::StillSecret => Self::conflict("still-secret", detail),
+            Rejection::NothingToReveal => Self::conflict("nothing-to-reveal", detail),
             Rejection::NoSuchRemedy { .. } => Self::unprocessable("no-such-remedy", detail),
             Rejection::Running => Self::conflict("run-goes-on", detail),
             Rejection::WrongReaders { .. } => Self::unprocessable("wrong-readers", detail),
+            Rejection::NothingCorrected => Self::unprocessable("nothing-corrected", detail),
+            Rejection::NotCorrectable(_) => Self::unprocessable("not-correctable", detail),
+            Rejection::OutsideTheRun { .. } => Self::unprocessable("outside-the-run", detail),
             Rejection::NotAttachable(_) => Self::unprocessable("not-attachable", detail),
             Rejection::Empty(_) => Self::unprocessable("empty-text", detail),
         }

@@ -138,7 +138,7 @@ fn words(needs: Needs) -> (String, &'static str) {
     let place = match about {
         About::Anywhere => "somewhere",
         About::Everywhere => "everywhere",
-        About::Run => "the run's stack and team",
+        About::Run | About::AnyRun => "the run's stack and team",
         About::Stack => "the stack",
         About::Experiment => "the experiment's stack",
         About::Drill => "the drill's stack and team",

@@ -5,15 +5,15 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 
 use super::api::{
-    accounts, findings, halt as lever, health, library, log, metrics, names, people, runs,
-    scorecard, sessions, signals, start, upcoming,
+    accounts, corrections, findings, halt as lever, health, library, log, metrics, names, people,
+    runs, scorecard, sessions, signals, start, upcoming,
 };
 use super::guard::{LARGEST_BODY, guard};
 use super::page::{
-    account, act, audit, halt, identity, login, overview, room, scorecard as card, setup,
+    account, act, audit, correct, halt, identity, login, overview, room, scorecard as card, setup,
     start as begin, tokens,
 };
-use super::routes::About::{Anywhere, Drill, Everywhere, Experiment, Named, Run, Stack};
+use super::routes::About::{AnyRun, Anywhere, Drill, Everywhere, Experiment, Named, Run, Stack};
 use super::routes::Needs::{Door, HookToken, Nothing, Somebody, To};
 use super::routes::{Routes, Row};
 use super::{Services, assets, hook, openapi, page};
@@ -76,9 +76,10 @@ fn pages() -> Routes {
         .get("/runs/{run}", To(See, Run), room::get)
         .get("/runs/{run}/changes", To(See, Run), room::changes)
         .post("/runs/{run}/acts", To(Respond, Run), act::post)
-        .post("/runs/{run}/halt", To(Respond, Run), halt::run)
-        .post("/runs/{run}/real", To(Respond, Run), halt::real)
+        .post("/runs/{run}/halt", To(Respond, AnyRun), halt::run)
+        .post("/runs/{run}/real", To(Respond, AnyRun), halt::real)
         .get("/runs/{run}/scorecard", To(SeeAnswers, Run), card::get)
+        .post("/runs/{run}/corrections", To(Operate, Run), correct::post)
         .get("/signals", To(Operate, Anywhere), page::signals::get)
         .post(
             "/signals/{id}/attach",
@@ -173,10 +174,15 @@ fn api() -> Routes {
         .post("/runs", To(Operate, Named), start::post)
         .get("/runs/{run}", To(SeeAnswers, Run), runs::get)
         .get("/runs/{run}/events", To(SeeAnswers, Run), log::get)
-        .post("/runs/{run}/events", To(Respond, Run), log::post)
+        .post("/runs/{run}/events", To(Respond, AnyRun), log::post)
         .get("/runs/{run}/people", To(See, Run), names::get)
         .get("/runs/{run}/scorecard", To(SeeAnswers, Run), scorecard::get)
-        .post("/runs/{run}/halt", To(Respond, Run), runs::halt)
+        .post(
+            "/runs/{run}/corrections",
+            To(Operate, Run),
+            corrections::post,
+        )
+        .post("/runs/{run}/halt", To(Respond, AnyRun), runs::halt)
         .get("/signals", To(Operate, Anywhere), signals::list)
         .get("/signals/{id}", To(Operate, Anywhere), signals::get)
         .post("/signals/{id}/attach", To(Operate, Named), signals::attach)

@@ -36,6 +36,8 @@ pub(crate) enum About {
     Everywhere,
     /// The run of the address.
     Run,
+    /// The run of the address, also one that its responders are not told of: whoever knows of it may end it.
+    AnyRun,
     /// The stack of the address.
     Stack,
     /// The experiment of the address.

@@ -54,6 +54,7 @@ impl Shelf {
                 name: item.name.clone(),
                 path: item.path.clone(),
                 plan: plan.map(Arc::new).map_err(|found| findings(&found)),
+                secret: false,
             });
         }
         for item in items.iter().filter(|item| kind(item) == Some(Kind::Stack)) {
@@ -70,7 +71,7 @@ impl Shelf {
                 stack: stack.cloned(),
             });
         }
-        contents
+        contents.veiled()
     }
 }
 

@@ -145,6 +145,8 @@ pub struct Place<'a> {
     pub team: Option<&'a TeamName>,
     /// Whether it is a drill that goes on, and so hides answers.
     pub hides: bool,
+    /// Whether it is a surprise, and so hides itself: only who may see answers sees that it is there.
+    pub secret: bool,
 }
 
 /// What is asked about.
@@ -161,7 +163,10 @@ pub enum Subject<'a> {
 /// Whether `principal` may do what takes `permission` with `subject`.
 pub fn may(principal: &Principal, permission: Permission, subject: &Subject<'_>) -> bool {
     let permission = match (permission, subject) {
-        (Permission::SeeAnswers, Subject::At(place)) if place.hides => permission,
+        (Permission::See | Permission::Respond, Subject::At(place)) if place.secret => {
+            Permission::Operate
+        }
+        (Permission::SeeAnswers, Subject::At(place)) if place.hides || place.secret => permission,
         (Permission::SeeAnswers, _) => Permission::See,
         _ => permission,
     };
@@ -223,6 +228,7 @@ mod tests {
             stack: Some(&stack),
             team: None,
             hides: true,
+            secret: false,
         };
         let allowed = Role::ALL.map(|role| {
             ALL.map(|permission| may(&holder(role, None, None), permission, &Subject::At(place)))
@@ -252,6 +258,23 @@ mod tests {
     }
 
     #[test]
+    fn a_surprise_is_there_only_for_staff() {
+        let secret = Subject::At(Place {
+            hides: true,
+            secret: true,
+            ..Place::default()
+        });
+        for permission in [Permission::See, Permission::SeeAnswers, Permission::Respond] {
+            for role in [Role::Viewer, Role::Responder] {
+                assert!(!may(&holder(role, None, None), permission, &secret));
+            }
+            for role in [Role::Operator, Role::Administrator] {
+                assert!(may(&holder(role, None, None), permission, &secret));
+            }
+        }
+    }
+
+    #[test]
     fn a_role_holds_only_where_its_bounds_reach() {
         let (tiny, big) = (
             "tiny".parse().expect("a name"),
@@ -266,6 +289,7 @@ mod tests {
                 stack: Some(stack),
                 team,
                 hides: false,
+                secret: false,
             })
         };
         let able = |who: &Principal, subject: &Subject<'_>| may(who, Permission::Operate, subject);

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::experiment::carries;
 use super::fault::{Call, Capture};
-use super::ids::{DrillName, ExperimentName, RemedyId, RunbookName, StepId, TeamName};
+use super::ids::{DrillName, ExperimentName, ProbeName, RemedyId, RunbookName, StepId, TeamName};
 use super::schedule::Schedule;
 use super::signal::Sender;
 use super::time::Millis;
@@ -34,8 +35,67 @@ pub struct Drill {
     pub injects: Vec<Inject>,
     /// What responders can do to the stack.
     pub remedies: Vec<Remedy>,
+    /// What a machine does by itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub automation: Vec<Rule>,
+    /// How long a drill without any fault lasts: what is measured is who raises the alarm all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decoy: Option<Millis>,
+    /// The scripted team that responds in place of people: then it is a rehearsal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub autopilot: Option<Autopilot>,
     /// What a passing scorecard needs.
     pub pass: Pass,
+}
+
+/// A scripted team.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Autopilot {
+    /// How well it does.
+    pub profile: Profile,
+    /// What its pace is drawn from.
+    #[serde(default = "one")]
+    pub seed: u64,
+}
+
+fn one() -> u64 {
+    1
+}
+
+/// How well a scripted team does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Profile {
+    /// Knows the runbook, and follows it.
+    Seasoned,
+    /// Is slow, names a wrong cause first, tries a wrong remedy, and promises no next update.
+    New,
+    /// Does nothing at all.
+    Absent,
+}
+
+impl Profile {
+    /// All profiles.
+    pub const ALL: [Self; 3] = [Self::Seasoned, Self::New, Self::Absent];
+
+    /// As files and the API write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Seasoned => "seasoned",
+            Self::New => "new",
+            Self::Absent => "absent",
+        }
+    }
+}
+
+impl std::str::FromStr for Profile {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = Self::ALL.into_iter().find(|one| one.as_str() == text);
+        known.ok_or_else(|| format!("`{text}` is no profile; it is seasoned, new or absent"))
+    }
 }
 
 /// How bad an incident is; `Sev1` is the worst.
@@ -153,8 +213,22 @@ pub struct Remedy {
     pub restore: Option<Call>,
     /// The steps it ends.
     pub ends: Vec<StepId>,
-    /// From the choice to the act.
+    /// From the choice, or the last approval it needs, to the act.
     pub takes: Millis,
+    /// How many others must agree before it acts.
+    #[serde(default, skip_serializing_if = "is_none_needed")]
+    pub approvals: u32,
+    /// The steps that begin once it is done: what it breaks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub starts: Vec<StepId>,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands a reference to whoever it asks"
+)]
+fn is_none_needed(approvals: &u32) -> bool {
+    *approvals == 0
 }
 
 impl Remedy {
@@ -162,6 +236,43 @@ impl Remedy {
     pub fn calls(&self) -> impl Iterator<Item = &Call> {
         let captures = self.capture.iter().map(|capture| &capture.call);
         captures.chain(&self.act).chain(&self.restore)
+    }
+}
+
+/// A remedy that a machine chooses by itself, once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rule {
+    /// On what.
+    pub when: When,
+    /// Which remedy.
+    pub remedy: RemedyId,
+}
+
+/// What a rule waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum When {
+    /// A tool's signal fires.
+    Signal {
+        /// The tool.
+        sender: Sender,
+        /// What it carries.
+        labels: BTreeMap<String, String>,
+    },
+    /// A probe fails.
+    Probe(ProbeName),
+}
+
+impl When {
+    /// Whether a signal of this tool with these labels is what it waits for.
+    pub fn is_met_by(&self, sender: Sender, labels: &BTreeMap<String, String>) -> bool {
+        match self {
+            Self::Signal {
+                sender: from,
+                labels: wanted,
+            } => *from == sender && carries(labels, wanted),
+            Self::Probe(_) => false,
+        }
     }
 }
 

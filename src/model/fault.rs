@@ -491,6 +491,9 @@ pub struct Injection {
     /// Which of how many occurrences of its step, where that repeats.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub occurrence: Option<Occurrence>,
+    /// Whether what it leaves at its target must not tell whoever looks there what it is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub veiled: bool,
 }
 
 impl Injection {

@@ -6,15 +6,16 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::channel::Channel;
-use super::drill::{Detection, Drill};
+use super::drill::{Autopilot, Detection, Drill, Remedy, Rule};
 use super::experiment::{Experiment, StopCondition, carries};
 use super::fault::{Act, Cause, Injection, Stream};
-use super::ids::{InjectionId, ProbeName};
+use super::ids::{InjectionId, ProbeName, StepId};
 use super::probe::Probe;
 use super::runbook::Runbook;
 use super::signal::Sender;
 use super::stack::{ContainerSelector, Stack};
 use super::team::Team;
+use super::time::Millis;
 
 /// What a run does, complete: nothing else is read while it runs or when it is scored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -40,9 +41,48 @@ impl Plan {
         stack.or_else(|| own.into_iter().find(|probe| probe.name == *name))
     }
 
-    /// Whether an alert with these labels concerns it: it is a detection, or it stops the run.
+    /// Whether an alert with these labels concerns it: it is a detection, it stops the run, or a rule waits for it.
     pub fn awaits(&self, sender: Sender, labels: &BTreeMap<String, String>) -> bool {
-        self.detects(sender, labels) || self.is_stopped_by(sender, labels)
+        self.detects(sender, labels)
+            || self.is_stopped_by(sender, labels)
+            || self
+                .rules()
+                .iter()
+                .any(|rule| rule.when.is_met_by(sender, labels))
+    }
+
+    /// What machines do by themselves.
+    pub fn rules(&self) -> &[Rule] {
+        self.drill
+            .as_ref()
+            .map_or(&[], |exercise| &exercise.drill.automation)
+    }
+
+    /// Whether its responders are not told that it runs.
+    pub fn is_surprise(&self) -> bool {
+        let schedule = self
+            .drill
+            .as_ref()
+            .and_then(|exercise| exercise.drill.schedule.as_ref());
+        schedule.is_some_and(|schedule| schedule.surprise)
+    }
+
+    /// The scripted team that responds, which makes it a rehearsal.
+    pub fn autopilot(&self) -> Option<Autopilot> {
+        self.drill.as_ref()?.drill.autopilot
+    }
+
+    /// How long it lasts as a drill without any fault.
+    pub fn decoy(&self) -> Option<Millis> {
+        self.drill.as_ref()?.drill.decoy
+    }
+
+    /// The remedies by which a step begins, where it does not begin by itself.
+    pub fn starters<'a>(&'a self, step: &'a StepId) -> impl Iterator<Item = &'a Remedy> {
+        self.drill
+            .iter()
+            .flat_map(|exercise| &exercise.drill.remedies)
+            .filter(move |remedy| remedy.starts.contains(step))
     }
 
     /// Whether an alert with these labels is a detection of the drill.

@@ -13,4 +13,7 @@ pub struct Schedule {
     pub timezone: String,
     /// How late a start may still happen; a later one is skipped and said.
     pub tolerance: Millis,
+    /// Whether its responders are not told: until the run is over, or staff tell them, they see only what the stack shows.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub surprise: bool,
 }

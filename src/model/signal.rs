@@ -6,6 +6,9 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::probe::HttpRequest;
+use super::time::Millis;
+
 /// A tool that sends signals.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
@@ -105,6 +108,34 @@ pub struct Senders {
     pub sandboxes: BTreeMap<String, Sandbox>,
     /// The team member behind a sender's id of a person.
     pub people: BTreeMap<String, String>,
+    /// How a test signal is sent through a sender.
+    pub tests: BTreeMap<Sender, SignalTest>,
+}
+
+/// A request by which a tool is made to send a signal: one that comes back through its hook with a number in it shows that
+/// the whole way is open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignalTest {
+    /// What is sent, with [`SignalTest::NUMBER`] where the number is to be.
+    pub request: HttpRequest,
+    /// How long it may take to come back.
+    pub within: Millis,
+}
+
+impl SignalTest {
+    /// What stands for the number.
+    pub const NUMBER: &str = "{nonce}";
+
+    /// What is sent with this number.
+    pub fn numbered(&self, number: &str) -> HttpRequest {
+        let put = |text: &String| text.replace(Self::NUMBER, number);
+        let request = &self.request;
+        HttpRequest {
+            url: put(&request.url),
+            body: request.body.as_ref().map(put),
+            ..request.clone()
+        }
+    }
 }
 
 impl Senders {

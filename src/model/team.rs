@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ids::TeamName;
+use super::time::Millis;
 
 /// A team that drills name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +16,59 @@ pub struct Team {
     /// Those of them who are on call, in the order in which they are asked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub on_call: Vec<String>,
+    /// Who is asked next while nobody acknowledges.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub escalation: Vec<Rung>,
+}
+
+/// One step of an escalation chain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rung {
+    /// How long nobody has acknowledged since the page, or since the step before.
+    pub after: Millis,
+    /// Who is asked then: members, or whoever else a team calls.
+    pub to: Vec<String>,
+}
+
+/// On which side of a drill somebody is. Nobody is on both in one run.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Seat {
+    /// Is drilled.
+    Responder,
+    /// Exercise staff: planned the drill.
+    Owner,
+    /// Exercise staff: began it, and watches over it.
+    Coordinator,
+    /// Exercise staff: looks on, and sees what responders don't.
+    Observer,
+}
+
+impl Seat {
+    /// All seats.
+    pub const ALL: [Self; 4] = [
+        Self::Responder,
+        Self::Owner,
+        Self::Coordinator,
+        Self::Observer,
+    ];
+
+    /// As the API writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Responder => "responder",
+            Self::Owner => "owner",
+            Self::Coordinator => "coordinator",
+            Self::Observer => "observer",
+        }
+    }
+
+    /// Whether it is exercise staff's.
+    pub fn is_staff(self) -> bool {
+        self != Self::Responder
+    }
 }
 
 /// What a responder can be during an incident.

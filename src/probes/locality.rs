@@ -195,6 +195,9 @@ stack wallet has neither identity checks nor targets to tell it by
                 detection: Vec::new(),
                 injects: Vec::new(),
                 remedies: vec![remedy],
+                automation: Vec::new(),
+                decoy: None,
+                autopilot: None,
                 pass: Pass {
                     outcome: 80.0,
                     observed: 75.0,
@@ -210,6 +213,7 @@ stack wallet has neither identity checks nor targets to tell it by
                 name: "oncall".parse().expect("a name"),
                 members: Vec::new(),
                 on_call: Vec::new(),
+                escalation: Vec::new(),
             },
             channels: Vec::new(),
         }
@@ -241,6 +245,8 @@ stack wallet has neither identity checks nor targets to tell it by
             restore: Some(call(6)),
             ends: Vec::new(),
             takes: Millis::ZERO,
+            approvals: 0,
+            starts: Vec::new(),
         };
         plan.drill = Some(drilled(remedy));
         insta::assert_snapshot!(inspected(&plan).await, @r#"

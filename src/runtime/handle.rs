@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -11,6 +11,8 @@ use crate::engine::event::{Alert, Origin, Phase, StopCause, Verdict};
 use crate::engine::input::{Input, Rejection, TeamAct};
 use crate::model::ids::{InjectionId, RunId};
 use crate::model::plan::Plan;
+use crate::model::signal::Sender;
+use crate::model::time::Millis;
 
 /// An input, and who waits for it to be on disk.
 #[derive(Debug)]
@@ -30,11 +32,12 @@ pub struct RunHandle {
     pub(super) owed: Arc<Owed>,
 }
 
-/// How much of a run is on, and how much it still owes; written by its runner.
+/// How much of a run is on, how much it still owes, and whether it is kept from its responders; written by its runner.
 #[derive(Debug, Default)]
 pub(super) struct Owed {
     pub(super) active: AtomicUsize,
     pub(super) open: AtomicUsize,
+    pub(super) secret: AtomicBool,
 }
 
 /// What is being undone, and how that goes.
@@ -119,6 +122,11 @@ impl RunHandle {
         self.owed.open.load(Ordering::Relaxed)
     }
 
+    /// Whether its responders are not told that it runs.
+    pub fn is_secret(&self) -> bool {
+        self.owed.secret.load(Ordering::Relaxed)
+    }
+
     /// Takes a responder's act. Answers with the last sequence once it is on disk.
     pub async fn act(&self, act: TeamAct, origin: Origin) -> Result<u64, ActError> {
         self.send(Input::Team { act, origin }).await
@@ -127,6 +135,15 @@ impl RunHandle {
     /// Takes an alert. Answers once it is on disk.
     pub async fn alert(&self, alert: Alert, origin: Origin) -> Result<u64, ActError> {
         self.send(Input::Alert { alert, origin }).await
+    }
+
+    /// Takes what came of a test signal. Answers once it is on disk.
+    pub async fn source(
+        &self,
+        sender: Sender,
+        heard: Result<Millis, String>,
+    ) -> Result<u64, ActError> {
+        self.send(Input::Source { sender, heard }).await
     }
 
     /// Stops the run; everything is undone. Does not wait for that.

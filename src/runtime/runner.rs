@@ -543,6 +543,7 @@ impl Runner {
         }
         self.owed.active.store(active, Ordering::Relaxed);
         self.owed.open.store(open, Ordering::Relaxed);
+        self.owed.secret.store(state.is_secret(), Ordering::Relaxed);
         let stuck: Vec<_> = state
             .stuck()
             .map(|obligation| match &obligation.entry {

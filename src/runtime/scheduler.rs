@@ -179,6 +179,7 @@ mod tests {
             cron: cron.into(),
             timezone: zone.into(),
             tolerance: Millis::seconds(600),
+            surprise: false,
         }
     }
 

@@ -1,6 +1,7 @@
 //! The supervisor: starts runs, knows those that this process drives, and ends them all when it goes.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -132,6 +133,11 @@ impl Supervisor {
         &self.shared.feed
     }
 
+    /// Gives a task its owner: it ends by itself, or with the process.
+    pub fn own(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.shared.tracker.spawn(task);
+    }
+
     /// What it works through.
     pub fn ports(&self) -> &Ports {
         &self.shared.ports
@@ -171,7 +177,13 @@ impl Supervisor {
         if let Some(halted) = ports.lever.halted().await {
             return Err(StartError::Halted(halted));
         }
-        let seed = seed.unwrap_or_else(|| ports.ids.seed());
+        let seed = seed.unwrap_or_else(|| {
+            if plan.is_surprise() {
+                ports.ids.sealed_seed(&run)
+            } else {
+                ports.ids.seed()
+            }
+        });
         self.refuse_live(&plan.stack.name)?;
         // Held from before the look at the journal until the run is over: of two processes' looks, one is the first.
         let of_stack = ports.claims.claim(&stack_lock(&plan.stack.name))?;
@@ -225,6 +237,9 @@ impl Supervisor {
             undoing: told,
             owed: Arc::default(),
         };
+        // From before anybody can find it on.
+        let secret = plan.is_surprise() && !course.state().is_ended();
+        handle.owed.secret.store(secret, Ordering::Relaxed);
         {
             // The look and the entry under one lock: of two starts on one stack, one wins.
             let mut live = self.lock();
@@ -246,6 +261,12 @@ impl Supervisor {
             live.runs.insert(run.clone(), handle.clone());
         }
         let shared = self.shared.clone();
+        if let (Some(autopilot), Input::Create { .. }) = (plan.autopilot(), &first) {
+            // Followed before the run begins: nothing of it can fall in between.
+            let (events, clock) = (shared.feed.follow(), shared.ports.clock.clone());
+            let pilot = super::pilot::fly(handle.clone(), autopilot, events, clock);
+            shared.tracker.spawn(pilot);
+        }
         let start = Start {
             course,
             plan,

@@ -1,11 +1,11 @@
-//! Signals that were attached after a run, put where they belong, so that a log can be judged with and without them.
+//! What was attached and corrected after a run, put where it belongs, so that a log can be judged with and without it.
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::engine::event::{Event, Fact, Source};
-use crate::model::time::Stamp;
+use crate::model::time::{Epoch, Stamp};
 
 /// A signal that somebody attached.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -28,11 +28,33 @@ pub struct Attached {
     pub reason: String,
 }
 
-/// A log without its attached signals, and with them where they belong.
+/// A correction of a time or of words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Change {
+    /// The event that says so.
+    pub seq: u64,
+    /// The event that it corrects.
+    pub of: u64,
+    /// When that was, where its time is corrected.
+    pub to: Option<Timestamp>,
+    /// When the log had it.
+    pub was: Timestamp,
+    /// What it said, where its words are corrected.
+    pub text: Option<String>,
+    /// Who corrected it, as a pseudonym.
+    pub author: Option<String>,
+    /// When they did.
+    pub at: Timestamp,
+    /// Why.
+    pub reason: String,
+}
+
+/// A log without what was said of it afterwards, and with that where it belongs.
 pub(super) struct Corrected {
     pub(super) before: Vec<Event>,
     pub(super) after: Vec<Event>,
     pub(super) attached: Vec<Attached>,
+    pub(super) changes: Vec<Change>,
 }
 
 impl Corrected {
@@ -43,8 +65,13 @@ impl Corrected {
             before: Vec::new(),
             after: Vec::new(),
             attached: Vec::new(),
+            changes: Vec::new(),
         };
         for event in events {
+            if let Fact::Corrected { .. } = event.fact {
+                corrected.change(&created, event);
+                continue;
+            }
             let Fact::SignalAttached {
                 signal,
                 received,
@@ -77,7 +104,48 @@ impl Corrected {
                 reason: reason.clone(),
             });
         }
-        (!corrected.attached.is_empty()).then_some(corrected)
+        let corrects = !(corrected.attached.is_empty() && corrected.changes.is_empty());
+        corrects.then_some(corrected)
+    }
+
+    /// Puts an event where, and says with it what, a later one corrects. Of several the last counts.
+    fn change(&mut self, created: &Stamp, event: &Event) {
+        let Fact::Corrected {
+            seq,
+            at,
+            text,
+            reason,
+        } = &event.fact
+        else {
+            return;
+        };
+        let Some(known) = self.after.iter_mut().find(|known| known.seq == *seq) else {
+            return;
+        };
+        let was = self.before.iter().find(|known| known.seq == *seq);
+        let was = was.map_or(known.at.wall, |known| known.at.wall);
+        if let Some(at) = at {
+            let told = Stamp {
+                wall: *at,
+                mono_ns: 0,
+                epoch: Epoch(created.epoch.0.wrapping_add(1)),
+            };
+            // By the wall clock, as whoever corrects it knows it.
+            (known.at, known.origin.estimated) = placed(created, &told);
+        }
+        if let Some(retold) = text.as_ref().and_then(|text| known.fact.retold(text)) {
+            known.fact = retold;
+        }
+        self.changes.push(Change {
+            seq: event.seq,
+            of: *seq,
+            to: *at,
+            was,
+            text: text.clone(),
+            author: event.origin.actor.clone(),
+            at: event.at.wall,
+            reason: reason.clone(),
+        });
     }
 }
 

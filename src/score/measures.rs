@@ -3,6 +3,8 @@
 //! A value is a plain number only where both endpoints are on record on one clock. Everything else says what it is:
 //! at least so long (censored), not yet (pending), or nothing to measure (not applicable).
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -202,6 +204,16 @@ impl<'a> Reader<'a> {
             let pages = !pager || signal.sender == Some(Sender::Pagerduty);
             signal.qualifies() && signal.alert && pages
         })
+    }
+
+    /// The tools that could have paged.
+    pub(super) fn pagers(&self) -> BTreeSet<Sender> {
+        let monitors = self.timeline.plan.monitors();
+        if monitors.contains(&Sender::Pagerduty) {
+            [Sender::Pagerduty].into()
+        } else {
+            monitors
+        }
     }
 
     /// The first qualifying detection.

@@ -12,14 +12,15 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::corrections::Attached;
+use super::corrections::{Attached, Change};
 use super::expectations::{self, Line};
 use super::measures::{Measures, Reader};
+use super::people::{self, Attendee, Decoy, Message};
 use super::rubric::{self, Course, RUBRIC, Rating, Score, Standing, TeamVerdict};
 use super::timeline::{Moment, Timeline, Turn};
 use crate::engine::event::{self, Verdict};
 use crate::engine::phase;
-use crate::model::drill::{Pass, Severity};
+use crate::model::drill::{Pass, Profile, Severity};
 use crate::model::ids::{
     DrillName, ExperimentName, InjectionId, ProbeName, RunId, RunbookName, StackName, TeamName,
 };
@@ -54,6 +55,9 @@ pub struct Report {
     pub checks: Vec<Check>,
     /// The times.
     pub measures: Measures,
+    /// The scripted team that responded in place of people, which makes it a rehearsal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rehearsal: Option<Rehearsal>,
     /// The team's side, for a drill.
     pub scorecard: Option<Scorecard>,
     /// What could not be undone yet.
@@ -66,16 +70,28 @@ pub struct Report {
     pub(super) began: Stamp,
     /// Both sides together; nothing while the run lasts.
     pub overall: Option<Overall>,
-    /// What was attached afterwards, and what the run came to without it.
+    /// What was attached and corrected afterwards, and what the run came to without it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub corrected: Option<Corrected>,
 }
 
-/// What was attached after the run, and what it came to without.
+/// The scripted team of a rehearsal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Rehearsal {
+    /// How well it does.
+    pub profile: Profile,
+    /// What its pace was drawn from.
+    pub seed: u64,
+}
+
+/// What was attached and corrected after the run, and what it came to without.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Corrected {
     /// The signals.
     pub attached: Vec<Attached>,
+    /// Times and words that were corrected.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<Change>,
     /// The figures without them.
     pub before: Before,
 }
@@ -96,10 +112,11 @@ pub struct Before {
 }
 
 impl Corrected {
-    pub(super) fn new(attached: Vec<Attached>, before: &Report) -> Self {
+    pub(super) fn new(attached: Vec<Attached>, changes: Vec<Change>, before: &Report) -> Self {
         let score = before.scorecard.as_ref().map(|scorecard| &scorecard.score);
         Self {
             attached,
+            changes,
             before: Before {
                 rating: score.and_then(|score| score.rating),
                 outcome: score.and_then(|score| score.outcome),
@@ -122,6 +139,31 @@ impl Corrected {
             number(before.observed),
             length(before.time_to_detect_ms),
             length(before.time_to_acknowledge_ms)
+        )
+    }
+}
+
+impl Change {
+    /// What was corrected, by whom and why, in words.
+    pub fn told(&self) -> String {
+        let time = self.to.map(|to| {
+            format!(
+                "its time from {} to {}",
+                wall_clock(self.was),
+                wall_clock(to)
+            )
+        });
+        let words = self
+            .text
+            .as_ref()
+            .map(|text| format!("its words to: {text}"));
+        let what: Vec<String> = time.into_iter().chain(words).collect();
+        format!(
+            "event {}, {}, corrected by {}: {}",
+            self.of,
+            what.join(", and "),
+            self.author.as_deref().unwrap_or("somebody"),
+            self.reason
         )
     }
 }
@@ -212,6 +254,15 @@ pub struct Scorecard {
     pub score: Score,
     /// The lines, in the runbook's order.
     pub lines: Vec<Line>,
+    /// Who was there, in the order in which they came.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub attendance: Vec<Attendee>,
+    /// The timed messages, and how they were answered.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub messages: Vec<Message>,
+    /// What came of it, where nothing was broken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decoy: Option<Decoy>,
 }
 
 /// Both sides together.
@@ -250,6 +301,10 @@ impl Report {
             stack_reasons: reasons.unwrap_or_default().to_vec(),
             checks: checks(timeline),
             measures: reader.measures(),
+            rehearsal: plan.autopilot().map(|autopilot| Rehearsal {
+                profile: autopilot.profile,
+                seed: autopilot.seed,
+            }),
             overall: stack_verdict.map(|verdict| overall(verdict, timeline, scorecard.as_ref())),
             scorecard,
             stuck: timeline.stuck.clone(),
@@ -265,6 +320,17 @@ impl Report {
         self.run = Some(run);
         self.chain.head = head;
         self
+    }
+
+    /// That it is a rehearsal, in words.
+    pub fn rehearsed(&self) -> Option<String> {
+        self.rehearsal.as_ref().map(|autopilot| {
+            format!(
+                "a rehearsal: a scripted team responded ({}, seed {}), so it counts in no trend",
+                autopilot.profile.as_str(),
+                autopilot.seed
+            )
+        })
     }
 
     /// The drill's name, else the experiment's.
@@ -306,6 +372,9 @@ impl Scorecard {
             pass: exercise.drill.pass,
             score: rubric::score(&lines, standing, exercise.drill.pass),
             lines,
+            attendance: people::attendance(timeline),
+            messages: people::messages(timeline),
+            decoy: people::decoy(timeline),
         }
     }
 }
@@ -376,6 +445,13 @@ fn sides(
     let Some(scorecard) = scorecard else {
         return (Verdict::Passed, 0, "the hypothesis held".into());
     };
+    if let Some(decoy) = &scorecard.decoy {
+        return if decoy.false_alarms.is_empty() {
+            (Verdict::Passed, 0, format!("a decoy: {}", decoy.told()))
+        } else {
+            (Verdict::Failed, 1, format!("a decoy: {}", decoy.told()))
+        };
+    }
     let score = &scorecard.score;
     match score.verdict {
         TeamVerdict::Passed => (Verdict::Passed, 0, "stack and team passed".into()),

@@ -2,6 +2,7 @@
 
 mod lines;
 mod measures;
+mod people;
 mod rating;
 mod reports;
 mod script;

@@ -7,15 +7,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::engine::event::{
-    ActorKind, Event, Fact, Standing, StopCause, UndoCause, UndoneBy, Verdict,
+    ActorKind, Event, Fact, Knew, Standing, StopCause, UndoCause, UndoneBy, Verdict,
 };
 use crate::model::fault::{Cause, Injection};
 use crate::model::ids::{InjectionId, ProbeName, RemedyId};
 use crate::model::plan::Plan;
+use crate::model::signal::Sender;
+use crate::model::team::Seat;
 use crate::model::time::Stamp;
 
 /// A point of the log: which event says so, and when it was so.
@@ -157,6 +160,12 @@ pub struct Timeline<'a> {
     unusable: BTreeMap<&'a ProbeName, &'a str>,
     observed: BTreeSet<&'a ProbeName>,
     acts: Vec<&'a Event>,
+    delivered: BTreeMap<usize, Moment>,
+    present: BTreeMap<&'a str, (Seat, Moment)>,
+    /// Tools through which no test signal came, and why.
+    deaf: BTreeMap<Sender, &'a str>,
+    /// When people knew that it was a drill, told after it, too.
+    knew: BTreeMap<&'a str, (Knew, Option<Timestamp>)>,
 }
 
 impl<'a> Timeline<'a> {
@@ -206,6 +215,10 @@ impl<'a> Timeline<'a> {
             unusable: BTreeMap::new(),
             observed: BTreeSet::new(),
             acts: Vec::new(),
+            delivered: BTreeMap::new(),
+            present: BTreeMap::new(),
+            deaf: BTreeMap::new(),
+            knew: knew(events),
         };
         for event in &own {
             timeline.take(event);
@@ -258,6 +271,10 @@ impl<'a> Timeline<'a> {
             | Fact::RemedyChosen { .. }
             | Fact::RemedyDone { .. }
             | Fact::ActionAttested { .. }
+            | Fact::RemedyApproved { .. }
+            | Fact::Escalated { .. }
+            | Fact::Replied { .. }
+            | Fact::Dismissed { .. }
             | Fact::Resolved => {
                 let stopped = self.end.is_some_and(|end| {
                     end.cut_short() && Moment::of(event).order() > end.at.order()
@@ -266,8 +283,72 @@ impl<'a> Timeline<'a> {
                     self.acts.push(event);
                 }
             }
+            Fact::SourceTested {
+                sender,
+                took_ms: None,
+                reason,
+            } => {
+                let reason = reason.as_deref().unwrap_or_default();
+                self.deaf.insert(*sender, reason);
+            }
+            Fact::SourceTested { sender, .. } => {
+                self.deaf.remove(sender);
+            }
+            Fact::InjectDelivered { index } => {
+                self.delivered
+                    .entry(*index)
+                    .or_insert_with(|| Moment::of(event));
+            }
             _ => {}
         }
+        if let (ActorKind::Human, Some(actor), Some(seat)) = (
+            event.origin.kind,
+            event.origin.actor.as_deref(),
+            event.fact.seat(),
+        ) {
+            self.present
+                .entry(actor)
+                .or_insert_with(|| (seat, Moment::of(event)));
+        }
+    }
+
+    /// Who was there, by pseudonym: on which side, and since when.
+    pub fn present(&self) -> impl Iterator<Item = (&'a str, Seat, Moment)> + '_ {
+        self.present
+            .iter()
+            .map(|(actor, (seat, since))| (*actor, *seat, *since))
+    }
+
+    /// When somebody knew that it was a drill, by pseudonym, as they last said.
+    pub fn knew(&self, who: &str) -> Option<(Knew, Option<Timestamp>)> {
+        self.knew.get(who).copied()
+    }
+
+    /// Those who said when they knew, by pseudonym.
+    pub fn asked(&self) -> impl Iterator<Item = &'a str> + '_ {
+        self.knew.keys().copied()
+    }
+
+    /// Why nothing of what would have come by these tools could be seen: none of them let a test signal through.
+    pub fn deaf(&self, senders: &BTreeSet<Sender>) -> Option<String> {
+        let reasons: Option<Vec<String>> = senders
+            .iter()
+            .map(|sender| {
+                let why = self.deaf.get(sender)?;
+                Some(format!(
+                    "no test signal came through {}: {why}",
+                    sender.title()
+                ))
+            })
+            .collect();
+        reasons
+            .filter(|reasons| !reasons.is_empty())
+            .map(|reasons| reasons.join("; "))
+    }
+
+    /// When a timed message was shown.
+    pub fn delivered(&self, inject: usize) -> Option<Moment> {
+        self.delivered.get(&inject).copied()
     }
 
     /// What people and machines did, in the order of time.
@@ -446,6 +527,15 @@ fn faults<'a>(own: &[&'a Event], events: &'a [Event]) -> Vec<FaultSpan<'a>> {
     let mut spans: Vec<_> = spans.into_values().collect();
     spans.sort_by_key(|span| span.sent.order());
     spans
+}
+
+/// What people said last, whenever they said it.
+fn knew(events: &[Event]) -> BTreeMap<&str, (Knew, Option<Timestamp>)> {
+    let told = events.iter().filter_map(|event| match &event.fact {
+        Fact::Knew { when, at } => Some((event.origin.actor.as_deref()?, (*when, *at))),
+        _ => None,
+    });
+    told.collect()
 }
 
 fn stuck(events: &[Event]) -> Vec<InjectionId> {

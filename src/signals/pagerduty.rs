@@ -172,7 +172,7 @@ fn act(what: &str, data: &Value) -> Option<TeamAct> {
             )),
         },
         "role.assigned" => match role(data) {
-            Some(role) => Some(TeamAct::RoleTaken { role }),
+            Some(role) => Some(TeamAct::RoleTaken { role, to: None }),
             None => noted(format!(
                 "role: {}",
                 text(data, "/role/summary")

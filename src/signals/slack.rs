@@ -12,6 +12,7 @@ use crate::engine::event::{ActorKind, Update};
 use crate::engine::input::TeamAct;
 use crate::model::runbook::Audience;
 use crate::model::signal::Secret;
+use crate::model::team::Seat;
 use crate::model::time::Millis;
 
 /// Fields that are secrets or grant something, which are not kept.
@@ -22,8 +23,8 @@ const LARGEST: usize = 64 << 10;
 
 /// What can be typed.
 pub const USAGE: &str = "\
-detected SERVICE SYMPTOM, ack, declare SEV1, role ROLE, cause STEP, remedy REMEDY, did TEXT, note TEXT, resolved, \
-real (everything is undone and nothing is scored), \
+join, detected SERVICE SYMPTOM, ack, declare SEV1, role ROLE [to=NAME], escalate WHO [WHY], cause STEP, remedy REMEDY, \
+approve REMEDY, did TEXT, note TEXT, reply [MESSAGE] TEXT, step NUMBER [undo], nothing WHY, resolved, real (everything is undone and nothing is scored), \
 update [customers|internal|regulator] [on=status_page,telegram] [next=20m] [recovery=10m-30m] TEXT; \
 with several drills, run=ID comes first";
 
@@ -170,8 +171,59 @@ fn act(text: &str, now: Timestamp) -> Result<TeamAct, String> {
         "declare" | "declared" => TeamAct::Declared {
             severity: parsed("severity", &rest.to_uppercase().replace('-', ""))?,
         },
-        "role" => TeamAct::RoleTaken {
-            role: parsed("role", &rest.to_lowercase().replace([' ', '-'], "_"))?,
+        "role" => {
+            let (role, to) = match rest.split_once("to=") {
+                Some((role, to)) => (role.trim(), Some(bounded(to.trim()))),
+                None => (rest, None),
+            };
+            TeamAct::RoleTaken {
+                role: parsed("role", &role.to_lowercase().replace([' ', '-'], "_"))?,
+                to: to.filter(|to| !to.is_empty()),
+            }
+        }
+        "join" | "here" => TeamAct::Joined {
+            seat: Seat::Responder,
+        },
+        "escalate" => {
+            let (to, why) = word(rest);
+            if to.is_empty() {
+                return Err("say whom to call: escalate WHO [WHY]".to_owned());
+            }
+            TeamAct::Escalated {
+                to: bounded(to),
+                reason: Some(bounded(why)).filter(|why| !why.is_empty()),
+            }
+        }
+        "reply" => {
+            let (first, after) = word(rest);
+            // People count messages from 1.
+            let message = first
+                .parse::<usize>()
+                .ok()
+                .and_then(|nth| nth.checked_sub(1));
+            let text = bounded(if message.is_some() { after } else { rest });
+            if text.is_empty() {
+                return Err("say the reply: reply [MESSAGE] TEXT".to_owned());
+            }
+            TeamAct::Replied {
+                inject: message,
+                text,
+            }
+        }
+        "step" => {
+            let (number, undo) = word(rest);
+            TeamAct::StepTicked {
+                step: number
+                    .parse()
+                    .map_err(|_| "say which step of the runbook: step NUMBER [undo]".to_owned())?,
+                done: undo != "undo",
+            }
+        }
+        "nothing" | "dismiss" => TeamAct::Dismissed {
+            reason: said("why")?,
+        },
+        "approve" => TeamAct::RemedyApproved {
+            remedy: parsed("remedy", rest)?,
         },
         "cause" => TeamAct::CauseNamed {
             cause: said("the step")?,

@@ -10,7 +10,7 @@ use crate::engine::event::ActorKind;
 use crate::model::drill::Severity;
 use crate::model::runbook::Audience;
 use crate::model::signal::{GrafanaSigning, Secret};
-use crate::model::team::Role;
+use crate::model::team::{Role, Seat};
 
 const ALERTMANAGER: &str = include_str!("tests/alertmanager.json");
 const GRAFANA: &str = include_str!("tests/grafana.json");
@@ -261,7 +261,8 @@ fn what_pagerduty_says_becomes_what_a_drill_knows() {
             serde_json::json!({"incident": incident, "role": {"summary": "Incident Commander"}})
         ),
         TeamAct::RoleTaken {
-            role: Role::IncidentCommander
+            role: Role::IncidentCommander,
+            to: None,
         }
     );
     let TeamAct::UpdatePosted(update) = act(
@@ -372,7 +373,8 @@ fn a_command_is_the_act_that_the_rooms_form_would_be() {
     assert_eq!(
         ok("role incident commander"),
         TeamAct::RoleTaken {
-            role: Role::IncidentCommander
+            role: Role::IncidentCommander,
+            to: None,
         }
     );
     assert_eq!(
@@ -391,6 +393,44 @@ fn a_command_is_the_act_that_the_rooms_form_would_be() {
         ok("note look"),
         TeamAct::Noted {
             text: "look".to_owned()
+        }
+    );
+    assert_eq!(
+        ok("role deputy to=bo"),
+        TeamAct::RoleTaken {
+            role: Role::Deputy,
+            to: Some("bo".to_owned()),
+        }
+    );
+    assert_eq!(
+        ok("join"),
+        TeamAct::Joined {
+            seat: Seat::Responder
+        }
+    );
+    assert_eq!(
+        ok("escalate dana nobody knows the signer"),
+        TeamAct::Escalated {
+            to: "dana".to_owned(),
+            reason: Some("nobody knows the signer".to_owned()),
+        }
+    );
+    let reply = |inject| TeamAct::Replied {
+        inject,
+        text: "they are safe".to_owned(),
+    };
+    assert_eq!(ok("reply they are safe"), reply(None));
+    assert_eq!(ok("reply 2 they are safe"), reply(Some(1)));
+    assert_eq!(
+        ok("nothing a planned release"),
+        TeamAct::Dismissed {
+            reason: "a planned release".to_owned()
+        }
+    );
+    assert_eq!(
+        ok("approve failover"),
+        TeamAct::RemedyApproved {
+            remedy: "failover".parse().expect("a name")
         }
     );
     assert_eq!(ok("resolved"), TeamAct::Resolved);

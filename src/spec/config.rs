@@ -67,6 +67,12 @@ hooks:
   pagerduty: {secrets: [\"${env:PAGERDUTY_SECRET}\"]}
   slack: {secrets: [\"${env:SLACK_SECRET}\"]}
   statuspage: {pages: {kctbh9vrtdwd: {team: wallet-oncall, posts: people}}}
+signal_tests:
+  alertmanager:
+    url: http://127.0.0.1:9093/api/v2/alerts
+    headers: {content-type: application/json}
+    body: '[{\"labels\": {\"alertname\": \"SignalTest\", \"number\": \"{nonce}\"}}]'
+    within: 1m
 people:
   ann: [U2147483697, PLH1HKV]        # Slack's and PagerDuty's ids of the team's members
 ";
@@ -122,6 +128,11 @@ pub(crate) static CONFIG: Object = Object {
             "hooks",
             Form::Object(&senders::HOOKS),
             "What senders of signals sign with.",
+        ),
+        optional(
+            "signal_tests",
+            Form::Object(&senders::TESTS),
+            "How a test signal is sent through each tool that a drill depends on, before it begins.",
         ),
         optional(
             "people",

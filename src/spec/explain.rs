@@ -117,6 +117,29 @@ fn heading(page: &mut Page, plan: &Plan, exercise: &Exercise) {
             if members == 1 { "member" } else { "members" }
         ),
     );
+    for rung in &exercise.team.escalation {
+        page.line(
+            2,
+            &format!(
+                "Nobody acknowledges for {}: {} is called",
+                rung.after,
+                rung.to.join(", ")
+            ),
+        );
+    }
+    if let Some(autopilot) = drill.autopilot {
+        page.line(
+            2,
+            &format!(
+                "A rehearsal: a scripted team responds ({}, seed {})",
+                autopilot.profile.as_str(),
+                autopilot.seed
+            ),
+        );
+    }
+    if let Some(lasts) = drill.decoy {
+        page.line(2, &format!("A decoy: nothing breaks; it lasts {lasts}"));
+    }
     if let Some(schedule) = &drill.schedule {
         page.line(
             2,
@@ -125,6 +148,12 @@ fn heading(page: &mut Page, plan: &Plan, exercise: &Exercise) {
                 schedule.cron, schedule.timezone, schedule.tolerance
             ),
         );
+        if schedule.surprise {
+            page.line(
+                2,
+                "A surprise: until it is over or staff reveal it, responders see only what the stack shows",
+            );
+        }
     }
     if !drill.brief.trim().is_empty() {
         page.line(2, &drill.brief);

@@ -324,6 +324,9 @@ impl Gathered {
         self.cross(document, |root, sink| {
             drill::against(root, &stack, &experiment, sink);
         });
+        if let Some(team) = &team {
+            self.cross(document, |root, sink| drill::against_team(root, team, sink));
+        }
         if let (Some(at), Some(drill)) = (&runbook_at, &drill) {
             self.cross(at.document(), |root, sink| {
                 runbook::against(root, &stack, &experiment, drill, sink);

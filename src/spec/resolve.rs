@@ -48,6 +48,10 @@ pub(crate) fn resolve(
         .map(head)
         .collect();
     let key = |index: usize| keys.get(index).copied().unwrap_or_default();
+    let schedule = drill
+        .as_ref()
+        .and_then(|exercise| exercise.drill.schedule.as_ref());
+    let veiled = schedule.is_some_and(|schedule| schedule.surprise);
     let mut injections: Vec<(usize, Injection)> = Vec::new();
     for (index, step) in experiment.value.method.iter().enumerate() {
         if step.is_pause() {
@@ -75,7 +79,8 @@ pub(crate) fn resolve(
             acts.map(move |(count, act)| (nth, count, act))
         });
         for (nth, count, act) in occurrences {
-            if let Some(injection) = injection(step, nth, count, act) {
+            if let Some(mut injection) = injection(step, nth, count, act) {
+                injection.veiled = veiled;
                 injections.push((index, injection));
             } else {
                 sink.error(
@@ -91,7 +96,18 @@ pub(crate) fn resolve(
         }
     }
     let steps: Vec<&Step> = experiment.value.method.iter().collect();
-    let windows = windows(&steps);
+    let begun_by_remedies = |step: &Step| {
+        let exercise = drill.iter();
+        exercise
+            .flat_map(|exercise| &exercise.drill.remedies)
+            .any(|remedy| remedy.starts.contains(&step.id))
+    };
+    // When a step begins that waits for a remedy, nobody knows.
+    let windows: Vec<Option<Window>> = windows(&steps)
+        .into_iter()
+        .zip(&steps)
+        .map(|(window, step)| window.filter(|_| !begun_by_remedies(step)))
+        .collect();
     overlaps(&steps, &windows, &injections, &key, &mut sink);
     limits(
         &experiment,
@@ -129,6 +145,7 @@ fn injection(step: &Step, nth: u32, count: usize, act: Act) -> Option<Injection>
         act,
         lasts: step.lasts,
         occurrence,
+        veiled: false,
     })
 }
 

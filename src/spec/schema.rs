@@ -552,6 +552,58 @@ mod tests {
           "minItems": 1,
           "maxItems": 1000,
           "description": "The members who are on call, in the order in which they are asked. The room shows them."
+        },
+        "escalation": {
+          "type": "array",
+          "items": {
+            "type": "object",
+            "description": "Who is called next, and when.",
+            "properties": {
+              "after": {
+                "anyOf": [
+                  {
+                    "type": "string",
+                    "pattern": "^\\s*([0-9]+(ms|s|m|h|d)\\s*)+$",
+                    "examples": [
+                      "30s"
+                    ]
+                  },
+                  {
+                    "$ref": "#/$defs/reference"
+                  }
+                ],
+                "description": "How long nobody has acknowledged since the page, or since the step before."
+              },
+              "to": {
+                "type": "array",
+                "items": {
+                  "anyOf": [
+                    {
+                      "type": "string",
+                      "pattern": "^[A-Za-z0-9][A-Za-z0-9._:#-]{0,79}$",
+                      "examples": [
+                        "wallet-api"
+                      ]
+                    },
+                    {
+                      "$ref": "#/$defs/reference"
+                    }
+                  ]
+                },
+                "minItems": 1,
+                "maxItems": 100,
+                "description": "Who is called: members, or whoever else the team calls."
+              }
+            },
+            "additionalProperties": false,
+            "required": [
+              "after",
+              "to"
+            ]
+          },
+          "minItems": 1,
+          "maxItems": 100,
+          "description": "Who is called next while nobody acknowledges, step by step from the page on."
         }
       },
       "additionalProperties": false,

@@ -184,6 +184,8 @@ struct Inner {
     readers: SqlitePool,
     queue: Queue,
     tasks: TaskTracker,
+    /// What surprise drills' seeds are made from.
+    secret: [u8; 32],
 }
 
 impl Database {
@@ -237,6 +239,10 @@ impl Database {
             .await
             .map_err(failed)?;
         migrate_unsynced(&writer, &path).await?;
+        let secret: Vec<u8> = sqlx::query_scalar("SELECT key FROM seed_secret WHERE id = 1")
+            .fetch_one(&writer)
+            .await
+            .map_err(failed)?;
         drop(opening);
 
         let readers = SqlitePoolOptions::new()
@@ -257,6 +263,7 @@ impl Database {
                 readers,
                 queue,
                 tasks,
+                secret: secret.try_into().unwrap_or_default(),
             }),
         })
     }
@@ -268,6 +275,11 @@ impl Database {
         self.inner.readers.close().await;
         self.inner.writer.close().await;
         self.inner.queue.untold().map_or(Ok(()), Err)
+    }
+
+    /// What this server keeps to itself, and makes the seeds of surprise drills from.
+    pub fn secret(&self) -> [u8; 32] {
+        self.inner.secret
     }
 
     pub(super) fn queue(&self) -> &Queue {

@@ -17,6 +17,8 @@ pub(super) enum Change {
         since: Timestamp,
     },
     Undone(InjectionId),
+    /// Its responders are told.
+    Revealed,
     Ended {
         verdict: Verdict,
         at: Timestamp,
@@ -32,6 +34,10 @@ pub(super) struct Created {
     pub(super) team: Option<String>,
     pub(super) started_by: String,
     pub(super) seed: String,
+    /// Whether its responders are not told.
+    pub(super) secret: bool,
+    /// Whether a scripted team responds.
+    pub(super) rehearsal: bool,
     pub(super) at: Timestamp,
 }
 
@@ -57,6 +63,8 @@ impl Change {
                     .map(|exercise| exercise.team.name.to_string()),
                 started_by: word(trigger),
                 seed: seed.to_string(),
+                secret: plan.is_surprise(),
+                rehearsal: plan.autopilot().is_some(),
                 at: event.at.wall,
             }))),
             Fact::PhaseBegan { phase } => Some(Self::Phase(*phase)),
@@ -65,6 +73,7 @@ impl Change {
                 error: error.clone(),
                 since: event.at.wall,
             }),
+            Fact::Revealed => Some(Self::Revealed),
             Fact::Undone { injection, .. } => Some(Self::Undone(injection.clone())),
             Fact::RunEnded { verdict, .. } => Some(Self::Ended {
                 verdict: *verdict,

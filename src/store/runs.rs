@@ -49,6 +49,10 @@ pub struct RunRow {
     pub verdict: Option<Verdict>,
     /// The phase it is in, once one began.
     pub phase: Option<Phase>,
+    /// Whether its responders are not told that it runs.
+    pub secret: bool,
+    /// Whether a scripted team responded in place of people: it counts in no trend.
+    pub rehearsal: bool,
     /// How many of its injections are stuck now.
     pub stuck: u64,
     /// Where its chain ends.
@@ -139,6 +143,8 @@ struct RawRun {
     ended: Option<String>,
     verdict: Option<String>,
     phase: Option<String>,
+    secret: bool,
+    rehearsal: bool,
     stuck: i64,
     head_seq: i64,
     head_hash: String,
@@ -193,6 +199,8 @@ impl RawRun {
                 .phase
                 .map(|word| read_word("a phase", &word))
                 .transpose()?,
+            secret: self.secret,
+            rehearsal: self.rehearsal,
             stuck: read_count("a count", self.stuck)?,
             head: ChainHead {
                 seq: read_count("a run's head", self.head_seq)?,
@@ -214,7 +222,7 @@ const MANY: usize = 300;
 macro_rules! runs {
     ($rest:literal) => {
         sqlx::query_as::<_, RawRun>(concat!(
-            "SELECT id, name, kind, stack, team, started_by, seed, created, ended, verdict, phase,
+            "SELECT id, name, kind, stack, team, started_by, seed, created, ended, verdict, phase, secret, rehearsal,
                     (SELECT count(*) FROM stuck WHERE stuck.run = runs.id) AS stuck,
                     head_seq, head_hash, rubric, rating, outcome, observed, pass
              FROM runs ",
@@ -246,6 +254,14 @@ impl Database {
             .await?
             .ok_or_else(|| Error::NoSuchRun(run.clone()))?
             .read()
+    }
+
+    /// Runs whose responders are not told that they run.
+    pub async fn secret_runs(&self) -> Result<Vec<RunRow>> {
+        let rows = runs!("WHERE secret = 1 ORDER BY created, id")
+            .fetch_all(self.readers())
+            .await?;
+        read_all(rows)
     }
 
     /// The latest runs of a drill, latest first.
@@ -352,7 +368,8 @@ impl Database {
         row.map(RawScorecard::read).transpose()
     }
 
-    /// The scorecards of the runs of a drill on a stack that were scored, latest first: what one of them is compared with.
+    /// The scorecards of the runs of a drill on a stack that were scored, latest first, rehearsals left out: what one of
+    /// them is compared with.
     pub async fn scorecards_of_drill(
         &self,
         drill: &str,
@@ -361,7 +378,7 @@ impl Database {
     ) -> Result<Vec<Scorecard>> {
         let rows: Vec<RawScorecard> = sqlx::query_as(
             "SELECT id, created, rubric, rating, outcome, observed, pass, scorecard FROM runs
-             WHERE kind = 'drill' AND name = ?1 AND stack = ?2 AND scorecard IS NOT NULL
+             WHERE kind = 'drill' AND name = ?1 AND stack = ?2 AND scorecard IS NOT NULL AND rehearsal = 0
              ORDER BY created DESC, id DESC LIMIT ?3",
         )
         .bind(drill)
@@ -372,11 +389,11 @@ impl Database {
         rows.into_iter().map(RawScorecard::read).collect()
     }
 
-    /// The scorecard of the latest run of a drill that was scored.
+    /// The scorecard of the latest run of a drill that was scored, rehearsals left out.
     pub async fn last_scorecard_of(&self, drill: &DrillName) -> Result<Option<Scorecard>> {
         let row: Option<RawScorecard> = sqlx::query_as(
             "SELECT id, created, rubric, rating, outcome, observed, pass, scorecard FROM runs
-             WHERE kind = 'drill' AND name = ?1 AND scorecard IS NOT NULL
+             WHERE kind = 'drill' AND name = ?1 AND scorecard IS NOT NULL AND rehearsal = 0
              ORDER BY created DESC, id DESC LIMIT 1",
         )
         .bind(drill.as_str())

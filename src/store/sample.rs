@@ -155,6 +155,9 @@ pub(super) fn created_drill(title: &str, later: u64) -> Event {
             detection: vec![],
             injects: vec![],
             remedies: vec![],
+            automation: Vec::new(),
+            decoy: None,
+            autopilot: None,
             pass: Pass {
                 outcome: 80.0,
                 observed: 66.7,
@@ -170,6 +173,7 @@ pub(super) fn created_drill(title: &str, later: u64) -> Event {
             name: name("wallet-oncall"),
             members: vec![],
             on_call: Vec::new(),
+            escalation: Vec::new(),
         },
         channels: Vec::new(),
     });

@@ -71,6 +71,8 @@ pub enum Which {
     All,
     /// Those that reached no run, and were attached to none.
     Unmatched,
+    /// Those, and what reached a run that its responders are not told of.
+    UnmatchedOrSecret,
 }
 
 /// When a source was last heard.
@@ -203,6 +205,10 @@ impl Database {
             Which::All => select!("WHERE id < ?1 ORDER BY id DESC LIMIT ?2"),
             Which::Unmatched => select!(
                 "WHERE run IS NULL AND attached IS NULL AND id < ?1 ORDER BY id DESC LIMIT ?2"
+            ),
+            Which::UnmatchedOrSecret => select!(
+                "WHERE (run IS NULL OR run IN (SELECT id FROM runs WHERE secret = 1))
+                   AND attached IS NULL AND id < ?1 ORDER BY id DESC LIMIT ?2"
             ),
         };
         let rows: Vec<Row> = sqlx::query_as(query)

@@ -385,8 +385,8 @@ async fn write_change(
 ) -> Result<()> {
     let query = match change {
         Change::Created(row) => sqlx::query(
-            "INSERT INTO runs (id, name, kind, stack, team, started_by, seed, created, head_seq, head_hash)
-             VALUES (?1, ?2, ?3, ?4, ?8, ?5, ?6, ?7, 0, '')",
+            "INSERT INTO runs (id, name, kind, stack, team, started_by, seed, created, head_seq, head_hash, secret, rehearsal)
+             VALUES (?1, ?2, ?3, ?4, ?8, ?5, ?6, ?7, 0, '', ?9, ?10)",
         )
         .bind(run)
         .bind(&row.name)
@@ -395,7 +395,12 @@ async fn write_change(
         .bind(&row.started_by)
         .bind(&row.seed)
         .bind(instant(row.at))
-        .bind(&row.team),
+        .bind(&row.team)
+        .bind(row.secret)
+        .bind(row.rehearsal),
+        Change::Revealed => {
+            sqlx::query("UPDATE runs SET secret = 0 WHERE id = ?1").bind(run)
+        }
         Change::Phase(phase) => sqlx::query("UPDATE runs SET phase = ?2 WHERE id = ?1")
             .bind(run)
             .bind(word(phase)),
@@ -417,7 +422,7 @@ async fn write_change(
                 .bind(injection.as_str())
         }
         Change::Ended { verdict, at } => {
-            sqlx::query("UPDATE runs SET verdict = ?2, ended = ?3 WHERE id = ?1")
+            sqlx::query("UPDATE runs SET verdict = ?2, ended = ?3, secret = 0 WHERE id = ?1")
                 .bind(run)
                 .bind(word(verdict))
                 .bind(instant(*at))

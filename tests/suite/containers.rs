@@ -116,7 +116,7 @@ impl Drop for Site {
 
 /// The name of the volume that locks the container with this id.
 pub(crate) fn lock_on(id: &str) -> String {
-    let mut name = "firedrill-lock-".to_owned();
+    let mut name = "mark-".to_owned();
     for byte in &Sha256::digest(id)[..8] {
         write!(name, "{byte:02x}").expect("writing to a String never fails");
     }

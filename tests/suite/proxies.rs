@@ -44,7 +44,7 @@ impl Proxies {
     /// The names of the toxics that disturb something: all but the marks that lock targets.
     pub(crate) fn faults(self) -> Vec<String> {
         let mut all = self.toxics();
-        all.retain(|name| !name.starts_with("firedrill-lock-"));
+        all.retain(|name| !name.starts_with("mark-"));
         all
     }
 

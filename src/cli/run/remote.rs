@@ -253,6 +253,7 @@ impl List<'_> {
             "seed": self.args.seed,
             "vars": self.args.variables.vars.iter().cloned().collect::<std::collections::BTreeMap<_, _>>(),
             "files": target.planned.plan.files,
+            "autopilot": self.args.autopilot(),
         });
         let client = self.client.clone();
         let asked = client.patiently(async || client.post("/runs", &body, Some(&key)).await);

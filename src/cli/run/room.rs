@@ -136,7 +136,7 @@ impl Arrangement {
             tls: None,
             local_operator: "local operator".to_owned(),
         };
-        let (address, ready) = site.answer()?;
+        let (address, ready, _) = site.answer()?;
         // What dead processes left was undone before.
         ready.set();
         terminal.note(&if takes_alerts {

@@ -2,6 +2,7 @@
 
 use super::{holds_since, is_confirmed};
 use crate::engine::Draft;
+use crate::engine::decide::choose;
 use crate::engine::event::{Fact, Phase, StopCause, UndoCause};
 use crate::engine::guard;
 use crate::engine::state::{RemedyProgress, RemedyUse, State};
@@ -27,8 +28,10 @@ pub(in crate::engine) fn advance(state: &State, now: Stamp) -> Vec<Draft> {
         grow,
         end_pauses,
         end_remedied,
+        follow_rules,
         act_on_remedies,
         deliver_injects,
+        escalate,
         end_observation,
     ];
     let mut facts = follow.iter().map(|next| next(state, now));
@@ -76,9 +79,10 @@ fn begin_steps(state: &State, now: Stamp) -> Vec<Draft> {
 /// When an occurrence of a step begins; `None` while it waits for another step, or for the occurrence before it to be
 /// undone: two of them at one time would stand in each other's way.
 pub(in crate::engine) fn starts_at(state: &State, step: &Step, nth: u32) -> Option<Stamp> {
-    let first = match &step.start {
-        Start::At(at) => state.running_since()?.after(at.duration()),
-        Start::After { step, wait } => ended_at(state, step)?.after(wait.duration()),
+    let first = match (state.begun_by_remedy(&step.id), &step.start) {
+        (Some(done), Start::At(wait) | Start::After { wait, .. }) => done?.after(wait.duration()),
+        (None, Start::At(at)) => state.running_since()?.after(at.duration()),
+        (None, Start::After { step, wait }) => ended_at(state, step)?.after(wait.duration()),
     };
     if let Some(before) = nth.checked_sub(1).filter(|before| *before > 0) {
         let mut earlier = state.occurrence_of(&step.id, before);
@@ -169,11 +173,18 @@ fn end_remedied(state: &State, now: Stamp) -> Vec<Draft> {
         let Some(remedy) = state.remedy(&used.remedy) else {
             continue;
         };
-        for injection in remedy
-            .ends
-            .iter()
-            .flat_map(|step| state.injections_of(step))
+        let ended = remedy.ends.iter();
+        for (step, injection) in
+            ended.flat_map(|step| state.injections_of(step).map(move |one| (step, one)))
         {
+            // What a remedy begins is not ended by what was done before.
+            let begun = state.begun_by_remedy(step).flatten();
+            if begun
+                .zip(used.done_at)
+                .is_some_and(|(begun, done)| !begun.is_before(&done))
+            {
+                continue;
+            }
             let known = state.ledger().get(&injection.id);
             // What a step would do again it does no more.
             if known.is_none() && injection.occurrence.is_some() {
@@ -210,6 +221,28 @@ fn end_remedied(state: &State, now: Stamp) -> Vec<Draft> {
     facts
 }
 
+/// What machines do by themselves: a rule whose signal came, or whose probe fails, chooses its remedy once.
+fn follow_rules(state: &State, now: Stamp) -> Vec<Draft> {
+    let chosen = state.rules_due().filter_map(|(index, rule)| {
+        let fact = choose(state, rule.remedy.clone(), Some(index), now).ok()?;
+        Some(Draft::engine(now, fact))
+    });
+    chosen.take(1).collect()
+}
+
+/// The next who is asked, where nobody has answered in time.
+fn escalate(state: &State, now: Stamp) -> Vec<Draft> {
+    let due = state.next_rung().filter(|(.., at)| now.reached(at));
+    let fact = due.map(|(index, rung, _)| Fact::Escalated {
+        to: rung.to.clone(),
+        reason: None,
+        rung: Some(index),
+    });
+    fact.map(|fact| Draft::engine(now, fact))
+        .into_iter()
+        .collect()
+}
+
 fn act_on_remedies(state: &State, now: Stamp) -> Vec<Draft> {
     let due =
         |used: &&RemedyUse| used.progress == RemedyProgress::Chosen && now.reached(&used.acts_at);
@@ -244,6 +277,7 @@ fn injection(state: &State, used: &RemedyUse) -> Option<Injection> {
         }),
         lasts: Lasts::UntilRemedied { at_most },
         occurrence: None,
+        veiled: state.plan()?.is_surprise(),
     })
 }
 
@@ -282,6 +316,9 @@ fn end_observation(state: &State, now: Stamp) -> Vec<Draft> {
 
 /// When steady state will have held `stable_for`, if nothing breaks it and only a remedy is waited for.
 pub(in crate::engine) fn held_at(state: &State) -> Option<Stamp> {
+    if let Some(end) = decoy_ends_at(state) {
+        return (!remedy_is_under_way(state) && is_confirmed(state)).then_some(end);
+    }
     let ready = match progress(state) {
         Progress::Over => true,
         Progress::Remediable => state.has_impact(),
@@ -295,6 +332,9 @@ pub(in crate::engine) fn held_at(state: &State) -> Option<Stamp> {
 
 /// When recovery is given up, once nothing is on any more.
 pub(in crate::engine) fn given_up_at(state: &State) -> Option<Stamp> {
+    if let Some(end) = decoy_ends_at(state) {
+        return (!remedy_is_under_way(state)).then_some(end);
+    }
     if progress(state) != Progress::Over || remedy_is_under_way(state) {
         return None;
     }
@@ -302,6 +342,12 @@ pub(in crate::engine) fn given_up_at(state: &State) -> Option<Stamp> {
     let recovery = state.plan()?.experiment.recovery;
     // Holding for `stable_for` may begin at the last moment and still counts.
     Some(since.after(recovery.within.duration() + recovery.stable_for.duration()))
+}
+
+/// When a drill without faults has been watched for long enough.
+fn decoy_ends_at(state: &State) -> Option<Stamp> {
+    let lasts = state.plan()?.decoy()?;
+    Some(state.running_since()?.after(lasts.duration()))
 }
 
 fn remedy_is_under_way(state: &State) -> bool {
@@ -326,10 +372,15 @@ enum Progress {
 
 fn progress(state: &State) -> Progress {
     let mut overall = Progress::Over;
-    if state.steps_to_begin().next().is_some() || state.pauses().next().is_some() {
+    let mut to_begin = state.steps_to_begin();
+    if to_begin.any(|(step, _)| !state.is_latent(&step.id)) || state.pauses().next().is_some() {
         return Progress::Timed;
     }
-    for step in state.steps() {
+    for step in state
+        .steps()
+        .iter()
+        .filter(|step| !state.is_latent(&step.id))
+    {
         for injection in state.injections_of(&step.id) {
             let Some(obligation) = state.ledger().get(&injection.id) else {
                 if state.called_off(&injection.id).is_some() {

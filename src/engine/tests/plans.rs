@@ -127,6 +127,7 @@ pub(crate) fn experiment() -> Plan {
         },
         lasts,
         occurrence: None,
+        veiled: false,
     };
     Plan {
         stack: stack(),
@@ -271,6 +272,7 @@ pub(crate) fn drill() -> Plan {
         },
         lasts: kill,
         occurrence: None,
+        veiled: false,
     });
     plan.injections.push(Injection {
         id: name("bad-token"),
@@ -278,6 +280,7 @@ pub(crate) fn drill() -> Plan {
         act: Act::Hook(hooked),
         lasts: hook,
         occurrence: None,
+        veiled: false,
     });
     plan.drill = Some(Exercise {
         drill: Drill {
@@ -309,6 +312,8 @@ pub(crate) fn drill() -> Plan {
                     restore: None,
                     ends: vec![name("bad-token")],
                     takes: Millis::seconds(2),
+                    approvals: 0,
+                    starts: Vec::new(),
                 },
                 Remedy {
                     id: name("failover"),
@@ -318,8 +323,13 @@ pub(crate) fn drill() -> Plan {
                     restore: Some(Call::Http(request("http://x/a"))),
                     ends: Vec::new(),
                     takes: Millis::ZERO,
+                    approvals: 0,
+                    starts: Vec::new(),
                 },
             ],
+            automation: Vec::new(),
+            decoy: None,
+            autopilot: None,
             pass: Pass {
                 outcome: 80.0,
                 observed: 75.0,
@@ -335,6 +345,7 @@ pub(crate) fn drill() -> Plan {
             name: name("oncall"),
             members: vec!["ann".into()],
             on_call: Vec::new(),
+            escalation: Vec::new(),
         },
         channels: Vec::new(),
     });

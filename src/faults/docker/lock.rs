@@ -1,8 +1,9 @@
 //! Locks on containers: one fault at a time on one container, whoever started it.
 //!
 //! Containers take no label once they exist, so the mark is a labelled volume beside them, empty, named by the container's
-//! id: creating one that exists answers with the existing one, whose labels say whose it is. A volume that is not ours is
-//! never touched. The daemon ends nothing by itself: `firedrill.until` says when the mark has outlived its fault.
+//! id: creating one that exists answers with the existing one, whose labels say whose it is, without a word that tells where
+//! that is a surprise drill's. A volume that is not ours is never touched. The daemon ends nothing by itself: a label says
+//! when the mark has outlived its fault.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,10 +14,6 @@ use crate::model::fault::{Act, Injection};
 use crate::model::ids::RunId;
 use crate::model::stack::Stack;
 use crate::ports::FaultError;
-
-pub(super) const OWNER: &str = "firedrill.owner";
-pub(super) const RUN: &str = "firedrill.run";
-pub(super) const UNTIL: &str = "firedrill.until";
 
 /// One lock on a container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,21 +52,27 @@ impl ContainerLock {
             host: stack.docker.clone()?,
             name: lock_name(id.unwrap_or(&selected)),
             what: format!("the container of {service}"),
-            owner: owner::tag(run, &injection.id),
+            owner: owner::tag_of(run, injection),
             run: run.clone(),
         })
     }
 
+    fn is_ours(&self, labels: &std::collections::HashMap<String, String>) -> bool {
+        labels.get(owner::labels(&self.owner)[0]) == Some(&self.owner)
+    }
+
     fn held(&self, labels: &std::collections::HashMap<String, String>) -> FaultError {
+        // Whoever holds it may hide whose it is.
+        let [owner, run, until] = owner::labels("firedrill-");
         let label = |key: &str| labels.get(key).map_or("nobody knows", String::as_str);
         FaultError::Foreign {
             what: format!("the lock on {} at {}", self.what, self.host),
             why: format!(
                 "{} of run {} holds it, until {} at the latest; hint: wait for that run; where it is dead, `firedrill \
                  recover` on its machine, or `docker volume rm {}`",
-                label(OWNER),
-                label(RUN),
-                label(UNTIL),
+                label(owner),
+                label(run),
+                label(until),
                 self.name
             ),
         }
@@ -81,7 +84,7 @@ impl DockerDriver {
     pub(in crate::faults) async fn see_lock(&self, lock: &ContainerLock) -> Result<(), FaultError> {
         let daemon = self.reach(&lock.host).await?;
         match daemon.volume_labels(&lock.name).await? {
-            Some(labels) if labels.get(OWNER) != Some(&lock.owner) => Err(lock.held(&labels)),
+            Some(labels) if !lock.is_ours(&labels) => Err(lock.held(&labels)),
             _ => Ok(()),
         }
     }
@@ -94,16 +97,17 @@ impl DockerDriver {
     ) -> Result<(), FaultError> {
         deadline::left(armed, &self.clock.now())?;
         let daemon = self.reach(&lock.host).await?;
+        let [owned, of_run, until] = owner::labels(&lock.owner);
         let labels = [
-            (OWNER, lock.owner.clone()),
-            (RUN, lock.run.to_string()),
-            (UNTIL, armed.deadline().wall.to_string()),
+            (owned, lock.owner.clone()),
+            (of_run, owner::run_label(&lock.run, &lock.owner)),
+            (until, armed.deadline().wall.to_string()),
         ];
         let labels = labels.map(|(key, value)| (key.to_owned(), value));
         daemon.create_volume(&lock.name, labels.into()).await?;
         // What is there decides, whatever was answered.
         match daemon.volume_labels(&lock.name).await? {
-            Some(labels) if labels.get(OWNER) == Some(&lock.owner) => Ok(()),
+            Some(labels) if lock.is_ours(&labels) => Ok(()),
             Some(labels) => Err(lock.held(&labels)),
             None => Err(FaultError::ReadBack {
                 what: format!("the lock {} at {}", lock.name, lock.host),
@@ -119,7 +123,7 @@ impl DockerDriver {
     ) -> Result<(), FaultError> {
         let daemon = self.reach(&lock.host).await?;
         let is_ours = |labels: Option<std::collections::HashMap<String, String>>| {
-            labels.is_some_and(|labels| labels.get(OWNER) == Some(&lock.owner))
+            labels.is_some_and(|labels| lock.is_ours(&labels))
         };
         if !is_ours(daemon.volume_labels(&lock.name).await?) {
             return Ok(());

@@ -65,7 +65,7 @@ impl LinkLock {
             name: lock_name(&format!("{proxy} {what}")),
             proxy: proxy.to_string(),
             what,
-            owner: owner::tag(run, &injection.id),
+            owner: owner::tag_of(run, injection),
             embedded: server.embedded,
         })
     }

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::http::Services;
-use crate::http::actor::Actor;
+use crate::http::actor::{Actor, Visitor};
 use crate::http::catalogue::{Contents, Entry, Finding, Kind, StackEntry, listed};
 use crate::http::problem::Problem;
 use crate::http::tagged;
@@ -116,7 +116,7 @@ pub(in crate::http) async fn stacks(
         .stacks
         .iter()
         .filter(|entry| actor.sees_stack(&entry.name))
-        .map(|stack| stack_in_short(&contents, stack))
+        .map(|stack| stack_in_short(&contents, stack, &actor))
         .collect();
     tagged::json(&headers, &Stacks { stacks })
 }
@@ -124,6 +124,7 @@ pub(in crate::http) async fn stacks(
 /// One stack.
 pub(in crate::http) async fn stack(
     State(services): State<Services>,
+    actor: Actor,
     Path(name): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
@@ -132,7 +133,7 @@ pub(in crate::http) async fn stack(
     let entry = entry
         .ok_or_else(|| Problem::missing("no-such-stack", format!("there is no stack `{name}`")))?;
     let stack = Stack {
-        short: stack_in_short(&contents, entry),
+        short: stack_in_short(&contents, entry, &actor),
         stack: entry.stack().and_then(said),
     };
     tagged::json(&headers, &stack)
@@ -295,8 +296,12 @@ fn in_short(entry: &Entry) -> InShort {
     short
 }
 
-fn stack_in_short(contents: &Contents, entry: &StackEntry) -> StackInShort {
-    let users = contents.entries.iter().filter(|user| {
+fn stack_in_short(contents: &Contents, entry: &StackEntry, visitor: &Visitor) -> StackInShort {
+    let seen = contents
+        .entries
+        .iter()
+        .filter(|user| visitor.sees_entry(user));
+    let users = seen.filter(|user| {
         user.plan
             .as_ref()
             .is_ok_and(|plan| plan.stack.name.as_str() == entry.name)

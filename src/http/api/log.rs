@@ -14,13 +14,14 @@ use super::runs::{bad_query, limited};
 use super::start::malformed;
 use crate::engine::event::{ActorKind, Source};
 use crate::engine::input::TeamAct;
-use crate::http::Services;
 use crate::http::actor::{self, Actor, Means};
 use crate::http::cursor;
 use crate::http::events::{Shape, follow, resume_after};
-use crate::http::keeper::Pass;
-use crate::http::problem::Problem;
-use crate::http::reading::{driven, run_id};
+use crate::http::keeper::{Pass, of_run};
+use crate::http::problem::{Problem, no_such_run};
+use crate::http::reading::run_id;
+use crate::http::{Services, acting};
+use crate::model::access::{Permission, Subject};
 use crate::model::ids::RunId;
 use crate::store::runs::ShownEvent;
 
@@ -63,6 +64,13 @@ pub(in crate::http) struct Taken {
     pub(super) run: RunId,
     /// Up to which sequence.
     pub(super) seq: u64,
+}
+
+impl Taken {
+    /// In this run's log, up to this event.
+    pub(super) fn new(run: RunId, seq: u64) -> Self {
+        Self { run, seq }
+    }
 }
 
 /// Stored events, or all from here on as a stream where the client accepts one.
@@ -161,7 +169,17 @@ pub(in crate::http) async fn post(
     let Json(body) = body.map_err(|error| malformed(&error))?;
     let run = run_id(&run)?;
     let Submission { act, about } = Submission::read(body)?;
-    let handle = driven(&services, &run).await?;
+    // That it is real is anybody's to say, and waits for no database.
+    if act != TeamAct::Real {
+        let row = services.database.run(&run).await?;
+        if row.secret && !actor.sees(&row) {
+            return Err(no_such_run(run.as_str()));
+        }
+        if act.is_for_staff() {
+            actor.must(Permission::Operate, &Subject::At(of_run(&row)))?;
+        }
+    }
+    let act = actor::pseudonymous(&services, act).await?;
     let name = actor.acting_as(about.actor.as_deref())?;
     let mut origin = if act == TeamAct::Real {
         actor::person_at_once(&services, Source::Api, &name).await
@@ -177,6 +195,6 @@ pub(in crate::http) async fn post(
     origin.source_id = about.source_id;
     origin.event_time = about.event_time;
     origin.estimated = about.estimated;
-    let seq = handle.act(act, origin).await?;
+    let seq = acting::act(&services, &run, act, origin).await?;
     Ok((StatusCode::CREATED, Json(Taken { run, seq })))
 }

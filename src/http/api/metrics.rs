@@ -8,14 +8,19 @@ use axum::response::IntoResponse;
 
 use crate::engine::event::Verdict;
 use crate::http::Services;
+use crate::http::actor::Actor;
+use crate::http::keeper::of_live;
 use crate::http::problem::Problem;
+use crate::model::access::{Permission, Subject};
 use crate::runtime::{RunHandle, RunStatus};
 
-/// All figures.
+/// All figures. A run that whoever asks is not told of is in none of them before it is over.
 pub(in crate::http) async fn get(
     State(services): State<Services>,
+    actor: Actor,
 ) -> Result<impl IntoResponse, Problem> {
-    let live = services.supervisor.live();
+    let mut live = services.supervisor.live();
+    live.retain(|handle| actor.may(Permission::See, &Subject::At(of_live(handle))));
     let stuck_here = live
         .iter()
         .filter(|handle| matches!(handle.status(), RunStatus::Stuck { .. }))
@@ -25,7 +30,8 @@ pub(in crate::http) async fn get(
         .stuck_runs()
         .await?
         .iter()
-        .map(|run| run.injections.len())
+        .filter(|stuck| actor.sees(&stuck.run))
+        .map(|stuck| stuck.injections.len())
         .sum();
     let halted = services.supervisor.ports().lever.halted().await.is_some();
     let ended = services.database.runs_by_verdict().await?;

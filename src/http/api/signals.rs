@@ -1,5 +1,7 @@
 //! Signals that came in through hooks: which senders can be heard, and what they said.
 
+use std::collections::BTreeSet;
+
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
@@ -15,7 +17,7 @@ use super::start::malformed;
 use crate::engine::event::Source;
 use crate::engine::input::{self, Input};
 use crate::http::Services;
-use crate::http::actor::{self, Actor};
+use crate::http::actor::{self, Actor, Visitor};
 use crate::http::cursor;
 use crate::http::hook::deliver;
 use crate::http::keeper::of_run;
@@ -117,9 +119,46 @@ pub(in crate::http) struct Whole {
     said: Option<Said>,
 }
 
+/// The runs that somebody is not told of: what reached one looks to them as if it had reached none.
+#[derive(Debug)]
+pub(in crate::http) struct Hidden(BTreeSet<String>);
+
+/// The runs that a visitor is not told of.
+pub(in crate::http) async fn hidden_from(
+    services: &Services,
+    visitor: &Visitor,
+) -> Result<Hidden, Problem> {
+    let rows = services.database.secret_runs().await?;
+    let hidden = rows.iter().filter(|row| !visitor.sees(row));
+    Ok(Hidden(hidden.map(|row| row.id.to_string()).collect()))
+}
+
+impl Hidden {
+    /// Which signals are to be asked for, for `wanted` to be shown.
+    pub(in crate::http) fn which(&self, wanted: Which) -> Which {
+        if self.0.is_empty() || wanted == Which::All {
+            wanted
+        } else {
+            Which::UnmatchedOrSecret
+        }
+    }
+
+    /// The signals without the runs that are not told, and of `wanted` no others.
+    pub(in crate::http) fn veil(&self, signals: Vec<Signal>, wanted: Which) -> Vec<Signal> {
+        let veiled = signals.into_iter().map(|mut signal| {
+            signal.run = signal.run.filter(|run| !self.0.contains(run));
+            signal
+        });
+        veiled
+            .filter(|signal| wanted == Which::All || signal.run.is_none())
+            .collect()
+    }
+}
+
 /// Who can be heard, and a part of what came in, latest first: what reached no run, or all.
 pub(in crate::http) async fn list(
     State(services): State<Services>,
+    actor: Actor,
     part: Result<Query<Part>, QueryRejection>,
 ) -> Result<Json<Inbox>, Problem> {
     let Query(part) = part.map_err(|error| bad_query(&error))?;
@@ -132,9 +171,13 @@ pub(in crate::http) async fn list(
         Which::Unmatched
     };
     let database = &services.database;
-    let mut signals = database.signals(which, before, limit + 1).await?;
+    let hidden = hidden_from(&services, &actor).await?;
+    let asked = hidden.which(which);
+    let mut signals = database.signals(asked, before, limit + 1).await?;
     let more = signals.len() > limit as usize;
     signals.truncate(limit as usize);
+    let next = signals.last().filter(|_| more).map(|signal| signal.id);
+    let signals = hidden.veil(signals, which);
     let heard = database.heard().await?;
     let sources = Sender::ALL.map(|sender| {
         let heard = heard.iter().find(|one| one.source == sender.as_str());
@@ -145,10 +188,9 @@ pub(in crate::http) async fn list(
             signals: heard.map_or(0, |one| one.signals),
         }
     });
-    let next = signals.last().filter(|_| more);
     Ok(Json(Inbox {
         sources: sources.into(),
-        next: next.map(|signal| cursor::after(LIST, &signal.id)),
+        next: next.map(|id| cursor::after(LIST, &id)),
         signals: signals.iter().map(Row::from).collect(),
     }))
 }
@@ -156,9 +198,12 @@ pub(in crate::http) async fn list(
 /// One signal, with its body.
 pub(in crate::http) async fn get(
     State(services): State<Services>,
+    actor: Actor,
     Path(id): Path<String>,
 ) -> Result<Json<Whole>, Problem> {
-    let signal = find(&services, &id).await?;
+    let mut signal = find(&services, &id).await?;
+    let hidden = hidden_from(&services, &actor).await?;
+    signal.run = signal.run.filter(|run| !hidden.0.contains(run));
     Ok(Json(Whole {
         row: Row::from(&signal),
         said: said(&signal),
@@ -239,11 +284,17 @@ pub(in crate::http) async fn attach_to(
     };
     let seq = amend(&services.supervisor, &run, input).await?;
     services.database.attach_signal(signal.id, &run).await?;
-    let reading = Reading::of(services, &run).await?;
-    if let Some(report) = &reading.report {
-        save(services, &run, report).await?;
-    }
+    rescore(services, &run).await?;
     Ok((run, seq))
+}
+
+/// Makes a run's score anew, after something was said of it.
+pub(in crate::http) async fn rescore(services: &Services, run: &RunId) -> Result<(), Problem> {
+    let reading = Reading::of(services, run).await?;
+    match &reading.report {
+        Some(report) => save(services, run, report).await,
+        None => Ok(()),
+    }
 }
 
 /// A drill's score in a few figures.

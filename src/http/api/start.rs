@@ -17,15 +17,18 @@ use tokio::time::timeout;
 use super::keyed::{self, Key};
 use super::library::{faulty, unknown};
 use crate::engine::event::{Event, Trigger};
-use crate::http::Services;
+use crate::http::acting::look_behind;
 use crate::http::actor::{Actor, Visitor};
 use crate::http::catalogue::{Kind, Refused};
 use crate::http::keeper::of_plan;
 use crate::http::problem::Problem;
+use crate::http::{Services, sources};
 use crate::model::access::{Permission, Subject};
+use crate::model::drill::Autopilot;
 use crate::model::ids::RunId;
 use crate::model::plan::{Plan, SourceFile};
 use crate::model::signal::Sender;
+use crate::model::team::Seat;
 use crate::runtime::{RunHandle, StartError};
 
 /// How long an answer waits for a run's first event to be on disk.
@@ -46,6 +49,8 @@ pub(in crate::http) struct Wanted {
     /// Values of variables that the files declare.
     #[serde(default)]
     vars: BTreeMap<String, String>,
+    /// A scripted team that responds in place of people: then it is a rehearsal.
+    autopilot: Option<Autopilot>,
     /// Start only if the server's plan is made from files with exactly these contents. Where paths differ, contents
     /// count.
     files: Option<Vec<SourceFile>>,
@@ -85,6 +90,11 @@ impl Wanted {
             _ => wanted.experiment = Some(name),
         }
         wanted
+    }
+
+    /// The same with a scripted team, where one is wanted.
+    pub(in crate::http) fn flown_by(self, autopilot: Option<Autopilot>) -> Self {
+        Self { autopilot, ..self }
     }
 }
 
@@ -155,6 +165,7 @@ pub(super) async fn start_as(
             Refused::Unknown => unknown(kind, &name),
             Refused::Findings(found) => faulty(kind, &name, &found),
         })?;
+    let plan = flown(plan, wanted.autopilot)?;
     visitor.must(Permission::Operate, &Subject::At(of_plan(&plan)))?;
     if let Some(expected) = &wanted.files {
         refuse_other_files(&plan, expected)?;
@@ -177,7 +188,25 @@ pub(super) async fn start_as(
         .await?;
     // A journal that fails stops the run by itself, and its answer need not wait for that.
     let _ = timeout(RECORDING, recorded(feed, handle.run())).await;
+    sources::test(services, &handle);
+    // Whoever begins a drill knows what it is.
+    look_behind(services, visitor, handle.run(), Seat::Coordinator).await?;
     Ok(handle)
+}
+
+/// The plan with a scripted team, where one is wanted.
+fn flown(mut plan: Plan, autopilot: Option<Autopilot>) -> Result<Plan, Problem> {
+    match (&mut plan.drill, autopilot) {
+        (Some(exercise), Some(autopilot)) => exercise.drill.autopilot = Some(autopilot),
+        (None, Some(_)) => {
+            return Err(Problem::unprocessable(
+                "run-without-team",
+                "an experiment has no team that could be scripted; hint: start a drill",
+            ));
+        }
+        (_, None) => {}
+    }
+    Ok(plan)
 }
 
 /// A caller who has files of the same name means those: what is started from others would be something else.

@@ -6,7 +6,9 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::library::contents;
 use crate::http::Services;
+use crate::http::actor::Actor;
 use crate::http::problem::Problem;
 use crate::model::ids::DrillName;
 
@@ -29,12 +31,17 @@ struct Upcoming {
 /// The next start of each scheduled drill, soonest first.
 pub(in crate::http) async fn get(
     State(services): State<Services>,
+    actor: Actor,
 ) -> Result<Json<Schedule>, Problem> {
+    let contents = contents(&services).await?;
     let ask = services.upcoming.clone();
     let planned = tokio::task::spawn_blocking(move || ask())
         .await
         .map_err(|error| Problem::internal(&error))?;
-    let upcoming = planned.into_iter().map(|planned| Upcoming {
+    let told = planned
+        .into_iter()
+        .filter(|planned| actor.is_told_of(planned, &contents));
+    let upcoming = told.map(|planned| Upcoming {
         drill: planned.drill,
         at: planned.at,
     });

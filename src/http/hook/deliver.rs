@@ -28,13 +28,18 @@ pub(super) struct Outcome {
     pub(super) run: Option<RunId>,
     /// What to tell whoever sent it, where they read it.
     pub(super) told: Option<String>,
+    /// Whether that run is kept from its responders: who sent it is told as if there were none.
+    pub(super) secret: bool,
 }
+
+/// What is said of an act that no drill takes, or one that must not show.
+const KEPT: &str = "no drill is running; this was kept";
 
 impl Outcome {
     fn told(text: impl Into<String>) -> Self {
         Self {
-            run: None,
             told: Some(text.into()),
+            ..Self::default()
         }
     }
 }
@@ -120,6 +125,7 @@ pub(super) async fn real(services: &Services, sender: Sender, signal: &Signal) -
         drill.stop(StopCause::Real, origin.clone()).await;
     }
     Some(Outcome {
+        secret: false,
         run: Some(last.run().clone()),
         told: Some(
             "this is real: the drill is halted, everything is being undone, and nothing is scored"
@@ -212,7 +218,10 @@ async fn alert(
         }
         let origin = origin(services, sender, signal).await?;
         match run.alert(alert.clone(), origin).await {
-            Ok(_) => outcome.run = Some(run.run().clone()),
+            Ok(_) => {
+                outcome.run = Some(run.run().clone());
+                outcome.secret = run.is_secret();
+            }
             Err(ActError::Rejected(Rejection::Ended)) => {}
             Err(error) => return Err(not_recorded(&error)),
         }
@@ -244,6 +253,7 @@ async fn incident(
         let origin = origin(services, sender, signal).await?;
         if taken(&run, act.clone(), origin).await?.is_ok() {
             outcome.run = Some(run.run().clone());
+            outcome.secret = run.is_secret();
         }
     }
     Ok(outcome)
@@ -261,34 +271,49 @@ async fn command(
     };
     let name = handle(services, person);
     let drills = drills(services);
-    let own: Vec<&RunHandle> = drills.iter().filter(|drill| is_of(drill, name)).collect();
-    let of_run = own
-        .iter()
-        .filter(|drill| run.is_none_or(|run| drill.run().as_str() == run));
-    let chosen: Vec<_> = of_run.collect();
-    let [drill] = chosen.as_slice() else {
-        return Ok(Outcome::told(match (drills.len(), own.len(), run) {
-            (0, ..) => "no drill is running; this was kept".to_owned(),
-            (_, 0, _) => format!(
-                "`{name}` is in no team that is drilled now, so this was only kept; hint: the server's configuration \
-                 names the Slack id {} under `people`",
-                person.id
-            ),
-            (_, _, Some(_)) => "no drill of yours has that id; this was kept".to_owned(),
-            _ => {
-                let ids: Vec<&str> = own.iter().map(|drill| drill.run().as_str()).collect();
-                format!(
-                    "several drills are yours: say run=ID first, one of {}",
-                    ids.join(", ")
-                )
-            }
-        }));
+    let of_run = |drill: &&RunHandle| run.is_none_or(|run| drill.run().as_str() == run);
+    let own = drills.iter().filter(|drill| is_of(drill, name));
+    let (secret, open): (Vec<&RunHandle>, Vec<&RunHandle>) =
+        own.partition(|drill| drill.is_secret());
+    let chosen: Vec<&RunHandle> = open.iter().copied().filter(of_run).collect();
+    // Who means a drill that they know of does not mean another.
+    let silent: Vec<&RunHandle> = secret.into_iter().filter(of_run).collect();
+    let drill = match (chosen.as_slice(), silent.as_slice()) {
+        ([drill], _) | ([], [drill]) => *drill,
+        _ => {
+            let told = drills.iter().filter(|drill| !drill.is_secret()).count();
+            return Ok(Outcome::told(match (told, open.len(), run) {
+                (0, ..) => KEPT.to_owned(),
+                (_, 0, _) => format!(
+                    "`{name}` is in no team that is drilled now, so this was only kept; hint: the server's configuration \
+                     names the Slack id {} under `people`",
+                    person.id
+                ),
+                (_, _, Some(_)) => "no drill of yours has that id; this was kept".to_owned(),
+                _ => {
+                    let ids: Vec<&str> = open.iter().map(|drill| drill.run().as_str()).collect();
+                    format!(
+                        "several drills are yours: say run=ID first, one of {}",
+                        ids.join(", ")
+                    )
+                }
+            }));
+        }
     };
     let origin = origin(services, sender, signal).await?;
-    Ok(match taken(drill, act.clone(), origin).await? {
+    let act = actor::pseudonymous(services, act.clone()).await?;
+    // Before it is taken: it may be what ends the secret, and then it is told as it was meant.
+    let secret = drill.is_secret();
+    Ok(match taken(drill, act, origin).await? {
+        taken if secret => Outcome {
+            run: taken.is_ok().then(|| drill.run().clone()),
+            told: Some(KEPT.to_owned()),
+            secret,
+        },
         Ok(()) => Outcome {
             run: Some(drill.run().clone()),
             told: Some(format!("taken: {name} {}", signal.summary())),
+            secret,
         },
         Err(rejection) => Outcome::told(format!("not taken: {rejection}")),
     })
@@ -318,6 +343,7 @@ async fn post(
         Ok(()) => Outcome {
             run: Some(drill.run().clone()),
             told: None,
+            secret: drill.is_secret(),
         },
         Err(_) => Outcome::default(),
     })

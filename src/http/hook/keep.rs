@@ -43,8 +43,8 @@ impl Taken {
 
     fn count(&mut self, outcome: &Outcome) {
         match outcome.run {
-            Some(_) => self.matched += 1,
-            None => self.unmatched += 1,
+            Some(_) if !outcome.secret => self.matched += 1,
+            _ => self.unmatched += 1,
         }
         if outcome.told.is_some() {
             self.told.clone_from(&outcome.told);

@@ -141,6 +141,10 @@ fn of_one_run(paper: &mut Paper) {
             200,
             "Its row, where it stands, and its times so far; tagged once it is over",
         )
+        .refuses(
+            409,
+            "Whoever responds in a drill that goes on is not shown what it hides",
+        )
         .done();
     paper
         .operation("get", "/runs/{run}/events", "listEvents", "A run's log")
@@ -156,6 +160,10 @@ fn of_one_run(paper: &mut Paper) {
         )
         .gives::<log::Page>(200, "A part of the log, in its order")
         .also_gives_stream()
+        .refuses(
+            409,
+            "Whoever responds in a drill that goes on is not shown what it hides",
+        )
         .done();
     let mut operation = paper.operation(
         "post",
@@ -196,6 +204,25 @@ fn of_one_run(paper: &mut Paper) {
             &json!({}),
         )
         .also_gives_report::<scorecard::Judged<'_>>()
+        .refuses(
+            409,
+            "Whoever responds in a drill that goes on is not shown what it hides",
+        )
+        .done();
+    paper
+        .operation(
+            "post",
+            "/runs/{run}/corrections",
+            "correctRun",
+            "Correct a time or words",
+        )
+        .about(
+            "One more event of the log of a drill that is over, with who says so and why. Its score is made anew, and says \
+             what it was before; nothing else follows from it.",
+        )
+        .takes::<crate::engine::input::Correction>()
+        .gives::<log::Taken>(201, "It is on disk")
+        .refuses(409, "The run goes on")
         .done();
     paper
         .operation("post", "/runs/{run}/halt", "haltRun", "Halt a run")

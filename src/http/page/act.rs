@@ -11,11 +11,13 @@ use serde_json::Value;
 use super::start::bad_form;
 use crate::engine::event::{Source, Update};
 use crate::engine::input::TeamAct;
-use crate::http::Services;
 use crate::http::actor::{self, Actor};
+use crate::http::keeper::of_run;
 use crate::http::problem::Problem;
-use crate::http::reading::{driven, run_id};
+use crate::http::reading::run_id;
 use crate::http::view::acts::SNIPPETS;
+use crate::http::{Services, acting};
+use crate::model::access::{Permission, Subject};
 
 /// The longest text of a form, in characters.
 const LONGEST: usize = 4000;
@@ -29,10 +31,14 @@ pub(in crate::http) async fn post(
 ) -> Result<Redirect, Problem> {
     let Form(pairs) = form.map_err(|error| bad_form(&error))?;
     let fields = Fields(pairs);
-    let act = fields.act(services.now().wall)?;
-    let handle = driven(&services, &run_id(&run)?).await?;
+    let act = actor::pseudonymous(&services, fields.act(services.now().wall)?).await?;
+    let id = run_id(&run)?;
+    if act.is_for_staff() {
+        let row = services.database.run(&id).await?;
+        actor.must(Permission::Operate, &Subject::At(of_run(&row)))?;
+    }
     let origin = actor::person(&services, Source::Room, &actor.name).await?;
-    handle.act(act, origin).await?;
+    acting::act(&services, &id, act, origin).await?;
     let staff = if fields.get("staff") == "1" {
         "?staff=1"
     } else {
@@ -74,6 +80,21 @@ impl Fields {
             .map_err(|error| Problem::unprocessable("unfit-act", format!("`{key}`: {error}")))
     }
 
+    /// A text; nothing where the field is empty or absent.
+    fn named(&self, key: &'static str) -> Result<Option<String>, Problem> {
+        Ok(Some(self.text(key)?).filter(|text| !text.is_empty()))
+    }
+
+    /// A whole number; nothing where the field is empty or absent.
+    fn number(&self, key: &'static str) -> Result<Option<usize>, Problem> {
+        let Some(text) = self.named(key)? else {
+            return Ok(None);
+        };
+        text.parse()
+            .map(Some)
+            .map_err(|_| Problem::unprocessable("unfit-act", format!("`{key}` is no whole number")))
+    }
+
     /// A number of minutes from `now`; nothing where the field is empty.
     fn minutes(&self, key: &'static str, now: Timestamp) -> Result<Option<Timestamp>, Problem> {
         let text = self.get(key).trim();
@@ -104,6 +125,29 @@ impl Fields {
             },
             "role_taken" => TeamAct::RoleTaken {
                 role: self.parsed("role")?,
+                to: self.named("to")?,
+            },
+            "joined" => TeamAct::Joined {
+                seat: self.parsed("seat")?,
+            },
+            "escalated" => TeamAct::Escalated {
+                to: self.text("to")?,
+                reason: self.named("reason")?,
+            },
+            "replied" => TeamAct::Replied {
+                inject: self.number("inject")?,
+                text: self.text("text")?,
+            },
+            "dismissed" => TeamAct::Dismissed {
+                reason: self.text("reason")?,
+            },
+            "remedy_approved" => TeamAct::RemedyApproved {
+                remedy: self.parsed("remedy")?,
+            },
+            "revealed" => TeamAct::Revealed,
+            "knew" => TeamAct::Knew {
+                when: self.parsed("when")?,
+                at: None,
             },
             "cause_named" => TeamAct::CauseNamed {
                 cause: self.text("cause")?,

@@ -6,6 +6,7 @@ use axum::response::Html;
 use crate::http::Services;
 use crate::http::actor::Actor;
 use crate::http::api::library::contents;
+use crate::http::api::signals::hidden_from;
 use crate::http::catalogue::Kind;
 use crate::http::problem::Problem;
 use crate::http::reading::Reading;
@@ -14,6 +15,7 @@ use crate::http::view::layout::Layout;
 use crate::http::view::overview::{LiveRun, Next, Overview, Startable, Unmatched};
 use crate::http::view::run_line::RunLine;
 use crate::model::access::{Permission, Subject};
+use crate::store::signals::Which;
 
 /// How many runs the last scorecards are looked for in.
 const LOOKED_AT: u32 = 200;
@@ -37,7 +39,7 @@ pub(in crate::http) async fn get(
         .iter()
         .filter(|row| actor.sees(row))
         .map(RunLine::from)
-        .filter(|run| run.score.is_some())
+        .filter(|run| run.score.is_some() && !run.rehearsal)
         .collect();
     // The schedule is read from files.
     let upcoming = services.upcoming.clone();
@@ -46,14 +48,22 @@ pub(in crate::http) async fn get(
         .map_err(|error| Problem::internal(&error))?;
     // Raw alerts are exercise staff's to read.
     let unmatched = if actor.may(Permission::Operate, &Subject::Anywhere) {
-        services.database.unmatched_signals(5).await?
+        let hidden = hidden_from(&services, &actor).await?;
+        let which = hidden.which(Which::Unmatched);
+        let unmatched = services.database.signals(which, None, 5).await?;
+        hidden.veil(unmatched, Which::Unmatched)
     } else {
         Vec::new()
     };
     render(&Overview {
         layout: Layout::new(&services, "Overview", "overview", &actor).await?,
         live,
-        upcoming: upcoming.iter().take(SHOWN).map(Next::from).collect(),
+        upcoming: upcoming
+            .iter()
+            .filter(|planned| actor.is_told_of(planned, &contents))
+            .take(SHOWN)
+            .map(Next::from)
+            .collect(),
         drills: Startable::all(&contents, Kind::Drill, &scored, &actor),
         experiments: Startable::all(&contents, Kind::Experiment, &scored, &actor),
         scorecards: scored.into_iter().take(SHOWN).collect(),

@@ -5,7 +5,6 @@ use axum::http::HeaderMap;
 use axum::response::{Html, IntoResponse};
 use serde::Deserialize;
 
-use crate::http::Services;
 use crate::http::actor::{self, Actor};
 use crate::http::api::library::contents;
 use crate::http::events::{Shape, follow, resume_after};
@@ -15,7 +14,9 @@ use crate::http::reading::{Reading, run_id};
 use crate::http::templates::render;
 use crate::http::view::layout::Layout;
 use crate::http::view::room::{Around, Room};
+use crate::http::{Services, acting};
 use crate::model::access::{Permission, Subject};
+use crate::model::team::Seat;
 
 /// What the address asks for.
 #[derive(Debug, Deserialize)]
@@ -36,6 +37,7 @@ pub(in crate::http) async fn get(
     let staff = wish.staff.as_deref() == Some("1");
     if staff {
         actor.must(Permission::SeeAnswers, &place)?;
+        acting::look_behind(&services, &actor, &reading.row.id, Seat::Observer).await?;
     }
     let contents = contents(&services).await?;
     let names = actor::names(&services, &reading.events).await?;
@@ -47,6 +49,7 @@ pub(in crate::http) async fn get(
             contents: &contents,
             names: &names,
             staff,
+            who: &actor.name,
             may_act: actor.may(Permission::Respond, &place),
             may_see_all: actor.may(Permission::SeeAnswers, &place),
             now: services.now().wall,

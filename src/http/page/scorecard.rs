@@ -7,6 +7,7 @@ use axum::response::Html;
 use super::room::Wish;
 use crate::http::Services;
 use crate::http::actor::{self, Actor};
+use crate::http::keeper::of_run;
 use crate::http::problem::Problem;
 use crate::http::reading::{Reading, run_id};
 use crate::http::templates::render;
@@ -15,6 +16,7 @@ use crate::http::view::compared::{Compared, Freshness};
 use crate::http::view::layout::Layout;
 use crate::http::view::scorecard::{Beside, Card};
 use crate::http::view::sight::Shown;
+use crate::model::access::{Permission, Subject};
 
 /// How many of a drill's scorecards are read: what one is compared with.
 const COMPARED: u32 = 24;
@@ -79,5 +81,8 @@ pub(in crate::http) async fn get(
             services.now().wall,
         ));
     }
-    render(&Card::new(layout, &reading, report, beside))
+    let mut card = Card::new(layout, &reading, report, beside);
+    let place = Subject::At(of_run(&reading.row));
+    card.may_correct = drill && !reading.is_live() && actor.may(Permission::Operate, &place);
+    render(&card)
 }

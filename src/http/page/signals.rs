@@ -11,7 +11,7 @@ use crate::engine::event::Source;
 use crate::http::Services;
 use crate::http::actor::Actor;
 use crate::http::api::runs::bad_query;
-use crate::http::api::signals::{Attachment, attach_to};
+use crate::http::api::signals::{Attachment, attach_to, hidden_from};
 use crate::http::problem::Problem;
 use crate::http::templates::render;
 use crate::http::view::layout::Layout;
@@ -40,16 +40,20 @@ pub(in crate::http) async fn get(
     let all = part.all.as_deref() == Some("1");
     let which = if all { Which::All } else { Which::Unmatched };
     let database = &services.database;
-    let mut signals = database.signals(which, part.before, PART + 1).await?;
+    let hidden = hidden_from(&services, &actor).await?;
+    let asked = hidden.which(which);
+    let mut signals = database.signals(asked, part.before, PART + 1).await?;
     let more = signals.len() > PART as usize;
     signals.truncate(PART as usize);
+    let next = signals.last().filter(|_| more).map(|signal| signal.id);
+    let signals = hidden.veil(signals, which);
     let heard = database.heard().await?;
     let mut drills = database.recent_runs(PART, None).await?;
     drills.retain(|row| row.kind == RunKind::Drill && row.ended.is_some() && actor.sees(row));
     render(&Inbox {
         layout: Layout::new(&services, "Signals", "signals", &actor).await?,
         sources: SourceLine::all(&services.senders, &heard),
-        next: signals.last().filter(|_| more).map(|signal| signal.id),
+        next,
         signals: signals.iter().map(SignalRow::from).collect(),
         runs: drills.iter().map(RunLine::from).collect(),
         all,

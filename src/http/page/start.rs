@@ -11,12 +11,16 @@ use crate::http::actor::Actor;
 use crate::http::api::start::{Wanted, start};
 use crate::http::catalogue::Kind;
 use crate::http::problem::Problem;
+use crate::model::drill::Autopilot;
 
 /// What shall be started.
 #[derive(Debug, Deserialize)]
 pub(in crate::http) struct Choice {
     kind: String,
     name: String,
+    /// The profile of a scripted team; empty where people respond.
+    #[serde(default)]
+    autopilot: String,
 }
 
 /// Starts it and leads to its room.
@@ -36,7 +40,17 @@ pub(in crate::http) async fn post(
             ));
         }
     };
-    let handle = start(&services, &actor, Wanted::named(kind, choice.name)).await?;
+    let autopilot = match choice.autopilot.as_str() {
+        "" => None,
+        profile => Some(Autopilot {
+            profile: profile
+                .parse()
+                .map_err(|error: String| Problem::unprocessable("unfit-profile", error))?,
+            seed: 1,
+        }),
+    };
+    let wanted = Wanted::named(kind, choice.name).flown_by(autopilot);
+    let handle = start(&services, &actor, wanted).await?;
     Ok(Redirect::to(&format!("/runs/{}", handle.run())))
 }
 

@@ -169,7 +169,7 @@ async fn a_role_with_bounds_reaches_what_is_within_them() {
             let expected = match about {
                 About::Anywhere | About::Named => true,
                 About::Everywhere => false,
-                About::Run | About::Drill => reaches,
+                About::Run | About::AnyRun | About::Drill => reaches,
                 // They have no team.
                 About::Stack | About::Experiment => name == "here",
             };

@@ -61,6 +61,7 @@ fn everything_that_forms_can_do_the_api_can() {
         ("/halt", Operation("haltEverything")),
         ("/halt/lift", Operation("liftHalt")),
         ("/runs/{run}/acts", Operation("act")),
+        ("/runs/{run}/corrections", Operation("correctRun")),
         ("/runs/{run}/halt", Operation("haltRun")),
         ("/runs/{run}/real", Operation("act")),
         ("/signals/{id}/attach", Operation("attachSignal")),

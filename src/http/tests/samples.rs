@@ -71,6 +71,7 @@ fn line(full: bool) -> RunLine {
         verdict: Badge::new("passed", '✓', "good"),
         score: full.then(score),
         stuck: 0,
+        rehearsal: full,
     }
 }
 

@@ -20,7 +20,7 @@ fn signed(bytes: &[u8]) -> String {
     })
 }
 
-async fn slack(server: &Server, text: &str, user: &str, trigger: &str) -> Reply {
+pub(super) async fn slack(server: &Server, text: &str, user: &str, trigger: &str) -> Reply {
     let text = text.replace(' ', "+");
     let body = format!(
         "token=legacy&user_id={user}&user_name=nobody&command=%2Fdrill&text={text}&trigger_id={trigger}"
@@ -520,4 +520,78 @@ async fn a_signal_is_attached_to_a_run_that_is_over_and_both_scores_are_shown() 
         .verify(&run.parse().expect("an id"))
         .await
         .expect("its chain holds");
+}
+
+#[tokio::test]
+async fn a_test_signal_shows_which_tools_a_drill_can_hear() {
+    use crate::model::probe::HttpRequest;
+    use crate::model::signal::{Sender, SignalTest};
+    use crate::model::time::Millis;
+    let test = |within| SignalTest {
+        request: HttpRequest {
+            method: "POST".to_owned(),
+            url: "http://127.0.0.1:9/alerts".to_owned(),
+            headers: std::collections::BTreeMap::new(),
+            body: Some("number {nonce}".to_owned()),
+        },
+        within: Millis::new(within),
+    };
+    let (asked, mut requests) = tokio::sync::mpsc::unbounded_channel();
+    let server = Server::start_with(|services| {
+        let mut senders = (*services.senders).clone();
+        senders.tests = [
+            (Sender::Alertmanager, test(20_000)),
+            (Sender::Grafana, test(300)),
+        ]
+        .into();
+        senders.pagerduty.clear();
+        services.senders = std::sync::Arc::new(senders);
+        services.courier = std::sync::Arc::new(move |request| {
+            let asked = asked.clone();
+            Box::pin(async move {
+                let _ = asked.send(request);
+                Ok(())
+            })
+        });
+    })
+    .await;
+    let run = server.drill().await;
+    let mut numbers = Vec::new();
+    for _ in 0..2 {
+        let request = requests.recv().await.expect("a test is sent");
+        let body = request.body.expect("a body");
+        numbers.push(body.trim_start_matches("number ").to_owned());
+    }
+    // Alertmanager sends on what it was given; Grafana stays silent.
+    for number in numbers {
+        let message = json!({
+            "version": "4", "groupKey": "{}", "truncatedAlerts": 0, "status": "firing", "receiver": "drill",
+            "groupLabels": {}, "commonLabels": {}, "commonAnnotations": {}, "externalURL": "http://am:9093",
+            "alerts": [{
+                "status": "firing", "labels": {"alertname": "SignalTest", "number": number}, "annotations": {},
+                "startsAt": "2026-01-01T10:00:00Z", "endsAt": "0001-01-01T00:00:00Z", "generatorURL": "",
+                "fingerprint": number,
+            }],
+        });
+        let request = server
+            .request(Method::POST, "/hooks/alertmanager")
+            .header("content-type", "application/json")
+            .header("authorization", format!("Bearer {TOKEN}"));
+        assert_eq!(server.send(request, message.to_string()).await.status, 200);
+    }
+    let of = |sender: &'static str| {
+        server.until(&run, "source_tested", move |event| {
+            event["fact"]["sender"] == sender
+        })
+    };
+    assert!(of("alertmanager").await["fact"]["took_ms"].is_u64());
+    let grafana = of("grafana").await;
+    assert!(
+        grafana["fact"]["reason"]
+            .as_str()
+            .is_some_and(|why| why.contains("did not come within"))
+    );
+    let pagerduty = of("pagerduty").await;
+    assert_eq!(pagerduty["fact"]["reason"], "its hook is closed");
+    server.halt(&run).await;
 }

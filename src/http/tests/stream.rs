@@ -210,8 +210,10 @@ async fn a_stream_ends_with_what_let_its_follower_in() {
         .expect("they end within seconds");
 
     // Whoever still may goes on following.
+    server.add("Ann", &everywhere(Role::Responder)).await;
+    let ann = server.login_as("Ann").await;
     let note = json!({"type": "noted", "text": "still here"});
-    assert_eq!(server.post_as(&log, note, &root).await.status, 201);
+    assert_eq!(server.post_as(&log, note, &ann).await.status, 201);
     while own.next().await.expect("an event").1 != "noted" {}
 }
 

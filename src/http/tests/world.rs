@@ -173,6 +173,7 @@ fn senders() -> Senders {
         )]
         .into(),
         people: [("U1".to_owned(), "ann".to_owned())].into(),
+        tests: std::collections::BTreeMap::new(),
     }
 }
 
@@ -277,6 +278,8 @@ impl Server {
             gate: Gate::loopback(),
             local_operator: "Ada <Lovelace>".into(),
             hosts: Arc::new([]),
+            courier: Arc::new(|_| Box::pin(async { Err("nobody is there".to_owned()) })),
+            echoes: crate::http::Echoes::default(),
             upcoming: Arc::new(move || vec![planned.clone()]),
             ready,
             started: clock.now(),
@@ -299,6 +302,11 @@ impl Server {
             tracker,
             folder,
         }
+    }
+
+    /// Writes a file of its library.
+    pub(super) fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.folder.join("library").join(name), text).expect("a file");
     }
 
     /// Where it listens.

@@ -13,8 +13,13 @@ use crate::model::drill::Severity;
 use crate::model::fault::{Fault, Unconfirmed};
 use crate::model::plan::Exercise;
 use crate::model::runbook::{Expected, Milestone};
+use crate::model::team::Seat;
 
 /// What responders can do.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a question of its own that the template asks"
+)]
 #[derive(Debug, Serialize)]
 pub(in crate::http) struct Acts {
     /// Why nothing is taken yet.
@@ -29,6 +34,14 @@ pub(in crate::http) struct Acts {
     pub(in crate::http) remedies: Vec<RemedyLine>,
     /// The steps that wait for exercise staff; in a drill nobody else is shown them.
     pub(in crate::http) pauses: Vec<PauseLine>,
+    /// On which side whoever looks is, once they are there.
+    pub(in crate::http) seat: Option<&'static str>,
+    /// To whom a role can be handed over, or who can be called.
+    pub(in crate::http) members: Vec<String>,
+    /// The messages that can be answered, latest first.
+    pub(in crate::http) messages: Vec<MessageLine>,
+    /// Whether there is something to tell the team, and whoever looks may.
+    pub(in crate::http) may_reveal: bool,
     pub(in crate::http) acknowledged: bool,
     pub(in crate::http) resolved: bool,
 }
@@ -56,13 +69,25 @@ pub(in crate::http) const SNIPPETS: [Snippet; 3] = [
     },
 ];
 
+/// A message that can be answered.
+#[derive(Debug, Serialize)]
+pub(in crate::http) struct MessageLine {
+    /// Its place in the drill's list, from 0.
+    pub(in crate::http) index: usize,
+    pub(in crate::http) text: String,
+}
+
 /// A remedy and what became of it.
 #[derive(Debug, Serialize)]
 pub(in crate::http) struct RemedyLine {
     pub(in crate::http) id: String,
     pub(in crate::http) label: String,
     pub(in crate::http) takes: String,
+    /// How many others must agree.
+    pub(in crate::http) approvals: u32,
     pub(in crate::http) progress: Option<Badge>,
+    /// Whether somebody has to agree to it now.
+    pub(in crate::http) waits: bool,
 }
 
 /// A step that waits for a person.
@@ -77,7 +102,12 @@ pub(in crate::http) struct PauseLine {
 
 impl Acts {
     /// What can be done about a run now. `staff` are asked what responders must not know.
-    pub(in crate::http) fn new(reading: &Reading, contents: &Contents, staff: bool) -> Self {
+    pub(in crate::http) fn new(
+        reading: &Reading,
+        contents: &Contents,
+        staff: bool,
+        seat: Option<Seat>,
+    ) -> Self {
         let state = &reading.state;
         let plan = state.plan();
         let exercise = plan.and_then(|plan| plan.drill.as_ref());
@@ -122,10 +152,30 @@ impl Acts {
             } else {
                 Vec::new()
             },
+            seat: seat.map(Seat::as_str),
+            members: exercise
+                .map(|exercise| exercise.team.members.clone())
+                .unwrap_or_default(),
+            messages: exercise
+                .map(|exercise| messages(reading, exercise))
+                .unwrap_or_default(),
+            may_reveal: staff && state.is_secret(),
             acknowledged: has(|fact| matches!(fact, Fact::Acknowledged)),
             resolved: has(|fact| matches!(fact, Fact::Resolved)),
         }
     }
+}
+
+/// The messages that were shown, latest first.
+fn messages(reading: &Reading, exercise: &Exercise) -> Vec<MessageLine> {
+    let shown = reading.events.iter().rev().filter_map(|event| {
+        let Fact::InjectDelivered { index } = event.fact else {
+            return None;
+        };
+        let text = exercise.drill.injects.get(index)?.text.clone();
+        Some(MessageLine { index, text })
+    });
+    shown.collect()
 }
 
 fn pauses(state: &State) -> Vec<PauseLine> {
@@ -193,7 +243,10 @@ fn remedies(reading: &Reading, exercise: &Exercise) -> Vec<RemedyLine> {
                 id: remedy.id.to_string(),
                 label: remedy.label.clone(),
                 takes: remedy.takes.to_string(),
+                approvals: remedy.approvals,
+                waits: used.is_some_and(|used| used.progress == RemedyProgress::Waiting),
                 progress: used.map(|used| match used.progress {
+                    RemedyProgress::Waiting => Badge::new("waits for approval", '…', "plain"),
                     RemedyProgress::Chosen => Badge::new("chosen", '…', "plain"),
                     RemedyProgress::Acting => Badge::new("at work", '…', "plain"),
                     RemedyProgress::Done => Badge::new("done", '✓', "good"),

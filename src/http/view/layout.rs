@@ -6,7 +6,7 @@ use super::time::Moment;
 use crate::http::Services;
 use crate::http::actor::{Means, Visitor};
 use crate::http::assets;
-use crate::http::keeper::of_plan;
+use crate::http::keeper::of_live;
 use crate::http::problem::Problem;
 use crate::model::access::{Permission, Principal, Subject};
 use crate::model::ids::InjectionId;
@@ -134,7 +134,7 @@ impl Layout {
                 .live()
                 .iter()
                 .filter(|handle| {
-                    let place = Subject::At(of_plan(handle.plan()));
+                    let place = Subject::At(of_live(handle));
                     visitor.may(Permission::See, &place)
                 })
                 .flat_map(stuck_here)

@@ -14,7 +14,7 @@ use super::steps::{self, StepLine};
 use super::time::{Moment, offset_ms, relative, span};
 use super::topology::{Disturbed, Stage, Topology};
 use super::{Badge, markdown, overview, word};
-use crate::engine::event::{Fact, Standing};
+use crate::engine::event::{Fact, Knew, Standing};
 use crate::engine::undo::Entry as Obligation;
 use crate::http::catalogue::Contents;
 use crate::http::reading::Reading;
@@ -38,6 +38,8 @@ pub(in crate::http) struct Room {
     pub(in crate::http) name: String,
     pub(in crate::http) stack: String,
     pub(in crate::http) drill: bool,
+    /// The profile of the scripted team that responds.
+    pub(in crate::http) rehearsal: Option<&'static str>,
     pub(in crate::http) team: Option<String>,
     /// Who of it is on call, in order.
     pub(in crate::http) on_call: Vec<String>,
@@ -76,6 +78,9 @@ pub(in crate::http) struct Room {
     /// Messages to the team, latest first.
     pub(in crate::http) messages: Vec<Entry>,
     pub(in crate::http) acts: Option<Acts>,
+    /// Whether whoever looks is asked when they knew that it was a drill; what they said, once they did.
+    pub(in crate::http) asked: bool,
+    pub(in crate::http) knew: Option<&'static str>,
     /// What the runbook says before its first step.
     pub(in crate::http) runbook: Option<String>,
     pub(in crate::http) steps: Vec<StepLine>,
@@ -188,6 +193,8 @@ pub(in crate::http) struct Around<'a> {
     /// Pseudonyms and the names behind them.
     pub(in crate::http) names: &'a BTreeMap<String, String>,
     pub(in crate::http) staff: bool,
+    /// Under which name whoever looks acts.
+    pub(in crate::http) who: &'a str,
     /// Whether whoever looks may act.
     pub(in crate::http) may_act: bool,
     /// Whether they may open the staff view.
@@ -228,6 +235,9 @@ impl Room {
             name: reading.row.name.clone(),
             stack: reading.row.stack.to_string(),
             drill: exercise.is_some(),
+            rehearsal: plan
+                .and_then(crate::model::plan::Plan::autopilot)
+                .map(|autopilot| autopilot.profile.as_str()),
             team: exercise.map(|exercise| exercise.team.name.to_string()),
             on_call: exercise
                 .map(|exercise| exercise.team.on_call.clone())
@@ -284,7 +294,16 @@ impl Room {
             },
             roles: exercise.map(|_| roles(reading, &name)).unwrap_or_default(),
             messages,
-            acts: (live && around.may_act).then(|| Acts::new(reading, around.contents, sight.all)),
+            asked: around.may_act
+                && !around.staff
+                && !state.is_secret()
+                && plan.is_some_and(crate::model::plan::Plan::is_surprise),
+            knew: knew(reading, around),
+            acts: (live && around.may_act).then(|| {
+                let mine = around.names.iter().find(|(_, known)| *known == around.who);
+                let seat = mine.and_then(|(pseudonym, _)| state.seat(pseudonym));
+                Acts::new(reading, around.contents, sight.all, seat)
+            }),
             runbook: exercise.map(|exercise| markdown::html(exercise.runbook.introduction())),
             steps: exercise
                 .map(|exercise| steps::all(&exercise.runbook, &reading.events, &name))
@@ -310,6 +329,23 @@ pub(in crate::http) fn disturbed(reading: &Reading) -> Vec<Disturbed> {
             Some(Disturbed::of(injection, step.to_string(), stage))
         })
         .collect()
+}
+
+/// What whoever looks last said about when they knew.
+fn knew(reading: &Reading, around: &Around<'_>) -> Option<&'static str> {
+    let mine = |actor: &str| {
+        around
+            .names
+            .get(actor)
+            .is_some_and(|name| name == around.who)
+    };
+    let said = reading.events.iter().rev().find_map(|event| {
+        let Fact::Knew { when, .. } = event.fact else {
+            return None;
+        };
+        mine(event.origin.actor.as_deref()?).then_some(when)
+    });
+    said.map(Knew::words)
 }
 
 fn timeline(reading: &Reading, shown: Shown, name: &dyn Fn(&str) -> String) -> Vec<Entry> {
@@ -425,16 +461,17 @@ fn roles(reading: &Reading, name: &dyn Fn(&str) -> String) -> Vec<RoleLine> {
     Role::ALL
         .into_iter()
         .map(|role| {
-            let taken = reading.events.iter().rev().find(
-                |event| matches!(&event.fact, Fact::RoleTaken { role: taken } if *taken == role),
-            );
-            let who = taken.map(|event| {
-                event
-                    .origin
-                    .actor
-                    .as_deref()
-                    .map_or_else(|| "somebody".to_owned(), name)
-            });
+            let taken = reading
+                .events
+                .iter()
+                .rev()
+                .find_map(|event| match &event.fact {
+                    Fact::RoleTaken { role: taken, to } if *taken == role => {
+                        Some(to.as_deref().or(event.origin.actor.as_deref()))
+                    }
+                    _ => None,
+                });
+            let who = taken.map(|who| who.map_or_else(|| "somebody".to_owned(), name));
             RoleLine {
                 value: role.as_str(),
                 label: narrative::role_name(role),

@@ -21,6 +21,8 @@ pub(in crate::http) struct RunLine {
     /// The team's side, where it was scored.
     pub(in crate::http) score: Option<Score>,
     pub(in crate::http) stuck: u64,
+    /// Whether a scripted team responded.
+    pub(in crate::http) rehearsal: bool,
 }
 
 /// A scorecard in a few figures.
@@ -63,6 +65,7 @@ impl From<&RunRow> for RunLine {
                 },
             }),
             stuck: row.stuck,
+            rehearsal: row.rehearsal,
         }
     }
 }

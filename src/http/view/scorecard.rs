@@ -29,6 +29,8 @@ pub(in crate::http) struct Card {
     pub(in crate::http) lasted: Option<String>,
     /// Whether the run goes on.
     pub(in crate::http) provisional: bool,
+    /// That a scripted team responded, in words.
+    pub(in crate::http) rehearsal: Option<String>,
     pub(in crate::http) overall: Badge,
     pub(in crate::http) reason: String,
     pub(in crate::http) stack_verdict: Badge,
@@ -40,6 +42,8 @@ pub(in crate::http) struct Card {
     pub(in crate::http) stuck: Vec<String>,
     /// What was attached afterwards, and what it came to without.
     pub(in crate::http) corrected: Option<CorrectedSide>,
+    /// Whether whoever looks may correct a time or words now.
+    pub(in crate::http) may_correct: bool,
     pub(in crate::http) chart: Option<Chart>,
     /// Beside the last runs of the same drill.
     pub(in crate::http) compared: Option<Compared>,
@@ -179,6 +183,7 @@ impl Card {
                 .ended
                 .map(|ended| span(u64::try_from(offset_ms(ended, row.created)).unwrap_or(0))),
             provisional: live,
+            rehearsal: report.rehearsed(),
             overall: Badge::of(report.overall.as_ref().map(|overall| overall.verdict)),
             reason: report.overall.as_ref().map_or_else(
                 || "the run goes on".to_owned(),
@@ -202,6 +207,7 @@ impl Card {
                 .collect(),
             team: report.scorecard.as_ref().map(TeamSide::new),
             corrected: report.corrected.as_ref().map(CorrectedSide::new),
+            may_correct: false,
             stuck: report.stuck.iter().map(ToString::to_string).collect(),
             chart: beside.chart,
             compared: beside.compared,
@@ -225,7 +231,10 @@ impl CorrectedSide {
         let attached = corrected.attached.iter();
         Self {
             was: corrected.was(),
-            attached: attached.map(|one| (one.seq, one.told())).collect(),
+            attached: attached
+                .map(|one| (one.seq, one.told()))
+                .chain(corrected.changes.iter().map(|one| (one.seq, one.told())))
+                .collect(),
         }
     }
 }

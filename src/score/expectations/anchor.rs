@@ -61,6 +61,11 @@ pub(super) fn absent(reader: &Reader<'_>, anchor: Anchor) -> Finding {
             wording::never(Anchor::ImpactObserved),
         );
     }
+    if matches!(anchor, Anchor::Paged)
+        && let Some(deaf) = reader.timeline.deaf(&reader.pagers())
+    {
+        return Finding::new(Verdict::NotObserved, format!("{reason}, and {deaf}"));
+    }
     let by_nature = match anchor {
         Anchor::FaultEffective | Anchor::ImpactObserved | Anchor::Paged => true,
         Anchor::Acknowledged => reader.paged().is_none(),

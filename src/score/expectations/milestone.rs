@@ -109,6 +109,17 @@ fn unseen(reader: &Reader<'_>, event: &Milestone, by: Option<By>) -> Option<Find
         Some(By::Automation) if !detection::counts_machines(reader.timeline) => {
             "the drill's `detection` lists no alerts"
         }
+        // What came all the same was seen.
+        Some(By::Automation)
+            if !reader
+                .signals
+                .iter()
+                .any(|signal| signal.qualifies() && signal.alert) =>
+        {
+            let monitors = reader.timeline.plan.monitors();
+            let reason = reader.timeline.deaf(&monitors)?;
+            return Some(Finding::new(Verdict::NotObserved, reason));
+        }
         _ => return None,
     };
     Some(Finding::new(Verdict::NotObserved, reason))
@@ -157,7 +168,7 @@ fn answers(event: &Milestone, fact: &Fact) -> bool {
         (Milestone::Acknowledged, Fact::Acknowledged)
         | (Milestone::Declared, Fact::Declared { .. })
         | (Milestone::Resolved, Fact::Resolved) => true,
-        (Milestone::RoleAssigned(wanted), Fact::RoleTaken { role }) => wanted == role,
+        (Milestone::RoleAssigned(wanted), Fact::RoleTaken { role, .. }) => wanted == role,
         (Milestone::CauseNamed(wanted), Fact::CauseNamed { cause }) => wanted == cause,
         (Milestone::RemedyChosen(wanted), Fact::RemedyChosen { remedy, .. }) => wanted == remedy,
         (

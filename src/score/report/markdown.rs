@@ -24,6 +24,13 @@ pub fn render(report: &Report) -> String {
                 attached.seq
             ));
         }
+        for change in &corrected.changes {
+            page.tell(format_args!(
+                "- {} (event {})\n",
+                escape(&change.told()),
+                change.seq
+            ));
+        }
         page.tell(format_args!("\nWithout: {}.\n", escape(&corrected.was())));
     }
     times(&mut page, report);
@@ -100,6 +107,9 @@ fn head(page: &mut String, report: &Report) {
     if report.overall.is_some() || !report.stuck.is_empty() {
         page.tell(format_args!("\n{} (exit {exit}).\n", escape(&reason)));
     }
+    if let Some(rehearsed) = report.rehearsed() {
+        page.tell(format_args!("\n**This is {rehearsed}.**\n"));
+    }
     page.tell(format_args!("\n> {}\n\n", escape(&report.hypothesis)));
     let verdict = report.stack_verdict.map_or("not decided yet", word);
     page.tell(format_args!("Stack {}: **{verdict}**\n", report.stack));
@@ -143,6 +153,28 @@ fn score(page: &mut String, scorecard: &Scorecard) {
             escape(&line.reason),
             evidence(line)
         ));
+    }
+    if !scorecard.messages.is_empty() {
+        page.push_str("\n### Messages to the team\n\n");
+        for message in &scorecard.messages {
+            page.tell(format_args!(
+                "- {}: {}\n",
+                message.inject + 1,
+                escape(&message.told())
+            ));
+        }
+    }
+    if !scorecard.attendance.is_empty() {
+        page.push_str("\n### Who was there\n\n");
+        for one in &scorecard.attendance {
+            page.tell(format_args!(
+                "- {} ({}){}\n",
+                escape(&one.told()),
+                one.seat.as_str(),
+                one.since
+                    .map_or(String::new(), |since| format!(", from event {}", since.seq))
+            ));
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use crate::layout::{LongWords, column, paragraph};
 use crate::model::time::{since_began, wall_clock};
 use crate::score::expectations::{Line, Verdict};
 use crate::score::measures::{Censoring, Endpoint, Measure, Reading};
+use crate::score::people::Message;
 use crate::score::recovery::{Ended, Ender};
 use crate::score::rubric::figure;
 use crate::score::timeline::Moment;
@@ -51,6 +52,7 @@ pub fn render_within(report: &Report, width: usize) -> String {
         for line in &scorecard.lines {
             runbook_line(&mut page, line);
         }
+        people(&mut page, report, scorecard);
     }
     page.finish()
 }
@@ -157,6 +159,9 @@ fn head(page: &mut Page, report: &Report) {
             report.rubric
         ),
     );
+    if let Some(rehearsed) = report.rehearsed() {
+        page.hang("  rehearsal", 13, &rehearsed);
+    }
     page.hang("  hypothesis", 13, &report.hypothesis);
     let verdict = report.stack_verdict.map_or("not decided yet", word);
     page.hang("  stack", 13, &format!("{}: {verdict}", report.stack));
@@ -204,6 +209,45 @@ fn score(page: &mut Page, scorecard: &Scorecard) {
     );
 }
 
+/// How messages were answered, and who was there.
+fn people(page: &mut Page, report: &Report, scorecard: &Scorecard) {
+    if !scorecard.messages.is_empty() {
+        page.blank();
+        page.line("messages to the team");
+        for message in &scorecard.messages {
+            page.hang(
+                &format!("  {}", message.inject + 1),
+                13,
+                &format!("{}{}", message.told(), shown(report, message)),
+            );
+        }
+    }
+    if !scorecard.attendance.is_empty() {
+        page.blank();
+        page.line("who was there");
+        for one in &scorecard.attendance {
+            page.hang(
+                &format!("  {}", one.seat.as_str()),
+                15,
+                &match one.since {
+                    Some(since) => format!("{} {}", one.told(), place(report, &since)),
+                    None => one.told(),
+                },
+            );
+        }
+    }
+}
+
+fn shown(report: &Report, message: &Message) -> String {
+    let shown = message.shown.iter();
+    let places = shown.chain(&message.replied);
+    let places: Vec<String> = places.map(|moment| place(report, moment)).collect();
+    match places.as_slice() {
+        [] => String::new(),
+        places => format!(" {}", places.join(" to ")),
+    }
+}
+
 fn corrected(page: &mut Page, corrected: &Corrected) {
     page.line("corrected after the run");
     for attached in &corrected.attached {
@@ -212,6 +256,14 @@ fn corrected(page: &mut Page, corrected: &Corrected) {
             "  attached",
             13,
             &format!("{} (event {seq})", attached.told()),
+        );
+    }
+    for change in &corrected.changes {
+        let seq = change.seq;
+        page.hang(
+            "  corrected",
+            13,
+            &format!("{} (event {seq})", change.told()),
         );
     }
     page.hang("  without", 13, &corrected.was());

@@ -209,6 +209,9 @@ fn a_scorecard_on_a_terminal_tells_every_point_and_why() {
                                  latest 50m (events 20, 18)
       not observed         -   judged: staff judge: The handover named the open risks
                                  staff have not judged it yet
+
+    who was there
+      responder    p1 (event 7 at +01:20.0)
     "#);
 }
 
@@ -308,6 +311,10 @@ fn a_report_in_markdown_is_a_summary_with_tables() {
     | clear | censored | - | all-clear given within 5m of recovery | no all-clear given, but observation ended before it was due |
     | recover (critical) | met | 3/3 | recovered by the team within 30m of impact, at the latest 50m | recovered 9m47s after impact, ended by team; due within 30m, at the latest 50m (events 20, 18) |
     | judged | not observed | - | staff judge: The handover named the open risks | staff have not judged it yet |
+
+    ### Who was there
+
+    - p1 (responder), from event 7
 
     ### Times
 

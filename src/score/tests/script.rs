@@ -90,6 +90,7 @@ fn injection(id: &str, act: Act) -> Injection {
             at_most: Millis::seconds(3600),
         },
         occurrence: None,
+        veiled: false,
     }
 }
 
@@ -223,6 +224,9 @@ pub(super) fn drill(lines: impl IntoIterator<Item = Expectation>) -> Plan {
                 detection,
                 injects: Vec::new(),
                 remedies: Vec::new(),
+                automation: Vec::new(),
+                decoy: None,
+                autopilot: None,
                 pass: Pass {
                     outcome: 80.0,
                     observed: 75.0,
@@ -238,6 +242,7 @@ pub(super) fn drill(lines: impl IntoIterator<Item = Expectation>) -> Plan {
                 name: name("oncall"),
                 members: Vec::new(),
                 on_call: Vec::new(),
+                escalation: Vec::new(),
             },
             channels: Vec::new(),
         }),
@@ -486,7 +491,7 @@ impl Script {
 
     /// A person takes a role.
     pub(super) fn takes(self, role: Role) -> Self {
-        self.person(Fact::RoleTaken { role })
+        self.person(Fact::RoleTaken { role, to: None })
     }
 
     /// A person posts an update for customers.
@@ -514,6 +519,8 @@ impl Script {
                 remedy: name(remedy),
                 uses: name(&uses),
                 acts_at,
+                approvals: None,
+                rule: None,
             },
         )
         .engine(Fact::RemedyDone { uses: name(&uses) })
@@ -536,6 +543,8 @@ impl Script {
             remedy: name(remedy),
             uses: name(&format!("remedy:{remedy}#1")),
             acts_at,
+            approvals: None,
+            rule: None,
         })
     }
 

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::drill::{Detection, Drill, Inject, Pass, Remedy, Severity};
+use crate::model::drill::{
+    self, Autopilot, Detection, Drill, Inject, Pass, Remedy, Severity, When,
+};
 use crate::model::experiment::Experiment;
 use crate::model::fault::{Call, Lasts};
 use crate::model::ids::{RemedyId, RunbookName, StepId};
 use crate::model::schedule::Schedule;
 use crate::model::signal::Sender;
 use crate::model::stack::Stack;
-use crate::model::team::Role;
+use crate::model::team::{Role, Team};
 use crate::spec::check::alert::{self, ALERT};
 use crate::spec::check::call::{self, CALL, CALL_KEYS, CAPTURE, COMMAND};
 use crate::spec::check::ground;
@@ -96,6 +98,21 @@ pub(crate) static DRILL: Object = Object {
                 "Where its messages may go: names of channels. Updates on other channels are posted by hand.",
             ),
             optional(
+                "automation",
+                Form::List(&Form::Object(&RULE), 0, 100),
+                "What machines do by themselves. It is credited to automation, and earns the team nothing.",
+            ),
+            optional(
+                "autopilot",
+                Form::Object(&AUTOPILOT),
+                "A scripted team that responds in place of people. Its runs are rehearsals, and count in no trend.",
+            ),
+            optional(
+                "decoy",
+                SOME_DURATION,
+                "How long a drill without any fault lasts: what is measured is who raises the alarm all the same.",
+            ),
+            optional(
                 "pass",
                 Form::Object(&PASS),
                 "What a passing scorecard needs.",
@@ -126,8 +143,13 @@ static SCHEDULE: Object = Object {
             "10m",
             "How late a start may still happen; a later one is skipped and said.",
         ),
+        defaulted(
+            "surprise",
+            Form::Flag,
+            "false",
+            "Whether its responders are not told: until it is over, or staff reveal it, they see only what the stack shows.",
+        ),
         later("window", "The hours in which a surprise may come."),
-        later("surprise", "Whether the team is told before."),
         later("blackout", "When it never starts."),
     ]],
     rules: &[],
@@ -247,8 +269,17 @@ static REMEDY: Object = Object {
                 Form::Either(&[Form::Object(&CALL), COMMAND]),
                 "What puts the stack back after the run: a call, or a program and its arguments.",
             ),
-            later("approvals", "How many must agree."),
-            later("starts", "The steps it starts."),
+            optional(
+                "approvals",
+                Form::Integer(1, 100),
+                "How many others must agree before it acts.",
+            ),
+            optional(
+                "starts",
+                Form::List(&Form::Name, 1, 1_000),
+                "The steps that begin once it is done: what it breaks. They begin in no other way; their own `at`, or the \
+                 `wait` of their `after`, counts from then.",
+            ),
         ],
     ],
     rules: &[
@@ -256,6 +287,75 @@ static REMEDY: Object = Object {
         Rule::AtLeastOne(&["ends", "http", "run"]),
         Rule::Needs("capture", "restore"),
     ],
+};
+
+static AUTOPILOT: Object = Object {
+    what: "an autopilot",
+    about: "A scripted team.",
+    groups: &[&[
+        required(
+            "profile",
+            Form::Word(&[
+                ("seasoned", "Knows the runbook, and follows it."),
+                (
+                    "new",
+                    "Is slow, names a wrong cause first, tries a wrong remedy, and promises no next update.",
+                ),
+                ("absent", "Does nothing at all."),
+            ]),
+            "How well it does.",
+        ),
+        defaulted(
+            "seed",
+            Form::Integer(0, i64::MAX),
+            "1",
+            "What its pace is drawn from.",
+        ),
+    ]],
+    rules: &[],
+};
+
+static RULE: Object = Object {
+    what: "a rule",
+    about: "A remedy that a machine chooses by itself, once.",
+    groups: &[&[
+        required(
+            "when",
+            Form::Choice(
+                "a rule's signal",
+                &[
+                    variant(
+                        "probe",
+                        Form::Name,
+                        "A probe of the stack fails, `fail_after` times in a row.",
+                    ),
+                    variant(
+                        "alertmanager",
+                        ALERT,
+                        "An Alertmanager alert fires that carries these labels.",
+                    ),
+                    variant(
+                        "grafana",
+                        ALERT,
+                        "A Grafana alert fires that carries these labels.",
+                    ),
+                    variant(
+                        "pagerduty",
+                        Form::Object(&INCIDENT),
+                        "A PagerDuty incident of a service begins.",
+                    ),
+                    variant(
+                        "cloudevents",
+                        Form::Object(&EVENT),
+                        "An event of anything that speaks CloudEvents comes.",
+                    ),
+                ],
+            ),
+            "On what.",
+        ),
+        required("remedy", Form::Name, "Which remedy: its id."),
+    ]],
+    rules: &[],
 };
 
 static PASS: Object = Object {
@@ -289,6 +389,8 @@ pub(crate) fn read(root: &Node, runbook: Option<&RunbookName>, sink: &mut Sink) 
             refer::twice("channel", name, Some(item.span), sink);
         }
     }
+    let rules = view.items("automation").iter();
+    let automation: Option<Vec<drill::Rule>> = rules.map(|item| rule(item, sink)).collect();
     let injects: Option<Vec<_>> = view.items("injects").iter().map(inject).collect();
     let empty = Node::empty();
     let pass = View::new(view.value("pass").unwrap_or(&empty), &PASS);
@@ -312,6 +414,18 @@ pub(crate) fn read(root: &Node, runbook: Option<&RunbookName>, sink: &mut Sink) 
         },
         injects: injects?,
         remedies: remedies?,
+        automation: automation?,
+        decoy: view.read("decoy"),
+        autopilot: match view.value("autopilot") {
+            Some(node) => {
+                let autopilot = View::new(node, &AUTOPILOT);
+                Some(Autopilot {
+                    profile: autopilot.read("profile")?,
+                    seed: autopilot.integer("seed")?,
+                })
+            }
+            None => None,
+        },
         pass: Pass {
             outcome: pass.number("outcome")?,
             observed: pass.number("observed")?,
@@ -324,6 +438,7 @@ fn schedule(view: View<'_>) -> Option<Schedule> {
         cron: view.read("cron")?,
         timezone: view.read("timezone")?,
         tolerance: view.read("tolerance")?,
+        surprise: view.flag("surprise")?,
     })
 }
 
@@ -336,6 +451,28 @@ fn detection(node: &Node) -> Option<Detection> {
         .into_iter()
         .find(|sender| *sender.as_str() == *entry.key)?;
     Detection::of(sender, alert::labels(node, sender)?)
+}
+
+fn rule(item: &Node, sink: &mut Sink) -> Option<drill::Rule> {
+    let view = View::new(item, &RULE);
+    let when = view.value("when")?;
+    alert::some_label(when, sink);
+    let entry = when.entries().first()?;
+    let when = if *entry.key == *"probe" {
+        When::Probe(entry.value.text()?.parse().ok()?)
+    } else {
+        let sender = Sender::ALL
+            .into_iter()
+            .find(|sender| *sender.as_str() == *entry.key)?;
+        When::Signal {
+            sender,
+            labels: alert::labels(when, sender)?,
+        }
+    };
+    Some(drill::Rule {
+        when,
+        remedy: view.read("remedy")?,
+    })
 }
 
 fn inject(node: &Node) -> Option<Inject> {
@@ -401,6 +538,8 @@ fn remedy(item: &Node, sink: &mut Sink) -> Option<Remedy> {
         restore,
         ends: view.all("ends")?,
         takes: view.read("takes")?,
+        approvals: view.integer("approvals").unwrap_or(0),
+        starts: view.all("starts").unwrap_or_default(),
         id,
     })
 }
@@ -424,6 +563,16 @@ pub(crate) fn against(root: &Node, stack: &Stack, experiment: &Experiment, sink:
         }
         ground::calls(remedy, stack, sink);
     }
+    for remedy in view.items("remedies") {
+        for node in View::new(remedy, &REMEDY).items("starts") {
+            let Some(name) = node.text() else { continue };
+            if !known().any(|step| step == name) {
+                refer::unknown(Code::UnknownStep, "step", name, node.span, known(), sink);
+            }
+        }
+    }
+    rules(view, stack, experiment, sink);
+    decoy(view, experiment, sink);
     unremedied(view, experiment, &ended, sink);
     for inject in view.items("injects") {
         let inject = View::new(inject, &INJECT);
@@ -437,6 +586,88 @@ pub(crate) fn against(root: &Node, stack: &Stack, experiment: &Experiment, sink:
                 format!(
                     "the run has ended by then: the experiment's limit is {}",
                     experiment.limits.duration
+                ),
+            );
+        }
+    }
+}
+
+/// Rules name remedies of the drill and probes that the run asks.
+fn rules(view: View<'_>, stack: &Stack, experiment: &Experiment, sink: &mut Sink) {
+    let remedies = || {
+        let items = view.items("remedies").iter();
+        items.filter_map(|item| View::new(item, &REMEDY).text("id"))
+    };
+    for item in view.items("automation") {
+        let rule = View::new(item, &RULE);
+        if let (Some(name), Some(span)) = (rule.text("remedy"), rule.span("remedy"))
+            && !remedies().any(|id| id == name)
+        {
+            refer::unknown(Code::UnknownRemedy, "remedy", name, span, remedies(), sink);
+        }
+        let Some(node) = rule.value("when").and_then(|when| when.get("probe")) else {
+            continue;
+        };
+        let asked: BTreeSet<&str> = {
+            let listed = experiment.steady_state.iter().chain(&experiment.during);
+            let listed = listed.map(|tolerance| tolerance.probe.as_str());
+            let impact = stack.probes.values().filter(|probe| probe.impact);
+            let impact = impact.map(|probe| probe.name.as_str());
+            listed.chain(impact).collect()
+        };
+        if let Some(name) = node.text()
+            && !asked.contains(name)
+        {
+            let (what, known) = ("probe that the run asks,", asked.into_iter());
+            refer::unknown(Code::UnknownProbe, what, name, node.span, known, sink);
+        }
+    }
+}
+
+/// What has no fault must have none.
+fn decoy(view: View<'_>, experiment: &Experiment, sink: &mut Sink) {
+    let Some(span) = view.span("decoy") else {
+        return;
+    };
+    let lasts: Option<crate::model::time::Millis> = view.read("decoy");
+    let faults = experiment.method.iter().filter(|step| !step.is_pause());
+    if let Some(fault) = faults.map(|step| &step.id).next() {
+        sink.error(
+            Code::ConflictingKeys,
+            span,
+            format!(
+                "a decoy breaks nothing, and the experiment `{}` has the step `{fault}`",
+                experiment.name
+            ),
+        )
+        .with_hint("name an experiment with `method: []`, or leave `decoy` out");
+    } else if lasts.is_some_and(|lasts| lasts > experiment.limits.duration) {
+        sink.error(
+            Code::LateLimit,
+            span,
+            format!(
+                "the run has ended by then: the experiment's limit is {}",
+                experiment.limits.duration
+            ),
+        );
+    }
+}
+
+/// What a drill says about its team: whoever must agree has to be there beside whoever chooses.
+pub(crate) fn against_team(root: &Node, team: &Team, sink: &mut Sink) {
+    for item in View::new(root, &DRILL).items("remedies") {
+        let remedy = View::new(item, &REMEDY);
+        let approvals: Option<u32> = remedy.integer("approvals");
+        let others = team.members.len().saturating_sub(1);
+        if let (Some(approvals), Some(span)) = (approvals, remedy.span("approvals"))
+            && usize::try_from(approvals).is_ok_and(|needed| needed > others)
+        {
+            sink.error(
+                Code::OutOfRange,
+                span,
+                format!(
+                    "{approvals} others must agree, and the team `{}` has {others} beside whoever chooses",
+                    team.name
                 ),
             );
         }

@@ -1,15 +1,17 @@
 //! Who may send signals, and with what they prove themselves.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::super::check::refer;
 use super::super::check::view::View;
 use super::super::code::Code;
 use super::super::findings::Sink;
-use super::super::form::{Form, Keys, Object, defaulted, optional, required};
+use super::super::form::{Form, Keys, Object, SOME_DURATION, defaulted, optional, required};
 use super::super::source;
 use super::super::tree::Node;
-use crate::model::signal::{GrafanaSigning, Sandbox, Secret, Senders};
+use crate::model::probe::HttpRequest;
+use crate::model::signal::{GrafanaSigning, Sandbox, Secret, Sender, Senders, SignalTest};
 
 /// A secret: a value, mostly `${env:NAME}`, or a file that holds it.
 pub(super) static SECRET: Form = Form::Either(&[Form::Text, Form::Object(&FILE)]);
@@ -118,6 +120,88 @@ static PAGE: Object = Object {
     rules: &[],
 };
 
+/// How test signals are sent.
+pub(super) static TESTS: Object = Object {
+    what: "tests of signals",
+    about: "How a tool is made to send a signal before a drill that depends on it.",
+    groups: &[&[
+        optional("alertmanager", Form::Object(&TEST), "Through Alertmanager."),
+        optional("grafana", Form::Object(&TEST), "Through Grafana."),
+        optional("pagerduty", Form::Object(&TEST), "Through PagerDuty."),
+        optional(
+            "cloudevents",
+            Form::Object(&TEST),
+            "Through whatever sends CloudEvents.",
+        ),
+    ]],
+    rules: &[],
+};
+
+static TEST: Object = Object {
+    what: "a test signal",
+    about: "A request that makes the tool send a signal with `{nonce}`, which stands for a number, somewhere in it. It has \
+            come through when its hook receives that number.",
+    groups: &[&[
+        required("url", Form::Url, "Where it is sent."),
+        defaulted("method", Form::Text, "POST", "How."),
+        optional(
+            "headers",
+            Form::Map(Keys::Header, &Form::Sent),
+            "Headers of the request.",
+        ),
+        optional("body", Form::Sent, "Its body."),
+        defaulted(
+            "within",
+            SOME_DURATION,
+            "90s",
+            "How long it may take until its hook receives it.",
+        ),
+    ]],
+    rules: &[],
+};
+
+fn tests(view: View<'_>, sink: &mut Sink) -> BTreeMap<Sender, SignalTest> {
+    let entries = view.value("signal_tests").map(Node::entries);
+    let mut tests = BTreeMap::new();
+    for entry in entries.unwrap_or_default() {
+        let view = View::new(&entry.value, &TEST);
+        let sender = Sender::ALL
+            .into_iter()
+            .find(|sender| *sender.as_str() == *entry.key);
+        let read = || {
+            let headers = view.value("headers").map(Node::entries).unwrap_or_default();
+            let headers = headers
+                .iter()
+                .map(|entry| Some((entry.key.to_string(), entry.value.text()?.to_owned())));
+            Some(SignalTest {
+                request: HttpRequest {
+                    method: view.text("method")?.to_owned(),
+                    url: view.text("url")?.to_owned(),
+                    headers: headers.collect::<Option<_>>()?,
+                    body: view.text("body").map(str::to_owned),
+                },
+                within: view.read("within")?,
+            })
+        };
+        let (Some(sender), Some(test)) = (sender, read()) else {
+            continue;
+        };
+        let numbered = |text: &str| text.contains(SignalTest::NUMBER);
+        if !numbered(&test.request.url) && !test.request.body.as_deref().is_some_and(numbered) {
+            sink.error(
+                Code::MissingKey,
+                entry.span,
+                format!(
+                    "a test signal is known by its number: neither `url` nor `body` holds `{}`",
+                    SignalTest::NUMBER
+                ),
+            );
+        }
+        tests.insert(sender, test);
+    }
+    tests
+}
+
 /// The people behind senders' ids.
 pub(super) static IDS: Form = Form::List(&Form::Text, 1, 20);
 
@@ -131,6 +215,7 @@ pub(super) fn read(view: View<'_>, folder: &Path, sink: &mut Sink) -> Senders {
             .iter()
             .filter_map(|entry| secret(&entry.value, folder, sink))
             .collect(),
+        tests: tests(view, sink),
         ..Senders::default()
     };
     for entry in view.value("people").map(Node::entries).unwrap_or_default() {

@@ -1,7 +1,9 @@
 //! The people's side of a drill in words: detection, messages, remedies, expectations.
 
+use std::collections::BTreeMap;
+
 use super::{Page, call, captured};
-use crate::model::drill::Remedy;
+use crate::model::drill::{Remedy, When};
 use crate::model::plan::Exercise;
 use crate::model::runbook::{
     Anchor, Audience, By, Expectation, Expected, Milestone, PhraseSet, Target, UpdatePart,
@@ -16,18 +18,7 @@ pub(super) fn people(page: &mut Page, exercise: &Exercise) {
             page.line(2, "a person's report that names a service and a symptom");
             continue;
         };
-        let what = match sender {
-            Sender::Alertmanager => "an Alertmanager alert",
-            Sender::Grafana => "a Grafana alert",
-            Sender::Pagerduty => "a PagerDuty incident",
-            Sender::Cloudevents => "a CloudEvent",
-            Sender::Slack | Sender::Statuspage => continue,
-        };
-        let labels: Vec<String> = labels
-            .iter()
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
-        page.line(2, &format!("{what} with {}", labels.join(", ")));
+        page.line(2, &signal(sender, labels));
     }
     if !drill.injects.is_empty() {
         page.section("Messages to the team");
@@ -72,6 +63,33 @@ pub(super) fn people(page: &mut Page, exercise: &Exercise) {
             .collect();
         page.table(&rows);
     }
+    if !exercise.drill.automation.is_empty() {
+        page.section("What machines do by themselves");
+        for rule in &exercise.drill.automation {
+            let when = match &rule.when {
+                When::Probe(probe) => format!("{probe} fails"),
+                When::Signal { sender, labels } => format!("{} fires", signal(*sender, labels)),
+            };
+            page.line(2, &format!("when {when}: {}", rule.remedy));
+        }
+    }
+}
+
+/// A tool's signal, by what it carries.
+fn signal(sender: Sender, labels: &BTreeMap<String, String>) -> String {
+    let what = match sender {
+        Sender::Alertmanager => "an Alertmanager alert",
+        Sender::Grafana => "a Grafana alert",
+        Sender::Pagerduty => "a PagerDuty incident",
+        Sender::Cloudevents => "a CloudEvent",
+        Sender::Slack => "a command in Slack",
+        Sender::Statuspage => "a post on a status page",
+    };
+    let labels: Vec<String> = labels
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    format!("{what} with {}", labels.join(", "))
 }
 
 fn remedy(remedy: &Remedy) -> String {
@@ -89,6 +107,17 @@ fn remedy(remedy: &Remedy) -> String {
             .map(crate::model::ids::StepId::as_str)
             .collect();
         parts.push(format!("ends {}", ends.join(", ")));
+    }
+    if !remedy.starts.is_empty() {
+        let starts: Vec<&str> = remedy
+            .starts
+            .iter()
+            .map(crate::model::ids::StepId::as_str)
+            .collect();
+        parts.push(format!("begins {}", starts.join(", ")));
+    }
+    if remedy.approvals > 0 {
+        parts.push(format!("waits until {} more agree", remedy.approvals));
     }
     if remedy.takes.get() > 0 {
         parts.push(format!("takes {}", remedy.takes));

@@ -156,14 +156,6 @@ pass: {outcome: 101}
       |
       = help: it is planned: leave it out until then
 
-    error[unsupported]: `surprise` is not supported yet
-     --> drills/bad-token.yaml:8:77
-      |
-    8 | schedule: {cron: "0 10 * *", timezone: Europe/Berln, window: "10:00-16:00", surprise: true, blackout: []}
-      |                                                                             ^^^^^^^^
-      |
-      = help: it is planned: leave it out until then
-
     error[unsupported]: `blackout` is not supported yet
      --> drills/bad-token.yaml:8:93
       |
@@ -194,14 +186,6 @@ pass: {outcome: 101}
     10 | injects: [{at: 8m, to: commander, text: ""}]
        |                                         ^^
 
-    error[unsupported]: `approvals` is not supported yet
-      --> drills/bad-token.yaml:12:38
-       |
-    12 |   - {id: rollback, ends: [bad-tokn], approvals: 1}
-       |                                      ^^^^^^^^^
-       |
-       = help: it is planned: leave it out until then
-
     error[duplicate-id]: the remedy `rollback` stands here a second time
       --> drills/bad-token.yaml:13:10
        |
@@ -215,14 +199,6 @@ pass: {outcome: 101}
        |                                               ^^^
        |
        = help: keep one of `http` or `run`
-
-    error[unsupported]: `starts` is not supported yet
-      --> drills/bad-token.yaml:13:61
-       |
-    13 |   - {id: rollback, http: "http://127.0.0.1/", run: ["./x"], starts: [cold-cache]}
-       |                                                             ^^^^^^
-       |
-       = help: it is planned: leave it out until then
 
     error[missing-key]: a remedy needs at least one of `ends`, `http` or `run`
       --> drills/bad-token.yaml:14:6
@@ -685,4 +661,114 @@ fn a_drill_is_explained_in_words() {
       teams/oncall.yaml
       drills/bad-token.yaml
     "#);
+}
+
+#[test]
+fn what_people_and_machines_do_is_checked_against_what_there_is() {
+    let drill = r#"
+kind: Drill
+name: bad-token
+experiment: token-rollout
+runbook: runbooks/authentication.md
+team: wallet-oncall
+severity: SEV1
+decoy: 15m
+remedies:
+  - {id: rollback, ends: [bad-token], approvals: 2}
+  - {id: restart-api, http: "http://127.0.0.1:7000/restart", starts: [cold-cash]}
+automation:
+  - {when: {probe: nonce-gap}, remedy: rolback}
+  - {when: {probe: signer-port}, remedy: rollback}
+  - {when: {alertmanager: {}}, remedy: rollback}
+  - {when: {pager: x}, remedy: rollback}
+"#;
+    let found = with(drill, RUNBOOK);
+    assert_snapshot!(found, @r#"
+error[conflicting-keys]: a decoy breaks nothing, and the experiment `token-rollout` has the step `bad-token`
+ --> drills/bad-token.yaml:8:8
+  |
+8 | decoy: 15m
+  |        ^^^
+  |
+  = help: name an experiment with `method: []`, or leave `decoy` out
+
+error[out-of-range]: 2 others must agree, and the team `wallet-oncall` has 1 beside whoever chooses
+  --> drills/bad-token.yaml:10:50
+   |
+10 |   - {id: rollback, ends: [bad-token], approvals: 2}
+   |                                                  ^
+
+error[unknown-step]: there is no step `cold-cash`
+  --> drills/bad-token.yaml:11:71
+   |
+11 |   - {id: restart-api, http: "http://127.0.0.1:7000/restart", starts: [cold-cash]}
+   |                                                                       ^^^^^^^^^
+   |
+   = help: there is `bad-token`
+
+error[unknown-remedy]: there is no remedy `rolback`
+  --> drills/bad-token.yaml:13:40
+   |
+13 |   - {when: {probe: nonce-gap}, remedy: rolback}
+   |                                        ^^^^^^^
+   |
+   = help: did you mean `rollback`? there is `rollback` and `restart-api`
+
+error[unknown-probe]: there is no probe that the run asks, `signer-port`
+  --> drills/bad-token.yaml:14:20
+   |
+14 |   - {when: {probe: signer-port}, remedy: rollback}
+   |                    ^^^^^^^^^^^
+   |
+   = help: there is `nonce-gap` and `send-transaction`
+
+error[wrong-length]: expected at least 1 label here, found 0
+  --> drills/bad-token.yaml:15:13
+   |
+15 |   - {when: {alertmanager: {}}, remedy: rollback}
+   |             ^^^^^^^^^^^^
+
+error[unknown-key]: `pager` is not a rule's signal
+  --> drills/bad-token.yaml:16:13
+   |
+16 |   - {when: {pager: x}, remedy: rollback}
+   |             ^^^^^
+   |
+   = help: a rule's signal is one of `probe`, `alertmanager`, `grafana`, `pagerduty` or `cloudevents`
+"#);
+}
+
+#[test]
+fn a_chain_names_whom_and_when() {
+    let team = "kind: Team\nname: wallet-oncall\nmembers: [ana, bo]\nescalation:\n  - {after: 0s, to: []}\n  - {to: bo}\n";
+    let found = check(&[("teams/oncall.yaml", team)]);
+    assert_snapshot!(found, @r#"
+error[out-of-range]: `0s` is too short: it must be at least 1ms
+ --> teams/oncall.yaml:5:13
+  |
+5 |   - {after: 0s, to: []}
+  |             ^^
+
+error[wrong-length]: expected at least 1 here, found 0
+ --> teams/oncall.yaml:5:17
+  |
+5 |   - {after: 0s, to: []}
+  |                 ^^
+
+error[missing-key]: a step of an escalation chain needs `after`
+ --> teams/oncall.yaml:6:6
+  |
+6 |   - {to: bo}
+  |      ^^
+  |
+  = help: add `after:` (a duration such as `30s`)
+
+error[wrong-type]: expected a list, found a text
+ --> teams/oncall.yaml:6:10
+  |
+6 |   - {to: bo}
+  |          ^^
+  |
+  = help: write it as a list: [bo]
+"#);
 }

@@ -320,6 +320,7 @@ fn injection(id: &str, act: Act) -> Injection {
         act,
         lasts: Lasts::For(Millis::seconds(60)),
         occurrence: None,
+        veiled: false,
     }
 }
 

@@ -70,7 +70,7 @@ fn on_a_stock_toxiproxy_a_second_firedrill_is_refused_and_the_holder_knows_its_o
     let held = shop.proxies.toxics();
     let mark = held
         .iter()
-        .find(|name| name.starts_with("firedrill-lock-"))
+        .find(|name| name.starts_with("mark-"))
         .expect("it is locked");
     let proxies = shop.proxies.snapshot().to_string();
     assert!(!proxies.contains("\"owner\":\"firedrill-"), "{proxies}");

@@ -115,7 +115,7 @@ impl DockerDriver {
             id: wired.seen.id,
             name: wired.seen.name,
             started_at: wired.seen.started_at,
-            owner: owner::tag(run, &injection.id),
+            owner: owner::tag_of(run, injection),
             left,
             published: wired.published,
             group,

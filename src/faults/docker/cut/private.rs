@@ -16,7 +16,6 @@ use crate::engine::undo::Armed;
 use crate::faults::docker::DockerDriver;
 use crate::faults::docker::daemon::Daemon;
 use crate::faults::docker::daemon::networks::Network;
-use crate::faults::docker::lock::{OWNER, RUN, UNTIL};
 use crate::faults::docker::short;
 use crate::faults::owner;
 use crate::model::fault::{Cause, Injection};
@@ -69,7 +68,12 @@ impl Group {
         };
         let nth = injection.occurrence.map(|occurrence| occurrence.nth);
         let nth = nth.map_or_else(String::new, |nth| format!(":{nth}"));
-        format!("{}{step}{nth}", owner::run_prefix(run))
+        let step = if injection.veiled {
+            owner::veil(&step)
+        } else {
+            step
+        };
+        format!("{}{step}{nth}", owner::prefix_of(run, injection))
     }
 }
 
@@ -85,17 +89,20 @@ impl DockerDriver {
         // One at a time: the daemon would make two of one name.
         let _one = self.making.lock().await;
         let found = async || {
-            let all = daemon.networks_labelled(OWNER, &group.owner).await?;
+            let all = daemon
+                .networks_labelled(owner::labels(&group.owner)[0], &group.owner)
+                .await?;
             let named = all.into_iter().find(|(_, name)| *name == private.name);
             Ok::<_, FaultError>(named.map(|(id, _)| id))
         };
         if let Some(id) = found().await? {
             return Ok(id);
         }
+        let [owned, of_run, until] = owner::labels(&group.owner);
         let labels = [
-            (OWNER, group.owner.clone()),
-            (RUN, armed.run().to_string()),
-            (UNTIL, armed.deadline().wall.to_string()),
+            (owned, group.owner.clone()),
+            (of_run, owner::run_label(armed.run(), &group.owner)),
+            (until, armed.deadline().wall.to_string()),
         ];
         let labels = labels.map(|(key, value)| (key.to_owned(), value));
         let wanted = NetworkCreateRequest {
@@ -119,7 +126,9 @@ impl DockerDriver {
         mark: &Mark,
         group: &Group,
     ) -> Result<Vec<(String, String)>, FaultError> {
-        let mut all = daemon.networks_labelled(OWNER, &group.owner).await?;
+        let mut all = daemon
+            .networks_labelled(owner::labels(&group.owner)[0], &group.owner)
+            .await?;
         all.retain(|(_, name)| {
             let mut privates = mark.left.iter().filter_map(|left| left.private.as_ref());
             privates.any(|private| private.name == *name)
