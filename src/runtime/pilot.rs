@@ -7,10 +7,11 @@ mod script;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::SignedDuration;
 use tokio::sync::broadcast::{self, error::RecvError};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::handle::RunHandle;
 use crate::engine::event::{Event, Fact, Origin, Source, Standing};
@@ -95,6 +96,10 @@ impl Pilot {
         for beat in script.response {
             self.play(beat).await;
         }
+        // What came while the team was busy. Cancel safe: what is not there yet stays in the channel.
+        while let Ok(Some(heard)) = timeout(Duration::ZERO, self.ears.next(&self.run)).await {
+            self.answer(heard).await;
+        }
         if !self.ears.failing.is_empty() {
             let cadence = script.cadence;
             loop {
@@ -155,6 +160,12 @@ impl Pilot {
     async fn play(&mut self, beat: Beat) {
         sleep(self.pace.pause()).await;
         let mut act = beat.act;
+        // What fails is what users meet.
+        if let (TeamAct::Detected { symptom, .. }, Some(probe)) =
+            (&mut act, self.ears.failing.first())
+        {
+            *symptom = format!("{probe} fails");
+        }
         if let (TeamAct::UpdatePosted(update), Some(next)) = (&mut act, beat.next_update) {
             let length = SignedDuration::try_from(next).unwrap_or_default();
             update.next_update_at = self.clock.now().wall.checked_add(length).ok();
