@@ -9,17 +9,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::{SystemClock, SystemIds};
 use crate::engine::event::{Fact, Origin, StopCause};
+use crate::engine::phase::tolerances_of;
+use crate::engine::watch::Sample;
 use crate::faults::docker;
 use crate::faults::drivers::Drivers;
 use crate::model::drill::Remedy;
 use crate::model::fault::{Act, Call, ContainerAction, Hook, Injection};
-use crate::model::ids::RunId;
+use crate::model::ids::{ProbeName, RunId};
 use crate::model::plan::Plan;
 use crate::model::probe::{Ask, HttpRequest, Program};
 use crate::model::stack::Stack;
@@ -188,6 +191,23 @@ impl App {
     /// Looks at every target of a plan as a run would, and touches nothing.
     pub async fn rehearse(&self, plan: &Plan) -> Result<Vec<String>, Vec<String>> {
         self.preflight.look(plan).await
+    }
+
+    /// Asks each probe that a run of this plan would ask, once, all at the same time. `None` where the stack's links are
+    /// carried by firedrill only while it runs: what goes through them can't answer yet.
+    pub async fn ask_probes(&self, plan: &Plan) -> Option<Vec<(ProbeName, Sample)>> {
+        let embedded = plan.stack.toxiproxy.as_ref().filter(|it| it.embedded);
+        if let Some(target) = embedded
+            && !self.preflight.carrier.answers(&target.url).await
+        {
+            return None;
+        }
+        let prober = &self.supervisor.ports().prober;
+        let asked = tolerances_of(plan).into_iter().filter_map(|tolerance| {
+            let probe = plan.stack.probes.get(&tolerance.probe)?;
+            Some(async move { (tolerance.probe, prober.ask(probe).await) })
+        });
+        Some(join_all(asked).await)
     }
 
     /// Keeps each run's scorecard beside it once it is over, until shutdown.

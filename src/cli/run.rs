@@ -16,6 +16,7 @@ use super::terminal::Terminal;
 use super::{Common, Variables};
 use crate::app::App;
 use crate::engine::event::StopCause;
+use crate::engine::watch::SampleResult;
 use crate::lifecycle::Signals;
 use crate::model::drill::{Autopilot, Profile};
 use crate::model::plan::Plan;
@@ -63,7 +64,7 @@ pub(super) struct Args {
     /// Files of experiments or drills
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Look at every target and say what would be done; touch nothing
+    /// Look at every target, ask each probe once, and say what would be done; touch nothing
     #[arg(long)]
     dry_run: bool,
     /// Make random draws repeatable [default: a new one each run]
@@ -287,12 +288,42 @@ async fn look(app: &App, files: Vec<Planned>, seed: Option<u64>, terminal: Termi
                 for line in proof {
                     terminal.note(&format!("✓ {line}"));
                 }
+                exit = exit.worst(ask(app, plan, terminal).await);
                 terminal.note("dry run: nothing was touched");
             }
             Err(findings) => {
                 for finding in findings {
                     terminal.error(&finding);
                 }
+                exit = Exit::Errored;
+            }
+        }
+    }
+    exit
+}
+
+/// Asks each probe once: a run whose steady state does not hold would end before it touches anything.
+async fn ask(app: &App, plan: &Plan, terminal: Terminal) -> Exit {
+    let Some(answers) = app.ask_probes(plan).await else {
+        terminal
+            .note("· no probe was asked: the stack's links are carried only while firedrill runs");
+        return Exit::Passed;
+    };
+    let mut exit = Exit::Passed;
+    for (probe, sample) in answers {
+        match sample.result {
+            SampleResult::Passed => {
+                terminal.note(&format!(
+                    "✓ probe {probe}: passes, in {} ms",
+                    sample.took.as_millis()
+                ));
+            }
+            SampleResult::Failed(why) => {
+                terminal.error(&format!("probe {probe}: fails: {why}"));
+                exit = Exit::Errored;
+            }
+            SampleResult::Unknown(why) => {
+                terminal.error(&format!("probe {probe}: can't be asked: {why}"));
                 exit = Exit::Errored;
             }
         }

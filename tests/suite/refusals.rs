@@ -218,3 +218,23 @@ fn a_stack_that_is_not_proven_to_be_staging_is_refused() {
         "a probe was asked"
     );
 }
+
+#[test]
+fn a_dry_run_asks_each_probe_once_and_ends_as_the_run_would() {
+    let shop = Shop::open();
+    let file = shop.experiment(&Experiment::slow("1s"));
+    let before = shop.proxies.snapshot();
+    shop.firedrill
+        .run(["run", &file, "--dry-run"])
+        .exits(0)
+        .tells("✓ probe shop-answers: passes, in ")
+        .tells("dry run: nothing was touched");
+    let asked = shop.stock.requests();
+    assert!((1..=2).contains(&asked.len()), "{asked:?}");
+    shop.stock.be_well(false);
+    shop.firedrill
+        .run(["run", &file, "--dry-run"])
+        .exits(4)
+        .tells("probe shop-answers: fails: ");
+    assert_eq!(shop.proxies.snapshot(), before);
+}
