@@ -12,6 +12,7 @@ use crate::ports::JournalError;
 mod chain;
 mod columns;
 mod forgetting;
+mod intake;
 mod projection;
 mod writer;
 

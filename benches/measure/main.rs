@@ -20,6 +20,8 @@ mod recover;
 mod run;
 mod samples;
 mod serve;
+mod signals;
+mod site;
 mod stopwatch;
 mod table;
 mod timing;
@@ -31,12 +33,13 @@ use anyhow::Context as _;
 
 type Topic = (&'static str, fn() -> anyhow::Result<()>);
 
-const TOPICS: [Topic; 8] = [
+const TOPICS: [Topic; 9] = [
     ("run", run::measure),
     ("serve", serve::measure),
     ("journal", journal::measure),
     ("proxy", proxy::measure),
     ("reads", reads::measure),
+    ("signals", signals::measure),
     ("timing", timing::measure),
     ("halt", halt::measure),
     ("recover", recover::measure),

@@ -38,6 +38,8 @@ struct Column {
     round_trip: Samples,
     churn: Samples,
     late: Samples,
+    /// As far apart as those that a latency is added to.
+    paced: Samples,
     idle: Samples,
     many: Samples,
 }
@@ -74,6 +76,7 @@ async fn turns() -> anyhow::Result<()> {
             round_trip: Samples::default(),
             churn: Samples::default(),
             late: Samples::default(),
+            paced: Samples::default(),
             idle: Samples::default(),
             many: Samples::default(),
         });
@@ -117,8 +120,10 @@ async fn one_turn(column: &mut Column, counts: bool) -> anyhow::Result<()> {
         column.round_trip.extend(round_trips);
         column.churn.push(churn);
         if let Some(slow) = peer.slow {
-            column.late.extend(load::lateness(slow, ADDED).await?);
+            column.late.extend(load::paced(slow, ADDED, ADDED).await?);
         }
+        let paced = load::paced(peer.echo, Duration::ZERO, ADDED).await?;
+        column.paced.extend(paced);
     }
     Ok(())
 }
@@ -166,6 +171,14 @@ fn report(columns: &[Column], crowd_fits: bool) {
         &|column| figure(column.late.quantile(0.99)),
     );
     row(
+        format!("one each {} ms, no latency, p50, ms", ADDED.as_millis()),
+        &|column| figure(column.paced.median()),
+    );
+    row(
+        format!("one each {} ms, no latency, p99, ms", ADDED.as_millis()),
+        &|column| figure(column.paced.quantile(0.99)),
+    );
+    row(
         format!("memory of each of {} idle connections, KB", crowd::IDLE),
         &|column| column.idle.spread(),
     );
@@ -186,6 +199,10 @@ fn report(columns: &[Column], crowd_fits: bool) {
             "bars against the copy loop: throughput 1.3× at 1 connection and 1.0× at 64, processor time 0.6×, \
              round-trip overhead 1.25×, connections/s 0.95×; beyond a latency 0.3 ms at p50 and 0.8 ms at p99; 16 KB an \
              idle connection; 2 s for the proxies",
+        );
+        table.note(
+            "round trips far apart find the processors asleep: what they take without a latency is the least that one \
+             with a latency can be late",
         );
         for (index, connections) in CONNECTIONS.into_iter().enumerate() {
             table.note(format!(

@@ -3,21 +3,18 @@
 //! The load is open: requests are due on a grid, whatever the server takes, and a time counts from when its request was
 //! due. So a server that stalls is not asked less, and its stall is in the figures of all that had to wait.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::Command;
+use std::io::{BufReader, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
-use serde_json::{Value, json};
+use anyhow::Context as _;
 
-use crate::child::{Background, FIREDRILL};
-use crate::fixture::Folder;
 use crate::samples::{Samples, count, figure};
+use crate::site::Site;
 use crate::stopwatch::Stopwatch;
 use crate::table::Table;
-use crate::web;
+use crate::web::answered;
 
 /// Reads due each second, over so many connections, for so long.
 const RATE: u32 = 1000;
@@ -27,59 +24,13 @@ const LASTS: Duration = Duration::from_secs(20);
 /// Runs that are over before the load begins, so that lists have rows and reports something to tell.
 const FINISHED: usize = 3;
 
-const STACK: &str = r#"kind: Stack
-name: measured
-environment: staging
-identity: [{upstreams: {within: ["127.0.0.0/8"]}}]
-toxiproxy: {embedded: true}
-services: {shop: {tier: customer}, stock: {tier: books}}
-links: [{from: shop, to: stock, proxy: shop-stock, listen: "LISTEN", upstream: "UPSTREAM"}]
-probes:
-  shop: {tcp: {address: "LISTEN"}, expect: {within: 1s}, every: 200ms, impact: true}
-  stock: {tcp: {address: "UPSTREAM"}, expect: {within: 1s}, every: 200ms}
-"#;
-
-fn experiment(name: &str, lasts: &str) -> String {
-    format!(
-        "kind: Experiment\nname: {name}\nstack: measured\nhypothesis: It is borne.\nsteady_state: [{{probe: shop}}, {{probe: stock}}]\n\
-         method:\n  - latency: {{id: slow, link: shop -> stock, latency: 20ms, for: {lasts}}}\n\
-         recovery: {{within: 10s, stable_for: 200ms}}\n"
-    )
-}
-
 pub(crate) fn measure() -> anyhow::Result<()> {
-    let folder = Folder::new()?;
-    let upstream = TcpListener::bind("127.0.0.1:0")?;
-    let to = upstream.local_addr()?;
-    thread::spawn(move || upstream.incoming().flatten().for_each(drop));
-    // Taken and let go: the embedded proxy listens there.
-    let listen = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-    let library = folder.path().join("library");
-    std::fs::create_dir_all(&library)?;
-    let stack = STACK
-        .replace("LISTEN", &listen.to_string())
-        .replace("UPSTREAM", &to.to_string());
-    for (name, text) in [
-        ("stack.yaml", stack),
-        ("short.yaml", experiment("short", "300ms")),
-        ("long.yaml", experiment("long", "5m")),
-    ] {
-        std::fs::write(library.join(name), text)?;
-    }
-    let (_server, address) = start(&folder)?;
-    until(address, "/readyz", |_| true)?;
+    let site = Site::open("")?;
+    let (address, live) = (site.address, site.live.as_str());
     let mut finished = String::new();
     for _ in 0..FINISHED {
-        finished = begin(address, "short")?;
-        until(address, &format!("/api/v1/runs/{finished}"), |run| {
-            run["live"] == json!(false) && run["status"].is_null()
-        })?;
+        finished = site.run("short")?;
     }
-    let live = begin(address, "long")?;
-    until(address, &format!("/api/v1/runs/{live}/events"), |log| {
-        let events = log["events"].as_array();
-        events.is_some_and(|events| events.iter().any(|event| event["type"] == "active"))
-    })?;
     let reads = [
         "/api/v1/runs".to_owned(),
         format!("/api/v1/runs/{live}"),
@@ -104,9 +55,7 @@ pub(crate) fn measure() -> anyhow::Result<()> {
         }
     }
     let seconds = watch.seconds();
-    let still = web::get(address, &format!("/api/v1/runs/{live}"))?;
-    let still: Value = serde_json::from_str(&still.body)?;
-    ensure!(still["live"] == json!(true), "the run ended meanwhile");
+    site.still_lives()?;
     print(&reads, &all, seconds);
     Ok(())
 }
@@ -174,61 +123,4 @@ fn load(address: SocketAddr, index: u32, reads: &[String]) -> anyhow::Result<Vec
         times[which].push(watch.elapsed().saturating_sub(due).as_secs_f64() * 1e3);
     }
     Ok(times)
-}
-
-/// Reads one whole answer, which must be a good one.
-fn answered(reader: &mut BufReader<TcpStream>) -> anyhow::Result<()> {
-    let mut line = String::new();
-    reader.read_line(&mut line)?;
-    ensure!(line.starts_with("HTTP/1.1 200"), "answered with {line:?}");
-    let mut length = 0;
-    loop {
-        line.clear();
-        reader.read_line(&mut line)?;
-        let lower = line.trim().to_ascii_lowercase();
-        if lower.is_empty() {
-            break;
-        }
-        if let Some(value) = lower.strip_prefix("content-length:") {
-            length = value.trim().parse()?;
-        }
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body)?;
-    Ok(())
-}
-
-fn start(folder: &Folder) -> anyhow::Result<(Background, SocketAddr)> {
-    let mut command = Command::new(FIREDRILL);
-    command
-        .args(["serve", "--listen", "127.0.0.1:0", "--library", "library"])
-        .arg("--data")
-        .arg(folder.path().join("data"))
-        .current_dir(folder.path());
-    Background::start_until(&mut command, |line| {
-        let (_, rest) = line.split_once("http://")?;
-        rest.split([';', ' ', '/']).next()?.parse().ok()
-    })
-}
-
-fn begin(address: SocketAddr, experiment: &str) -> anyhow::Result<String> {
-    let body = json!({"experiment": experiment}).to_string();
-    let reply = web::send(address, "POST", "/api/v1/runs", &body)?;
-    ensure!(reply.status == 201, "{}: {}", reply.status, reply.body);
-    let started: Value = serde_json::from_str(&reply.body)?;
-    let id = started["id"].as_str().context("no id")?;
-    Ok(id.to_owned())
-}
-
-fn until(address: SocketAddr, path: &str, is: impl Fn(&Value) -> bool) -> anyhow::Result<()> {
-    let watch = Stopwatch::start();
-    loop {
-        let reply = web::get(address, path)?;
-        let said = serde_json::from_str(&reply.body).unwrap_or_default();
-        if reply.status == 200 && is(&said) {
-            return Ok(());
-        }
-        ensure!(watch.seconds() < 60.0, "{path} stays as {}", reply.body);
-        thread::sleep(Duration::from_millis(50));
-    }
 }

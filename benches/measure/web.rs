@@ -1,10 +1,10 @@
 //! One HTTP request on one connection: no client of firedrill's own is part of what is measured.
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 
 /// What came back.
 #[derive(Debug)]
@@ -50,4 +50,26 @@ pub(crate) fn send(
         status,
         body: body.to_owned(),
     })
+}
+
+/// Reads one whole answer, which must be a good one; answers with its body.
+pub(crate) fn answered(reader: &mut BufReader<TcpStream>) -> anyhow::Result<String> {
+    let mut line = String::new();
+    reader.read_line(&mut line)?;
+    ensure!(line.starts_with("HTTP/1.1 20"), "answered with {line:?}");
+    let mut length = 0;
+    loop {
+        line.clear();
+        reader.read_line(&mut line)?;
+        let lower = line.trim().to_ascii_lowercase();
+        if lower.is_empty() {
+            break;
+        }
+        if let Some(value) = lower.strip_prefix("content-length:") {
+            length = value.trim().parse()?;
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body)?;
+    Ok(String::from_utf8_lossy(&body).into_owned())
 }

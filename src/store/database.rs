@@ -16,6 +16,7 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use tokio_util::task::TaskTracker;
 
+use super::intake::Intake;
 use super::lock::RunLock;
 use super::writer::Queue;
 use crate::ports::JournalError;
@@ -183,6 +184,7 @@ struct Inner {
     writer: SqlitePool,
     readers: SqlitePool,
     queue: Queue,
+    intake: Intake,
     tasks: TaskTracker,
     /// What surprise drills' seeds are made from.
     secret: [u8; 32],
@@ -254,14 +256,17 @@ impl Database {
                     .thread_name(|n| format!("store-reader-{n}")),
             );
         let (queue, work) = Queue::new(writer.clone());
+        let (intake, keeping) = Intake::new(writer.clone());
         let tasks = TaskTracker::new();
         tasks.spawn(work);
+        tasks.spawn(keeping);
         tasks.close();
         Ok(Self {
             inner: Arc::new(Inner {
                 writer,
                 readers,
                 queue,
+                intake,
                 tasks,
                 secret: secret.try_into().unwrap_or_default(),
             }),
@@ -271,6 +276,7 @@ impl Database {
     /// Commits what is queued and closes the file. Fails where a grouped append failed that no later append told of.
     pub async fn close(&self) -> Result<(), JournalError> {
         self.inner.queue.close().await;
+        self.inner.intake.close().await;
         self.inner.tasks.wait().await;
         self.inner.readers.close().await;
         self.inner.writer.close().await;
@@ -284,6 +290,10 @@ impl Database {
 
     pub(super) fn queue(&self) -> &Queue {
         &self.inner.queue
+    }
+
+    pub(super) fn intake(&self) -> &Intake {
+        &self.inner.intake
     }
 
     pub(super) fn writer(&self) -> &SqlitePool {

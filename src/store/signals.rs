@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 
 use super::Result;
-use super::columns::{instant, read_count, read_instant};
+use super::columns::{read_count, read_instant};
 use super::database::Database;
 use crate::model::ids::RunId;
 use crate::model::time::Stamp;
@@ -126,40 +126,14 @@ fn signal(row: Row) -> Result<Signal> {
 }
 
 impl Database {
-    /// Keeps a signal.
+    /// Keeps a signal, together with others that wait. It is on disk when this answers.
     pub async fn keep_signal(&self, signal: NewSignal<'_>) -> Result<Kept> {
-        let received = instant(signal.received.wall);
-        let (id, repeats): (i64, i64) = sqlx::query_as(
-            "INSERT INTO signals (source, dedupe_key, received, body, run, reading, thread, stamp, last, person)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?3, ?9)
-             ON CONFLICT (source, dedupe_key) DO UPDATE SET repeats = repeats + 1, last = excluded.last
-             RETURNING id, repeats",
-        )
-        .bind(signal.source)
-        .bind(signal.dedupe_key)
-        .bind(received)
-        .bind(signal.body)
-        .bind(signal.run.map(RunId::as_str))
-        .bind(signal.reading)
-        .bind(signal.thread)
-        .bind(serde_json::to_string(&signal.received).ok())
-        .bind(signal.person)
-        .fetch_one(self.writer())
-        .await?;
-        Ok(Kept {
-            id,
-            duplicate: repeats > 0,
-        })
+        self.intake().keep(signal).await
     }
 
     /// Says which run a signal belongs to.
     pub async fn match_signal(&self, id: i64, run: &RunId) -> Result<()> {
-        sqlx::query("UPDATE signals SET run = ?2 WHERE id = ?1")
-            .bind(id)
-            .bind(run.as_str())
-            .execute(self.writer())
-            .await?;
-        Ok(())
+        self.intake().assign(id, run).await
     }
 
     /// Says which run a signal was attached to.
@@ -299,5 +273,35 @@ mod tests {
         assert_eq!(bodies, ["\u{fffd}", "\u{fffd}", "{\"alerts\":[]}"]);
         assert_eq!(unmatched[2].repeats, 1);
         assert_eq!(database.unmatched_signals(1).await.expect("asked").len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_flood_is_kept_whole_and_each_signal_answered_for_itself() {
+        let folder = sample::Folder::new();
+        let database = Database::open(&folder.path).await.expect("opened");
+        let keys: Vec<String> = (0..3_000).map(|n| format!("k{}", n % 2_500)).collect();
+        let kept = keys.iter().map(|key| {
+            database.keep_signal(NewSignal {
+                source: "alertmanager",
+                dedupe_key: Some(key),
+                received: sample::at(1),
+                thread: None,
+                reading: None,
+                body: b"{}",
+                run: None,
+                person: None,
+            })
+        });
+        let kept = futures_util::future::join_all(kept).await;
+        let kept: Vec<Kept> = kept.into_iter().collect::<Result<_>>().expect("kept");
+        assert!(kept[..2_500].iter().all(|one| !one.duplicate));
+        for (again, first) in kept[2_500..].iter().zip(&kept) {
+            assert_eq!((again.id, again.duplicate), (first.id, true));
+        }
+        let known = database.signals(Which::All, None, 10_000).await;
+        assert_eq!(known.expect("asked").len(), 2_500);
+        database.close().await.expect("closed");
+        let late = database.match_signal(1, &sample::run("r1")).await;
+        assert!(matches!(late, Err(crate::store::Error::Closed)));
     }
 }

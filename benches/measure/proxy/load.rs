@@ -24,7 +24,7 @@ const MESSAGE: usize = 64;
 const RAMP: Duration = Duration::from_millis(200);
 /// Connections opened at a time.
 pub(super) const AT_A_TIME: usize = 16;
-/// What the lateness of a latency is asked on: so many connections, so many times each.
+/// What paced round trips are asked on: so many connections, so many times each.
 const SLOW_CONNECTIONS: usize = 20;
 const SLOW_ROUND_TRIPS: usize = 10;
 /// Nothing here takes this long unless it hangs.
@@ -163,18 +163,25 @@ pub(super) async fn churn(echo: SocketAddr, times: usize) -> anyhow::Result<f64>
     Ok(count(times / AT_A_TIME * AT_A_TIME) / watch.seconds())
 }
 
-/// How much longer than `added` round trips take through a proxy that adds so much, in milliseconds.
-pub(super) async fn lateness(slow: SocketAddr, added: Duration) -> anyhow::Result<Vec<f64>> {
+/// Round trips that begin a `pace` after each other at the least, in milliseconds beyond `added`, which the proxy adds.
+/// The first of each connection is not counted: the proxy dials meanwhile.
+pub(super) async fn paced(
+    to: SocketAddr,
+    added: Duration,
+    pace: Duration,
+) -> anyhow::Result<Vec<f64>> {
     let mut asking = JoinSet::new();
     for connection in 0..SLOW_CONNECTIONS {
         asking.spawn(async move {
             // Apart from each other, as clients are.
-            let apart = added * u32::try_from(connection)? / u32::try_from(SLOW_CONNECTIONS)?;
+            let apart = pace * u32::try_from(connection)? / u32::try_from(SLOW_CONNECTIONS)?;
             tokio::time::sleep(apart).await;
-            let mut stream = TcpStream::connect(slow).await?;
+            let mut stream = TcpStream::connect(to).await?;
             stream.set_nodelay(true)?;
+            round_trip(&mut stream).await?;
             let mut taken = Vec::new();
             for _ in 0..SLOW_ROUND_TRIPS {
+                tokio::time::sleep(pace.saturating_sub(added)).await;
                 taken.push((round_trip(&mut stream).await? - added.as_secs_f64()) * 1e3);
             }
             anyhow::Ok(taken)

@@ -1,5 +1,6 @@
 //! Keeping what came, before anything is made of it.
 
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use super::deliver::{self, Outcome};
@@ -71,10 +72,14 @@ pub(super) async fn message(
         truncated: message.truncated,
         ..Taken::default()
     };
+    // What stops everything waits for no disk.
+    let mut halted = Vec::with_capacity(message.signals.len());
     for signal in &message.signals {
-        // What stops everything waits for no disk.
-        let halted = deliver::real(services, sender, signal).await;
-        let kept = keep(services, sender, signal, body, received).await;
+        halted.push(deliver::real(services, sender, signal).await);
+    }
+    let signals = message.signals.iter();
+    let all = join_all(signals.map(|signal| keep(services, sender, signal, body, received))).await;
+    for ((signal, halted), kept) in message.signals.iter().zip(halted).zip(all) {
         let (id, repeat) = match (kept, &halted) {
             (Ok(kept), _) => kept,
             (Err(error), Some(outcome)) => {
