@@ -95,6 +95,8 @@ pub struct Services {
     pub started: Stamp,
     /// Its version.
     pub version: &'static str,
+    /// Whether status pages of drills need no account.
+    pub publishes: bool,
     /// Ends every stream when the server goes; the same token that [`serve`] gets.
     pub shutdown: CancellationToken,
 }

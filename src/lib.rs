@@ -11,6 +11,7 @@ pub mod faults;
 pub mod http;
 pub mod layout;
 pub mod lifecycle;
+pub mod messages;
 pub mod model;
 pub mod narrative;
 pub mod notify;

@@ -16,6 +16,7 @@ pub mod fault;
 pub mod ground;
 pub mod ids;
 pub mod message;
+pub mod messages;
 pub mod network;
 pub mod plan;
 pub mod probe;

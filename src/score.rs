@@ -4,13 +4,15 @@
 //! same report byte for byte. Times are measured between stamps of one clock; what can't be known is said to be
 //! unknown (censored, not observed), and what there was no occasion for is not held against anybody.
 
+pub mod communication;
 pub mod composing;
 mod corrections;
 pub mod detection;
 pub mod expectations;
+pub mod lacking;
 pub mod measures;
 pub mod people;
-mod phrases;
+pub mod phrases;
 pub mod recovery;
 pub mod report;
 pub mod rubric;

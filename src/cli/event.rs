@@ -24,7 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 Examples:
   firedrill event RUN detected wallet-api \"transfers time out\"
   firedrill event RUN ack --as ann
-  firedrill event RUN update \"Transfers fail.\" --on status_page --next 20m
+  firedrill event RUN update \"Transfers fail.\" --channel status_page --next 20m
+  firedrill event RUN update --template first_notice --failure api_outage
   firedrill event RUN remedy failover-signer --server https://drills.example
   firedrill event RUN real
 
@@ -117,8 +118,8 @@ enum Act {
         /// The remedy's id
         remedy: String,
     },
-    /// Post an update
-    Update(Update),
+    /// Tell others how things stand, in words of your own or from a template
+    Update(Box<Update>),
     /// Attest to something done with tools of your own
     Did {
         /// What
@@ -188,13 +189,32 @@ enum Act {
 
 #[derive(Debug, clap::Args)]
 struct Update {
-    /// What it says
-    text: String,
+    /// What it says; with a template, what else is known
+    #[arg(required_unless_present = "template")]
+    text: Option<String>,
+    /// Make it from a template: what point of the incident it speaks of
+    #[arg(long, value_parser = ["first_notice", "update", "resolved"], requires = "failure")]
+    template: Option<String>,
+    /// Of what kind of failure the template speaks
+    #[arg(long, value_parser = ["key_management", "api_outage", "transaction_delays", "authentication"], requires = "template")]
+    failure: Option<String>,
+    /// In which language [default: en]
+    #[arg(long, value_name = "TAG", requires = "template")]
+    lang: Option<String>,
+    /// A phrase to add to the template; may be repeated [default: those that the runbook asks for]
+    #[arg(long, value_parser = ["do_not_retry", "never_share_keys", "funds_are_safe"], requires = "template")]
+    phrase: Vec<String>,
+    /// What point of the incident a text of your own speaks of [default: on each channel a first notice, then updates]
+    #[arg(long, value_parser = ["first_notice", "update", "resolved"], conflicts_with = "template")]
+    stage: Option<String>,
+    /// Show the message and what it lacks, and send nothing
+    #[arg(long)]
+    preview: bool,
     /// For whom
     #[arg(long, default_value = "customers", value_parser = ["customers", "internal", "regulator"])]
     to: String,
-    /// Where it is posted; may be repeated
-    #[arg(long, value_name = "CHANNEL")]
+    /// Where it goes; may be repeated. What the drill has no channel for was posted by yourself
+    #[arg(long = "channel", alias = "on", value_name = "CHANNEL")]
     on: Vec<String>,
     /// When the next one comes
     #[arg(long, value_name = "DURATION")]
@@ -243,7 +263,7 @@ impl Act {
             }
             Self::Cause { cause } => json!({"type": "cause_named", "cause": cause}),
             Self::Remedy { remedy } => json!({"type": "remedy_chosen", "remedy": remedy}),
-            Self::Update(update) => update.body(now),
+            Self::Update(update) => update.body(now, update.text.as_deref().unwrap_or_default()),
             Self::Did { text } => json!({"type": "action_attested", "text": text}),
             Self::Note { text } => json!({"type": "noted", "text": text}),
             Self::Step { number, undo } => {
@@ -273,29 +293,114 @@ fn with(mut body: Value, key: &str, value: Option<&impl serde::Serialize>) -> Va
 }
 
 impl Update {
-    fn body(&self, now: Timestamp) -> Value {
+    /// The act that posts this text.
+    fn body(&self, now: Timestamp, text: &str) -> Value {
+        let mut body = self.common(now);
+        body.insert("type".into(), "update_posted".into());
+        body.insert("channels".into(), json!(self.on));
+        body.insert("text".into(), json!(text));
+        Value::Object(body)
+    }
+
+    /// What makes its text from a template, or has one looked over.
+    fn wish(&self, now: Timestamp) -> Value {
+        let mut wish = self.common(now);
+        let text = self.text.as_deref().unwrap_or_default();
+        if self.template.is_none() {
+            wish.insert("text".into(), json!(text));
+            return Value::Object(wish);
+        }
+        wish.insert("failure".into(), json!(self.failure));
+        wish.insert("language".into(), json!(self.lang));
+        wish.insert("detail".into(), json!(text));
+        if !self.phrase.is_empty() {
+            wish.insert("phrases".into(), json!(self.phrase));
+        }
+        Value::Object(wish)
+    }
+
+    /// What both say alike.
+    fn common(&self, now: Timestamp) -> Map<String, Value> {
         let at = |length: &Millis| {
             let length = i64::try_from(length.get()).unwrap_or(i64::MAX);
             now.saturating_add(SignedDuration::from_millis(length))
                 .unwrap_or(now)
         };
         let mut body = Map::new();
-        body.insert("type".into(), "update_posted".into());
         body.insert("audience".into(), json!(self.to));
-        body.insert("channels".into(), json!(self.on));
-        body.insert("text".into(), json!(self.text));
+        if let Some(stage) = self.template.as_ref().or(self.stage.as_ref()) {
+            body.insert("stage".into(), json!(stage));
+        }
         if let Some(next) = &self.next {
             body.insert("next_update_at".into(), json!(at(next)));
         }
         if let [from, to] = self.recovery.as_slice() {
             body.insert("estimated_recovery".into(), json!([at(from), at(to)]));
         }
-        Value::Object(body)
+        body
+    }
+}
+
+/// Where acts are sent, and as whom.
+struct Desk<'a> {
+    server: &'a str,
+    run: &'a str,
+    headers: BTreeMap<String, String>,
+    terminal: Terminal,
+}
+
+impl Desk<'_> {
+    /// The server's answer, or the exit that there is without one.
+    async fn ask(&self, what: &str, body: &Value) -> Result<Value, Exit> {
+        let request = HttpRequest {
+            method: "POST".to_owned(),
+            url: format!("{}/api/v1/runs/{}/{what}", self.server, self.run),
+            headers: self.headers.clone(),
+            body: Some(body.to_string()),
+        };
+        let reply = match Outbound::new().send(&request, PATIENCE).await {
+            Ok(reply) => reply,
+            Err(error) => {
+                self.terminal.error(&format!(
+                    "{} did not answer: {error}; hint: `--server URL` names another",
+                    self.server
+                ));
+                return Err(Exit::Errored);
+            }
+        };
+        let answer = reply.json().unwrap_or(Value::Null);
+        if reply.status.is_success() {
+            return Ok(answer);
+        }
+        let detail = answer["detail"].as_str().unwrap_or("it does not say why");
+        self.terminal.error(&format!(
+            "{} answered {}: {detail}",
+            self.server, reply.status
+        ));
+        Err(if reply.status.is_server_error() {
+            Exit::Errored
+        } else {
+            Exit::Usage
+        })
+    }
+
+    /// Says what a message lacks.
+    fn say_lacks(&self, answer: &Value) {
+        for lack in answer["lacks"].as_array().into_iter().flatten() {
+            let asked = if lack["asked"] == true {
+                ", which the runbook asks for"
+            } else {
+                ""
+            };
+            let what = lack["what"].as_str().unwrap_or_default();
+            self.terminal.note(&format!("it lacks {what}{asked}"));
+        }
     }
 }
 
 pub(super) async fn run(args: Args, terminal: Terminal) -> anyhow::Result<Exit> {
-    let mut body = args.act.body(SystemClock::start().now().wall);
+    let now = SystemClock::start().now().wall;
+    let mut body = args.act.body(now);
     let mut headers = BTreeMap::new();
     let corrects = matches!(args.act, Act::Correct { .. });
     let door = if corrects { "corrections" } else { "events" };
@@ -319,38 +424,49 @@ pub(super) async fn run(args: Args, terminal: Terminal) -> anyhow::Result<Exit> 
         None if corrects => {}
         None => body["actor"] = json!(args.actor.clone().unwrap_or_else(super::halt::user)),
     }
-    let server = args.server.trim_end_matches('/');
-    let request = HttpRequest {
-        method: "POST".to_owned(),
-        url: format!("{server}/api/v1/runs/{}/{door}", args.run),
+    let desk = Desk {
+        server: args.server.trim_end_matches('/'),
+        run: &args.run,
         headers,
-        body: Some(body.to_string()),
+        terminal,
     };
-    let reply = match Outbound::new().send(&request, PATIENCE).await {
-        Ok(reply) => reply,
-        Err(error) => {
-            terminal.error(&format!(
-                "{server} did not answer: {error}; hint: `--server URL` names another"
-            ));
-            return Ok(Exit::Errored);
-        }
-    };
-    let answer = reply.json().unwrap_or(Value::Null);
-    if reply.status.is_success() {
-        let what = answer["seq"].as_u64().map_or_else(
-            || "recorded".to_owned(),
-            |seq| format!("recorded as event {seq}"),
-        );
-        terminal.result(&what);
-        return Ok(Exit::Passed);
-    }
-    let detail = answer["detail"].as_str().unwrap_or("it does not say why");
-    terminal.error(&format!("{server} answered {}: {detail}", reply.status));
-    Ok(if reply.status.is_server_error() {
-        Exit::Errored
-    } else {
-        Exit::Usage
+    Ok(match tell(&desk, &args.act, door, body, now).await {
+        Ok(()) => Exit::Passed,
+        Err(exit) => exit,
     })
+}
+
+/// Sends an act; of an update, first its text is made where it comes from a template.
+async fn tell(
+    desk: &Desk<'_>,
+    act: &Act,
+    door: &str,
+    mut body: Value,
+    now: Timestamp,
+) -> Result<(), Exit> {
+    if let Act::Update(update) = act
+        && (update.template.is_some() || update.preview)
+    {
+        let draft = desk.ask("compose", &update.wish(now)).await?;
+        let text = draft["text"].as_str().unwrap_or_default();
+        desk.say_lacks(&draft);
+        if update.preview {
+            desk.terminal.result(text);
+            return Ok(());
+        }
+        desk.terminal.note(text);
+        body["text"] = json!(text);
+    }
+    let answer = desk.ask(door, &body).await?;
+    let made = matches!(act, Act::Update(update) if update.template.is_some());
+    if !made {
+        desk.say_lacks(&answer);
+    }
+    desk.terminal.result(&answer["seq"].as_u64().map_or_else(
+        || "recorded".to_owned(),
+        |seq| format!("recorded as event {seq}"),
+    ));
+    Ok(())
 }
 
 /// What the server is sent for these words, as the command line reads them.
@@ -450,13 +566,19 @@ mod tests {
         ] {
             act(given.body(now));
         }
-        let update = Act::Update(Update {
-            text: text(),
+        let update = Act::Update(Box::new(Update {
+            text: Some(text()),
+            template: None,
+            failure: None,
+            lang: None,
+            phrase: Vec::new(),
+            stage: Some("resolved".into()),
+            preview: false,
             to: "customers".into(),
             on: vec!["status_page".into()],
             next: Some(Millis::seconds(1200)),
             recovery: vec![Millis::seconds(60), Millis::seconds(120)],
-        });
+        }));
         let TeamAct::UpdatePosted(update) = act(update.body(now)) else {
             panic!("no update")
         };
@@ -465,5 +587,6 @@ mod tests {
             Some("2026-03-01T10:20:00Z")
         );
         assert!(update.estimated_recovery.is_some());
+        assert_eq!(update.stage, Some(crate::model::message::Stage::Resolved));
     }
 }

@@ -23,13 +23,14 @@ use crate::lifecycle::{Signals, raise_open_files};
 use crate::spec::read_config;
 
 /// Where files are when nobody says.
-const SHELVES: [&str; 6] = [
+const SHELVES: [&str; 7] = [
     "stacks",
     "experiments",
     "drills",
     "runbooks",
     "teams",
     "channels",
+    "messages",
 ];
 
 #[derive(Debug, clap::Args)]
@@ -117,6 +118,7 @@ pub(super) async fn run(args: Args, common: Common, terminal: Terminal) -> anyho
         hosts: config.hosts,
         tls,
         local_operator: "local operator".to_owned(),
+        publishes: config.publishes,
     };
     let (address, _) = site.serve()?;
     let scheme = if encrypted { "https" } else { "http" };

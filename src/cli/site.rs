@@ -64,6 +64,8 @@ pub(super) struct Site {
     /// What encrypts it, if anything here does.
     pub(super) tls: Option<Tls>,
     pub(super) local_operator: String,
+    /// Whether status pages of drills need no account.
+    pub(super) publishes: bool,
 }
 
 impl Site {
@@ -91,6 +93,7 @@ impl Site {
             hosts,
             tls,
             local_operator,
+            publishes,
         } = self;
         let address = listener.local_addr()?;
         let ready = Readiness::default();
@@ -110,6 +113,7 @@ impl Site {
             ready: ready.clone(),
             started: app.clock.now(),
             version: env!("CARGO_PKG_VERSION"),
+            publishes,
             shutdown: app.shutdown.clone(),
         };
         let shutdown = app.shutdown.clone();

@@ -14,8 +14,10 @@ use super::posts;
 use super::state::{RemedyProgress, State};
 use super::undo::{Entry, Obligation};
 use super::{Draft, LOOK_AGAIN_AFTER, STUCK_AFTER, backoff};
+use crate::model::channel::PREFIX;
 use crate::model::fault::Cause;
 use crate::model::ids::{InjectionId, RemedyId, StepId};
+use crate::model::message::Stage;
 use crate::model::plan::Plan;
 use crate::model::team::Seat;
 use crate::model::time::Stamp;
@@ -419,7 +421,10 @@ fn alert_facts(state: &State, mut alert: Alert, origin: Origin, now: Stamp) -> V
     let Some(sender) = origin.source.sender() else {
         return Vec::new();
     };
-    alert.qualifies = plan.detects(sender, &alert.labels);
+    // What firedrill itself told a pager is nobody's detection.
+    let own = alert.labels.get("title");
+    let own = own.is_some_and(|title| title.starts_with(PREFIX));
+    alert.qualifies = !own && plan.detects(sender, &alert.labels);
     let labels = alert.labels.clone();
     let stops =
         alert.firing && state.phase() < Some(Phase::Closing) && plan.is_stopped_by(sender, &labels);
@@ -717,6 +722,10 @@ fn said(plan: &Plan, act: TeamAct) -> Result<Fact, Rejection> {
         },
         TeamAct::UpdatePosted(mut update) => {
             update.text = filled("the update", update.text)?;
+            // That the drill is over is firedrill's own to say.
+            if update.stage == Some(Stage::DrillOver) {
+                update.stage = Some(Stage::Resolved);
+            }
             Fact::UpdatePosted { update }
         }
         TeamAct::RemedyChosen { .. } => return Err(Rejection::NotAttachable("a remedy")),

@@ -253,12 +253,10 @@ fn title(plan: &Plan) -> String {
     marked(&format!("Incident on {}", plan.stack.name))
 }
 
-/// Whether an update that came this way is sent by firedrill. What a tool tells of was posted by that tool.
+/// Whether an update that came this way is sent by firedrill. What a tool tells of was posted by that tool; a slash command
+/// asks for it.
 pub(super) fn is_ours_to_send(source: Source) -> bool {
-    matches!(
-        source,
-        Source::Api | Source::Room | Source::CommandLine | Source::Slack
-    )
+    source == Source::Slack || source.sender().is_none()
 }
 
 /// The channels of an update that firedrill sends to; the others were posted on by hand.

@@ -1,6 +1,7 @@
 //! The JSON API: one file a group of endpoints.
 
 pub(super) mod accounts;
+pub(super) mod compose;
 pub(super) mod corrections;
 pub(super) mod findings;
 pub(super) mod halt;

@@ -61,7 +61,7 @@ impl Log<'_> {
         let first = match self.row.needs {
             Needs::To(permission, _) => permission != Permission::Respond,
             Needs::Somebody => true,
-            Needs::Nothing | Needs::Door | Needs::HookToken => false,
+            Needs::Nothing | Needs::Door | Needs::HookToken | Needs::Published => false,
         };
         if !first {
             return self.afterwards(next.run(request).await).await;

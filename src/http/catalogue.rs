@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::messages::Texts;
 use crate::model::plan::Plan;
 use crate::model::stack::Stack;
 
@@ -155,6 +156,9 @@ pub trait Catalogue: Send + Sync {
 
     /// Checks every file, and all against each other. Answers with how many they are, and what is wrong.
     fn check(&self) -> (usize, Vec<Finding>);
+
+    /// The texts of messages: the shipped ones, with the library's own over them. They may be a second or two old.
+    fn messages(&self) -> Arc<Texts>;
 
     /// The plan to start, read anew.
     fn plan(

@@ -59,6 +59,10 @@ impl Gatekeeper {
                 self.is_set_up().await
             }
             Needs::Nothing | Needs::Door | Needs::HookToken => Ok(()),
+            Needs::Published if self.services.publishes && self.services.gate.is_beyond() => {
+                self.is_set_up().await
+            }
+            Needs::Published if self.services.publishes => Ok(()),
             _ if visitor.principal == Principal::Nobody => {
                 // On loopback no account is needed: nobody is who shows a token that is none.
                 if self.services.gate.is_beyond() {
@@ -67,6 +71,11 @@ impl Gatekeeper {
                 Err(unknown_visitor(visitor))
             }
             Needs::Somebody => sure(visitor),
+            Needs::Published => {
+                sure(visitor)?;
+                self.permits(visitor, Permission::See, About::Run, parts)
+                    .await
+            }
             Needs::To(permission, about) => {
                 if !matches!(permission, Permission::Respond) {
                     sure(visitor)?;

@@ -3,6 +3,7 @@
 pub(super) mod account;
 pub(super) mod act;
 pub(super) mod audit;
+pub(super) mod compose;
 pub(super) mod correct;
 pub(super) mod halt;
 pub(super) mod identity;
@@ -16,6 +17,7 @@ pub(super) mod sessions;
 pub(super) mod setup;
 pub(super) mod signals;
 pub(super) mod start;
+pub(super) mod status;
 pub(super) mod tokens;
 
 use axum::extract::{Request, State};

@@ -63,6 +63,8 @@ on, and names that browsers ask for stand under `hosts`. Whatever comes through 
 
 *Anybody* needs nothing. *Hook token* is one that the server's configuration lists under `tokens`. *Account* is any.
 A role is the least that is enough, and where it must hold: *somewhere*, *everywhere*, or for what the address names.
+Where the server's configuration says `status_pages: public`, what is *published* takes nothing: the status pages of
+drills, with what a team told customers and nothing else of a run.
 
 | address | takes | where |
 |---|---|---|
@@ -122,6 +124,12 @@ fn words(needs: Needs) -> (String, &'static str) {
     let about = match needs {
         Needs::Nothing | Needs::Door => return ("anybody".to_owned(), ""),
         Needs::HookToken => return ("hook token".to_owned(), ""),
+        Needs::Published => {
+            return (
+                "viewer".to_owned(),
+                "the run's stack and team; *published*: nowhere",
+            );
+        }
         Needs::Somebody => return ("account".to_owned(), ""),
         Needs::To(_, about) => about,
     };
@@ -158,7 +166,7 @@ pub(super) fn is_answered(needs: Needs, role: Option<Role>, drill_goes_on: bool)
     match needs {
         Needs::Nothing | Needs::Door => true,
         Needs::HookToken => false,
-        Needs::Somebody => role.is_some(),
+        Needs::Somebody | Needs::Published => role.is_some(),
         Needs::To(permission, about) => {
             let hides = about == About::Drill || (about == About::Run && drill_goes_on);
             let place = crate::model::access::Place {

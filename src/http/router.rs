@@ -5,16 +5,16 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 
 use super::api::{
-    accounts, corrections, findings, halt as lever, health, library, log, metrics, names, people,
-    runs, scorecard, sessions, signals, start, upcoming,
+    accounts, compose as draft, corrections, findings, halt as lever, health, library, log,
+    metrics, names, people, runs, scorecard, sessions, signals, start, upcoming,
 };
 use super::guard::{LARGEST_BODY, guard};
 use super::page::{
-    account, act, audit, correct, halt, identity, login, overview, room, scorecard as card, setup,
-    start as begin, tokens,
+    account, act, audit, compose, correct, halt, identity, login, overview, room,
+    scorecard as card, setup, start as begin, status, tokens,
 };
 use super::routes::About::{AnyRun, Anywhere, Drill, Everywhere, Experiment, Named, Run, Stack};
-use super::routes::Needs::{Door, HookToken, Nothing, Somebody, To};
+use super::routes::Needs::{Door, HookToken, Nothing, Published, Somebody, To};
 use super::routes::{Routes, Row};
 use super::{Services, assets, hook, openapi, page};
 use crate::model::access::Permission::{Administer, Operate, Respond, See, SeeAnswers};
@@ -76,6 +76,9 @@ fn pages() -> Routes {
         .get("/runs/{run}", To(See, Run), room::get)
         .get("/runs/{run}/changes", To(See, Run), room::changes)
         .post("/runs/{run}/acts", To(Respond, Run), act::post)
+        .get("/runs/{run}/compose", To(Respond, Run), compose::get)
+        .get("/status/{run}", Published, status::get)
+        .get("/status/{run}/banner", Published, status::banner)
         .post("/runs/{run}/halt", To(Respond, AnyRun), halt::run)
         .post("/runs/{run}/real", To(Respond, AnyRun), halt::real)
         .get("/runs/{run}/scorecard", To(SeeAnswers, Run), card::get)
@@ -175,6 +178,7 @@ fn api() -> Routes {
         .get("/runs/{run}", To(SeeAnswers, Run), runs::get)
         .get("/runs/{run}/events", To(SeeAnswers, Run), log::get)
         .post("/runs/{run}/events", To(Respond, AnyRun), log::post)
+        .post("/runs/{run}/compose", To(Respond, Run), draft::post)
         .get("/runs/{run}/people", To(See, Run), names::get)
         .get("/runs/{run}/scorecard", To(SeeAnswers, Run), scorecard::get)
         .post(

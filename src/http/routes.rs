@@ -21,6 +21,8 @@ pub(crate) enum Needs {
     Door,
     /// A token that the server's configuration lists under `tokens`.
     HookToken,
+    /// Nothing, where the server's configuration publishes status pages; else to see the run of the address.
+    Published,
     /// To be somebody: an account, or the local operator.
     Somebody,
     /// A permission, for what the address is about.

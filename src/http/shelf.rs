@@ -2,17 +2,32 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::catalogue::{Catalogue, Contents, Entry, Finding, Kind, Refused, StackEntry};
+use crate::messages::Texts;
 use crate::model::plan::Plan;
-use crate::spec::{self, Findings, Item, Library, Options};
+use crate::shipped;
+use crate::spec::{self, Findings, Item, Library, Options, Source};
 
 /// How old a listing may be. Starting a run reads its files anew.
 const FRESH: Duration = Duration::from_secs(2);
+
+/// The shipped texts of messages.
+static SHIPPED: LazyLock<Texts> = LazyLock::new(|| {
+    let sources = shipped::FILES
+        .iter()
+        .filter(|(path, _)| path.starts_with("messages/"))
+        .map(|(path, text)| Source::new(*path, *text));
+    let mut texts = Texts::default();
+    for messages in Library::of(sources, Options::default()).messages(&[]) {
+        texts.add(messages);
+    }
+    texts
+});
 
 /// Files below some folders.
 #[derive(Debug)]
@@ -20,6 +35,7 @@ pub struct Shelf {
     paths: Vec<PathBuf>,
     options: Options,
     last: Mutex<Option<(Instant, Arc<Contents>)>>,
+    texts: Mutex<Option<(Instant, Arc<Texts>)>>,
 }
 
 impl Shelf {
@@ -29,6 +45,7 @@ impl Shelf {
             paths,
             options,
             last: Mutex::new(None),
+            texts: Mutex::new(None),
         }
     }
 
@@ -98,6 +115,22 @@ impl Catalogue for Shelf {
             .collect();
         let report = Library::new(self.listing()).validate(&paths);
         (report.files.len(), findings(&report.findings))
+    }
+
+    fn messages(&self) -> Arc<Texts> {
+        let mut last = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, texts)) = last.as_ref()
+            && at.elapsed() < FRESH
+        {
+            return texts.clone();
+        }
+        let mut texts = SHIPPED.clone();
+        for messages in Library::new(self.listing()).messages(&self.paths) {
+            texts.add(messages);
+        }
+        let texts = Arc::new(texts);
+        *last = Some((Instant::now(), texts.clone()));
+        texts
     }
 
     fn plan(

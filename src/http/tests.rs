@@ -7,6 +7,7 @@ mod api;
 mod attacks;
 mod doors;
 mod hook;
+mod messages;
 mod openapi;
 mod pages;
 mod people;

@@ -84,4 +84,14 @@ impl Failure {
             Self::Authentication => "authentication",
         }
     }
+
+    /// As people call it.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::KeyManagement => "signing and keys",
+            Self::ApiOutage => "the wallet does not answer",
+            Self::TransactionDelays => "transfers are slow",
+            Self::Authentication => "logging in",
+        }
+    }
 }

@@ -14,6 +14,9 @@ pub struct Runbook {
     pub name: RunbookName,
     /// Which communication clock applies.
     pub class: Class,
+    /// The laws whose clocks are shown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub clocks: Vec<Regulation>,
     /// The lines, in the order of the file.
     pub expect: Vec<Expectation>,
     /// The Markdown after the front matter.
@@ -85,6 +88,29 @@ pub enum Class {
     Availability,
     /// Keys, money or data may be in wrong hands.
     Security,
+}
+
+/// A law that asks for notices by a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Regulation {
+    /// The EU's Digital Operational Resilience Act.
+    Dora,
+    /// New York's cybersecurity regulation of financial services.
+    Nydfs,
+    /// The EU's General Data Protection Regulation.
+    Gdpr,
+}
+
+impl Regulation {
+    /// As people call it.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Dora => "DORA",
+            Self::Nydfs => "NYDFS",
+            Self::Gdpr => "GDPR",
+        }
+    }
 }
 
 /// One line a run is judged against.
@@ -276,7 +302,9 @@ pub enum UpdatePart {
 }
 
 /// A named set of phrases, any of which counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum PhraseSet {
     /// Users shall not send again.
@@ -287,6 +315,20 @@ pub enum PhraseSet {
     FundsAreSafe,
 }
 
+impl PhraseSet {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::DoNotRetry, Self::NeverShareKeys, Self::FundsAreSafe];
+
+    /// As files and the API write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::DoNotRetry => "do_not_retry",
+            Self::NeverShareKeys => "never_share_keys",
+            Self::FundsAreSafe => "funds_are_safe",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -295,6 +337,7 @@ mod tests {
         Runbook {
             name: "signing".parse().expect("a name"),
             class: Class::Availability,
+            clocks: Vec::new(),
             expect: Vec::new(),
             body: body.to_owned(),
         }

@@ -71,12 +71,16 @@ pub fn parts(runbook: &Runbook, draft: &Update) -> Vec<Part> {
 
 fn carried(part: UpdatePart, draft: &Update) -> Part {
     Part {
-        what: match part {
-            UpdatePart::NextUpdateAt => "when the next update comes",
-            UpdatePart::EstimatedRecovery => "when recovery is expected",
-        }
-        .to_owned(),
+        what: named(part).to_owned(),
         there: draft.has(part),
+    }
+}
+
+/// A part of an update, in a few words.
+pub(super) fn named(part: UpdatePart) -> &'static str {
+    match part {
+        UpdatePart::NextUpdateAt => "when the next update comes",
+        UpdatePart::EstimatedRecovery => "when recovery is expected",
     }
 }
 
@@ -104,6 +108,7 @@ mod tests {
         Runbook {
             name: "signing".parse().expect("a name"),
             class: Class::Availability,
+            clocks: Vec::new(),
             expect: vec![
                 line(
                     "notice",

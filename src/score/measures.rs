@@ -442,7 +442,7 @@ fn cut(end: &End<'_>) -> Censoring {
     }
 }
 
-fn censoring(by: recovery::Ender) -> Option<Censoring> {
+pub(super) fn censoring(by: recovery::Ender) -> Option<Censoring> {
     use recovery::Ender;
     match by {
         Ender::Timer => Some(Censoring::Timer),

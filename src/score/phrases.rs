@@ -1,7 +1,9 @@
-//! Named sets of phrases that updates to users can be required to hold, in English and German.
+//! Named sets of phrases that updates to users can be required to hold, in English, German, French, Spanish, Portuguese
+//! and Japanese.
 //!
 //! A pattern is a run of word groups that must appear in this order, close together; a group lists words any of which
-//! will do, and a word ending in `*` stands for all words that begin so. Matching ignores case and punctuation. This
+//! will do, and a word ending in `*` stands for all words that begin so. Matching ignores case and punctuation. Japanese,
+//! which writes no spaces, is searched for pieces of text that must all stand in one sentence. This
 //! is a check that advice was given at all, not that it was given well: that is for staff to judge.
 
 use crate::model::runbook::PhraseSet;
@@ -15,6 +17,8 @@ type Pattern = &'static [&'static [&'static str]];
 struct Entry {
     set: PhraseSet,
     patterns: &'static [Pattern],
+    /// Pieces that must all stand in one sentence of a language without spaces.
+    fragments: &'static [&'static [&'static str]],
 }
 
 const NOT: &[&str] = &[
@@ -29,6 +33,14 @@ const AGAIN: &[&str] = &[
     "nochmal",
     "zweimal",
     "wiederholt",
+];
+const FRENCH_AGAIN: &[&str] = &[
+    "renvoyez",
+    "réessayez",
+    "relancez",
+    "répétez",
+    "retentez",
+    "recommencez",
 ];
 const SEND: &[&str] = &[
     "send*",
@@ -100,7 +112,8 @@ const SAFE: &[&str] = &[
     "unberührt",
 ];
 const NEGATED_SAFETY: &[&str] = &[
-    "not", "aren't", "isn't", "unsafe", "nicht", "whether", "ob", "if",
+    "not", "aren't", "isn't", "unsafe", "nicht", "whether", "ob", "if", "pas", "no", "não", "nao",
+    "si",
 ];
 
 /// Every set and its patterns.
@@ -125,6 +138,38 @@ const TABLE: &[Entry] = &[
                 &["before", "bevor"],
                 SEND,
             ],
+            &[SEND, &["nicht", "niemals"], AGAIN],
+            &[&["ne"], FRENCH_AGAIN],
+            &[
+                &["ne", "n'envoyez"],
+                &["envoyez", "soumettez", "pas"],
+                &["nouveau", "encore", "fois"],
+            ],
+            &[
+                &["no", "nunca"],
+                &["reintente*", "reenvíe*", "repita*", "repitan"],
+            ],
+            &[
+                &["no", "nunca"],
+                &["vuelva*", "envíe*", "intente*"],
+                &["enviar*", "intentar*", "nuevo", "otra"],
+            ],
+            &[
+                &["não", "nao", "nunca"],
+                &["reenvie*", "repita*", "repitam"],
+            ],
+            &[
+                &["não", "nao", "nunca"],
+                &["envie*", "tente*", "submeta*"],
+                &["novamente", "novo", "outra"],
+            ],
+        ],
+        fragments: &[
+            &["再送", "しないで"],
+            &["再送", "お控え"],
+            &["再試行", "しないで"],
+            &["再度", "送金", "しないで"],
+            &["再度", "お控え"],
         ],
     },
     Entry {
@@ -166,6 +211,50 @@ const TABLE: &[Entry] = &[
             ],
             &[&["never", "niemals", "nie", "niemandem"], SECRET, SHARE],
             &[&["nicht", "niemals", "nie"], SECRET, ASK],
+            &[SHARE, &["nicht", "niemals", "nie"], SECRET],
+            &[
+                &["ne", "jamais"],
+                &[
+                    "partagez",
+                    "communiquez",
+                    "donnez",
+                    "révélez",
+                    "saisissez",
+                    "divulguez",
+                    "demanderons",
+                ],
+                &["clé*", "phrase", "mot*", "seed"],
+            ],
+            &[
+                &["nunca", "no"],
+                &[
+                    "comparta*",
+                    "comparte",
+                    "revele*",
+                    "introduzca*",
+                    "facilite*",
+                    "pediremos",
+                ],
+                &["clave*", "frase", "semilla", "contraseña*", "llave*"],
+            ],
+            &[
+                &["nunca", "não", "nao"],
+                &[
+                    "partilhe*",
+                    "compartilhe*",
+                    "revele*",
+                    "forneça*",
+                    "divulgue*",
+                    "pediremos",
+                ],
+                &["chave*", "frase", "semente", "senha*", "palavra*"],
+            ],
+        ],
+        fragments: &[
+            &["秘密鍵", "ないで"],
+            &["フレーズ", "ないで"],
+            &["秘密鍵", "お尋ねすることはありません"],
+            &["フレーズ", "お尋ねすることはありません"],
         ],
     },
     Entry {
@@ -189,18 +278,43 @@ const TABLE: &[Entry] = &[
                     "betroffen",
                 ],
             ],
+            &[
+                &["fonds", "argent", "avoirs"],
+                &["sécurité", "sûrs", "protégés", "sécurisés"],
+            ],
+            &[
+                &["fondos", "dinero", "saldo*"],
+                &["seguro*", "salvo", "protegidos", "segura"],
+            ],
+            &[
+                &["fundos", "dinheiro", "saldo*"],
+                &["seguro*", "protegidos", "segurança", "segura"],
+            ],
+        ],
+        fragments: &[
+            &["資産", "安全です"],
+            &["資金", "安全です"],
+            &["資産", "保護されています"],
         ],
     },
 ];
 
 /// Whether a text says what the set stands for.
-pub(super) fn says(text: &str, set: PhraseSet) -> bool {
+pub fn says(text: &str, set: PhraseSet) -> bool {
     let words = words(text);
-    TABLE
-        .iter()
-        .filter(|entry| entry.set == set)
-        .flat_map(|entry| entry.patterns)
-        .any(|pattern| appears(&words, pattern, set))
+    let mut entries = TABLE.iter().filter(|entry| entry.set == set);
+    entries.any(|entry| {
+        let mut patterns = entry.patterns.iter();
+        let mut fragments = entry.fragments.iter();
+        patterns.any(|pattern| appears(&words, pattern, set))
+            || fragments.any(|pieces| stand_together(text, pieces))
+    })
+}
+
+/// Whether one sentence holds all of these pieces.
+fn stand_together(text: &str, pieces: &[&str]) -> bool {
+    let mut sentences = text.split(['。', '！', '？', '\n']);
+    sentences.any(|sentence| pieces.iter().all(|piece| sentence.contains(piece)))
 }
 
 /// Lower-case words; apostrophes are made alike so that `don’t` is `don't`. An empty word ends a sentence.
@@ -215,7 +329,7 @@ fn words(text: &str) -> Vec<String> {
         if !word.is_empty() {
             words.push(std::mem::take(&mut word));
         }
-        if matches!(character, '.' | '!' | '?' | ';' | '\n') {
+        if matches!(character, '.' | '!' | '?' | ';' | '\n' | '。' | '！' | '？') {
             words.push(String::new());
         }
     }
@@ -268,8 +382,42 @@ mod tests {
     use super::*;
 
     #[test]
-    fn advice_is_found_in_common_wordings_of_both_languages() {
+    fn advice_is_found_in_common_wordings_of_every_language() {
         for (set, text) in [
+            (PhraseSet::DoNotRetry, "Ne renvoyez pas votre transfert."),
+            (
+                PhraseSet::DoNotRetry,
+                "Veuillez ne pas envoyer deux fois : n'envoyez pas à nouveau.",
+            ),
+            (
+                PhraseSet::DoNotRetry,
+                "Por favor, no vuelva a enviar su transferencia.",
+            ),
+            (
+                PhraseSet::DoNotRetry,
+                "Não envie a transferência novamente.",
+            ),
+            (PhraseSet::DoNotRetry, "送金を再送しないでください。"),
+            (
+                PhraseSet::NeverShareKeys,
+                "Ne partagez jamais votre phrase de récupération.",
+            ),
+            (
+                PhraseSet::NeverShareKeys,
+                "Nunca comparta su frase de recuperación.",
+            ),
+            (
+                PhraseSet::NeverShareKeys,
+                "Nunca partilhe as suas chaves privadas.",
+            ),
+            (
+                PhraseSet::NeverShareKeys,
+                "秘密鍵を誰にも教えないでください。",
+            ),
+            (PhraseSet::FundsAreSafe, "Vos fonds sont en sécurité."),
+            (PhraseSet::FundsAreSafe, "Sus fondos están seguros."),
+            (PhraseSet::FundsAreSafe, "Os seus fundos estão seguros."),
+            (PhraseSet::FundsAreSafe, "お客様の資産は安全です。"),
             (PhraseSet::DoNotRetry, "Please do not retry your transfer."),
             (PhraseSet::DoNotRetry, "Don’t send it again until we say so"),
             (
@@ -321,6 +469,19 @@ mod tests {
                 "We do not know whether funds are safe.",
             ),
             (PhraseSet::FundsAreSafe, "Funds are not safe."),
+            (
+                PhraseSet::FundsAreSafe,
+                "Vos fonds ne sont pas en sécurité.",
+            ),
+            (
+                PhraseSet::FundsAreSafe,
+                "No sabemos si sus fondos están seguros.",
+            ),
+            (PhraseSet::DoNotRetry, "Não há problema. Tente novamente."),
+            (
+                PhraseSet::DoNotRetry,
+                "再送してください。心配しないでください。",
+            ),
             (PhraseSet::FundsAreSafe, ""),
         ] {
             assert!(!says(text, set), "{text:?} was taken to say {set:?}");

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::communication::Communication;
 use super::corrections::{Attached, Change};
 use super::expectations::{self, Line};
 use super::measures::{Measures, Reader};
@@ -263,6 +264,8 @@ pub struct Scorecard {
     /// What came of it, where nothing was broken.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decoy: Option<Decoy>,
+    /// How the team told others.
+    pub communication: Communication,
 }
 
 /// Both sides together.
@@ -375,6 +378,7 @@ impl Scorecard {
             attendance: people::attendance(timeline),
             messages: people::messages(timeline),
             decoy: people::decoy(timeline),
+            communication: Communication::new(reader, &exercise.runbook),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Every rule of scoring as a sentence, on logs written by hand.
 
+mod communication;
 mod lines;
 mod measures;
 mod people;

@@ -15,7 +15,7 @@ use crate::engine::event::{
     ActorKind, Event, Fact, Knew, Standing, StopCause, UndoCause, UndoneBy, Verdict,
 };
 use crate::model::fault::{Cause, Injection};
-use crate::model::ids::{InjectionId, ProbeName, RemedyId};
+use crate::model::ids::{ChannelName, InjectionId, ProbeName, RemedyId};
 use crate::model::plan::Plan;
 use crate::model::signal::Sender;
 use crate::model::team::Seat;
@@ -132,6 +132,21 @@ impl End<'_> {
     }
 }
 
+/// A message that was to be delivered.
+#[derive(Debug, Clone)]
+pub struct Delivery<'a> {
+    /// When it was asked for.
+    pub due: Moment,
+    /// Where it went.
+    pub channel: &'a ChannelName,
+    /// The event of the update that it carries.
+    pub update: Option<u64>,
+    /// When the channel had it.
+    pub delivered: Option<Moment>,
+    /// Why it did not get there, as far as is known.
+    pub failed: Option<&'a str>,
+}
+
 /// A log, read for scoring.
 #[derive(Debug)]
 pub struct Timeline<'a> {
@@ -166,6 +181,8 @@ pub struct Timeline<'a> {
     deaf: BTreeMap<Sender, &'a str>,
     /// When people knew that it was a drill, told after it, too.
     knew: BTreeMap<&'a str, (Knew, Option<Timestamp>)>,
+    /// Messages of updates, in the order in which they were asked for.
+    pub deliveries: Vec<Delivery<'a>>,
 }
 
 impl<'a> Timeline<'a> {
@@ -219,6 +236,7 @@ impl<'a> Timeline<'a> {
             present: BTreeMap::new(),
             deaf: BTreeMap::new(),
             knew: knew(events),
+            deliveries: Vec::new(),
         };
         for event in &own {
             timeline.take(event);
@@ -260,6 +278,23 @@ impl<'a> Timeline<'a> {
             }
             Fact::ProbeUnusable { probe, reason } => {
                 self.unusable.entry(probe).or_insert(reason);
+            }
+            Fact::MessageDue { message } => self.deliveries.push(Delivery {
+                due: Moment::of(event),
+                channel: &message.channel,
+                update: message.update,
+                delivered: None,
+                failed: None,
+            }),
+            Fact::MessageDelivered { message, .. } => {
+                if let Some(delivery) = self.delivery(*message) {
+                    delivery.delivered = Some(Moment::of(event));
+                }
+            }
+            Fact::MessageFailed { message, error } => {
+                if let Some(delivery) = self.delivery(*message) {
+                    delivery.failed = Some(error);
+                }
             }
             Fact::AlertReceived { .. }
             | Fact::Detected { .. }
@@ -349,6 +384,23 @@ impl<'a> Timeline<'a> {
     /// When a timed message was shown.
     pub fn delivered(&self, inject: usize) -> Option<Moment> {
         self.delivered.get(&inject).copied()
+    }
+
+    fn delivery(&mut self, due: u64) -> Option<&mut Delivery<'a>> {
+        let mut all = self.deliveries.iter_mut();
+        all.find(|delivery| delivery.due.seq == due)
+    }
+
+    /// Whether an update reached one of its channels: one of the drill's own only when it was delivered there, any other
+    /// because whoever posted it says so.
+    pub(super) fn reached(&self, update: &Event, channel: &str) -> bool {
+        let mut messages = self.deliveries.iter().filter(|delivery| {
+            delivery.update == Some(update.seq) && delivery.channel.as_str() == channel
+        });
+        match messages.next() {
+            None => true,
+            Some(message) => message.delivered.is_some(),
+        }
     }
 
     /// What people and machines did, in the order of time.

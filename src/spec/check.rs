@@ -15,6 +15,7 @@ pub(crate) mod experiment;
 pub(crate) mod fault;
 pub(crate) mod ground;
 pub(crate) mod identity;
+pub(crate) mod messages;
 pub(crate) mod names;
 pub(crate) mod probe;
 pub(crate) mod ramp;

@@ -110,6 +110,8 @@ codes! {
     PlainSecret = "plain-secret",
     /// A channel of customers or of a regulator that is no sandbox.
     RealChannel = "real-channel",
+    /// A template of a message that can't be made.
+    BadTemplate = "bad-template",
     /// A `${captured}` where nothing is captured, or where it can't stand.
     MisplacedCaptured = "misplaced-captured",
     /// A `capture` that nothing puts back.

@@ -9,7 +9,7 @@ use super::check::shape;
 use super::check::view::View;
 use super::diagnostic::Span;
 use super::findings::{Findings, Sink};
-use super::form::{Form, Keys, Object, optional};
+use super::form::{Form, Keys, Object, defaulted, optional};
 use super::library::Options;
 use super::{source, tree, vars};
 use crate::model::network::Network;
@@ -30,6 +30,8 @@ pub struct Config {
     pub channels: BTreeSet<String>,
     /// Who may send signals to `/hooks/…`.
     pub senders: Senders,
+    /// Whether status pages of drills need no account.
+    pub publishes: bool,
     /// Names by which the server is asked for, beside addresses and `localhost`.
     pub hosts: Vec<String>,
     /// Proxies in front whose word is taken for who asks and whether that is encrypted.
@@ -46,6 +48,7 @@ impl Default for Config {
             runs: None,
             channels: BTreeSet::new(),
             senders: Senders::default(),
+            publishes: false,
             hosts: Vec::new(),
             trusted_proxies: Vec::new(),
         }
@@ -58,6 +61,7 @@ environments: [staging, qa]          # stacks of other environments are refused
 programs: [./rollout, ./check-backup] # exactly as probes, hooks and remedies write them
 protected: [ledger, team=treasury]   # services, and labels of containers, that no fault may touch
 channels: [team-chat, sandbox-page]  # where messages of drills may be sent, beside firedrill's own pages
+status_pages: private                # public: without a log-in, for whoever is given a page's address
 runs: 4                              # at once on all stacks together; on each stack it is always one
 hosts: [drills.example.org]          # names in this server's address, where that is no number
 trusted_proxies: [127.0.0.1/32]      # whose word is taken for who asks, and whether that was encrypted
@@ -101,6 +105,15 @@ pub(crate) static CONFIG: Object = Object {
             "channels",
             Form::List(&Form::Name, 0, 1_000),
             "Channels by name that messages of drills may be sent to; only those that firedrill serves itself when absent.",
+        ),
+        defaulted(
+            "status_pages",
+            Form::Word(&[
+                ("private", "Whoever may see a run sees its status page."),
+                ("public", "Anybody does, without a log-in."),
+            ]),
+            "private",
+            "Who sees the sandbox status pages of drills.",
         ),
         optional(
             "runs",
@@ -170,6 +183,7 @@ pub fn read_config(path: &Path, options: &Options) -> Result<Config, Findings> {
             .unwrap_or_default()
             .into_iter()
             .collect();
+        config.publishes = view.text("status_pages") == Some("public");
         config.channels = view
             .all::<String>("channels")
             .unwrap_or_default()

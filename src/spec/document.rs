@@ -9,6 +9,7 @@ use crate::secret::Environment;
 use crate::spec::check::channel::CHANNEL;
 use crate::spec::check::drill::DRILL;
 use crate::spec::check::experiment::EXPERIMENT;
+use crate::spec::check::messages::MESSAGES;
 use crate::spec::check::names::{did_you_mean, listed, nearest};
 use crate::spec::check::runbook::RUNBOOK;
 use crate::spec::check::scalar::shown;
@@ -37,17 +38,20 @@ pub enum Kind {
     Team,
     /// Where messages are sent.
     Channel,
+    /// Texts of messages in one language.
+    Messages,
 }
 
 impl Kind {
     /// All, as the documentation lists them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Stack,
         Self::Experiment,
         Self::Drill,
         Self::Runbook,
         Self::Team,
         Self::Channel,
+        Self::Messages,
     ];
 
     /// As files write it.
@@ -59,6 +63,7 @@ impl Kind {
             Self::Runbook => "Runbook",
             Self::Team => "Team",
             Self::Channel => "Channel",
+            Self::Messages => "Messages",
         }
     }
 
@@ -71,13 +76,16 @@ impl Kind {
             Self::Runbook => &RUNBOOK,
             Self::Team => &TEAM,
             Self::Channel => &CHANNEL,
+            Self::Messages => &MESSAGES,
         }
     }
 }
 
 /// There is no such kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no kind `{text}`: it is Stack, Experiment, Drill, Runbook, Team or Channel")]
+#[error(
+    "there is no kind `{text}`: it is Stack, Experiment, Drill, Runbook, Team, Channel or Messages"
+)]
 pub struct UnknownKindName {
     text: String,
 }

@@ -94,13 +94,14 @@ impl Found {
     }
 }
 
-const SHELVES: [&str; 6] = [
+const SHELVES: [&str; 7] = [
     "stacks",
     "experiments",
     "drills",
     "runbooks",
     "teams",
     "channels",
+    "messages",
 ];
 
 impl Library {

@@ -9,10 +9,11 @@ use sha2::{Digest as _, Sha256};
 use crate::model::channel::Channel;
 use crate::model::drill::Drill;
 use crate::model::experiment::Experiment;
+use crate::model::messages::Messages;
 use crate::model::plan::{Exercise, Plan, SourceFile};
 use crate::model::stack::Stack;
 
-use super::check::{channel, drill, experiment, runbook, stack, team};
+use super::check::{channel, drill, experiment, messages, runbook, stack, team};
 use super::code::Code;
 use super::diagnostic::{Diagnostic, Severity, Source};
 use super::document::{Document, Kind};
@@ -91,6 +92,26 @@ impl Library {
             files: files.into_iter().map(|(path, _)| path).collect(),
             findings: Findings::new(gathered.found),
         }
+    }
+}
+
+impl Library {
+    /// The texts of messages in these files and folders, in the order of their names. Those with findings are left out:
+    /// `validate` shows them.
+    pub fn messages(&mut self, paths: &[PathBuf]) -> Vec<Messages> {
+        let items = self.items(paths);
+        let of_kind = items.iter().filter(|item| item.kind == Kind::Messages);
+        let files: Vec<Arc<File>> = of_kind
+            .map(|item| self.load(Path::new(&item.path)))
+            .collect();
+        let documents = files.iter().flat_map(|file| &file.documents);
+        documents
+            .filter(|document| document.kind == Kind::Messages)
+            .filter_map(|document| {
+                let mut sink = Sink::new(&document.source);
+                messages::read(&document.root, &mut sink)
+            })
+            .collect()
     }
 }
 
@@ -215,6 +236,7 @@ impl Gathered {
             Kind::Stack => drop(self.read(document, stack::read)),
             Kind::Team => drop(self.read(document, team::read)),
             Kind::Channel => drop(self.read(document, channel::read)),
+            Kind::Messages => drop(self.read(document, messages::read)),
             Kind::Runbook => drop(self.read(document, |root, sink| {
                 runbook::read(root, &document.body, sink)
             })),

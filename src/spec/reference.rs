@@ -19,8 +19,8 @@ const HEAD: &str = "\
 
 # Files
 
-firedrill reads YAML files of six kinds: [Stack](#stack), [Experiment](#experiment), [Drill](#drill),
-[Runbook](#runbook), [Team](#team) and [Channel](#channel). A runbook is Markdown with YAML front matter. `firedrill serve
+firedrill reads YAML files of seven kinds: [Stack](#stack), [Experiment](#experiment), [Drill](#drill),
+[Runbook](#runbook), [Team](#team), [Channel](#channel) and [Messages](#messages). A runbook is Markdown with YAML front matter. `firedrill serve
 --config` reads one more file, the [server configuration](#server-configuration).
 
 `firedrill validate` checks files and reports every finding at its exact token; each has a code with a page in
@@ -30,7 +30,7 @@ a run would do.
 ";
 
 /// What each kind's example shows, beside its file of the shipped library.
-const EXAMPLES: [(Kind, &str, &str); 6] = [
+const EXAMPLES: [(Kind, &str, &str); 7] = [
     (
         Kind::Stack,
         "stacks/wallet-demo.yaml",
@@ -70,6 +70,11 @@ const EXAMPLES: [(Kind, &str, &str); 6] = [
         "channels/status-page.yaml",
         "Where a drill's messages may go, and who reads them. This one is firedrill's own status page, a sandbox that \
          needs nothing else. [Communication](communication.md) shows the others.",
+    ),
+    (
+        Kind::Messages,
+        "messages/en.yaml",
+        "Texts of messages in one language. A library's own piece stands before the shipped one of the same language.",
     ),
 ];
 
@@ -117,9 +122,10 @@ then in folders, then among the other files of the same command.
 | kind | folders, without options | with options |
 |---|---|---|
 | Stack | `stacks/` in the working folder; `stacks/` beside the file; the file's folder; `../stacks/` | `--stacks DIR`, else `--library DIR`, each with its subfolders below |
-| others | the file's folder; then the six subfolders beside it, of its parent, and of the working folder | `--library DIR` and its subfolders |
+| others | the file's folder; then the seven subfolders beside it, of its parent, and of the working folder | `--library DIR` and its subfolders |
 
-The subfolders are `stacks`, `experiments`, `drills`, `runbooks`, `teams` and `channels`. A runbook may also be named by its path,
+The subfolders are `stacks`, `experiments`, `drills`, `runbooks`, `teams`,
+`channels` and `messages`. A runbook may also be named by its path,
 from the drill's folder, that folder's parent, the working folder or `--library`.
 
 ";

@@ -6,6 +6,7 @@ mod disk;
 mod docs;
 mod drill;
 mod experiment;
+mod messages;
 mod shapes;
 mod stack;
 mod yaml;
@@ -118,6 +119,7 @@ fn every_code_is_shown_by_a_test() {
         include_str!("tests/disk.rs"),
         include_str!("tests/drill.rs"),
         include_str!("tests/experiment.rs"),
+        include_str!("tests/messages.rs"),
         include_str!("tests/stack.rs"),
         include_str!("tests/yaml.rs"),
     ]

@@ -12,7 +12,7 @@ use crate::ground::project;
 use paths::Source;
 
 /// What is pure: no input or output, no clock, no randomness of its own.
-const PURE: [&str; 9] = [
+const PURE: [&str; 10] = [
     "model",
     "spec",
     "engine",
@@ -21,6 +21,7 @@ const PURE: [&str; 9] = [
     "narrative",
     "review",
     "layout",
+    "messages",
     "signals",
 ];
 
@@ -28,13 +29,14 @@ const PURE: [&str; 9] = [
 const ADAPTERS: [&str; 5] = ["faults", "probes", "signals", "notify", "store"];
 
 /// Of the crate, what each part may name besides itself. A part that is not here may name anything.
-const MAY_NAME: [(&str, &[&str]); 26] = [
+const MAY_NAME: [(&str, &[&str]); 27] = [
     ("model", &[]),
     ("address", &[]),
     ("layout", &[]),
     ("secret", &[]),
     ("program", &["model", "secret"]),
-    ("spec", &["model", "secret", "layout"]),
+    ("messages", &["model"]),
+    ("spec", &["model", "secret", "layout", "messages"]),
     ("engine", &["model", "spec"]),
     ("score", &["model", "spec", "engine", "layout"]),
     ("stats", &["model", "spec", "engine"]),

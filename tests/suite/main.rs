@@ -2,6 +2,7 @@
 
 mod architecture;
 mod browser;
+mod channels;
 mod ci;
 mod contained_demo;
 mod containers;

@@ -146,7 +146,14 @@ async fn incident(desk: &Desk, case: &Case, mut pace: Pace, log: &Log) {
     )
     .await;
     pace.pause(2500, 4000).await;
-    act(desk, log, "chris", "update", update(case.first_notice)).await;
+    act(
+        desk,
+        log,
+        "chris",
+        "update",
+        update("first_notice", case.first_notice),
+    )
+    .await;
     pace.pause(1500, 3000).await;
     act(
         desk,
@@ -167,7 +174,14 @@ async fn incident(desk: &Desk, case: &Case, mut pace: Pace, log: &Log) {
     .await;
     let _ = pager.wait_for(Option::is_none).await;
     pace.pause(1000, 1500).await;
-    act(desk, log, "chris", "all_clear", update(case.all_clear)).await;
+    act(
+        desk,
+        log,
+        "chris",
+        "all_clear",
+        update("resolved", case.all_clear),
+    )
+    .await;
     pace.pause(300, 600).await;
     act(desk, log, "ann", "resolved", json!({"type": "resolved"})).await;
 }
@@ -194,14 +208,15 @@ async fn symptom(desk: &Desk, case: &Case) -> String {
     clippy::disallowed_methods,
     reason = "a person promises the next update by the clock on the wall"
 )]
-fn update(text: &str) -> Value {
+fn update(stage: &str, text: &str) -> Value {
     let next = Timestamp::now()
         .saturating_add(SignedDuration::from_mins(15))
         .unwrap_or(Timestamp::MAX);
     json!({
         "type": "update_posted",
         "audience": "customers",
-        "channels": ["status_page"],
+        "channels": ["status_page", "banner"],
+        "stage": stage,
         "text": text,
         "next_update_at": next,
     })

@@ -5,9 +5,10 @@ use std::time::Duration;
 use super::plans::{name, told_drill};
 use super::world::{Answer, World};
 use crate::engine::effect::{Effect, EffectKey, EffectKind};
-use crate::engine::event::{Fact, Origin, Phase, Source, Update};
+use crate::engine::event::{Alert, Fact, Origin, Phase, Source, Update};
 use crate::engine::input::{Input, Outcome, TeamAct};
 use crate::engine::posts::Message;
+use crate::model::drill::Detection;
 use crate::model::message::Stage;
 use crate::model::runbook::Audience;
 
@@ -337,4 +338,37 @@ fn the_last_word_is_the_last() {
         .last()
         .expect("it was told");
     assert_eq!(last.message.stage, Stage::DrillOver);
+}
+
+#[test]
+fn what_firedrill_told_a_pager_is_no_detection() {
+    let mut plan = told_drill();
+    let exercise = plan.drill.as_mut().expect("a drill");
+    exercise.drill.detection = vec![Detection::Pagerduty {
+        labels: [("service".to_owned(), "P1".to_owned())].into(),
+    }];
+    let mut world = World::new(plan);
+    world.perform_all();
+    for (title, qualifies) in [
+        ("[DRILL] Incident on wallet", false),
+        ("Transfers fail", true),
+    ] {
+        let labels = [("service", "P1"), ("title", title)];
+        let alert = Alert {
+            firing: true,
+            labels: labels.map(|(key, value)| (key.into(), value.into())).into(),
+            fingerprint: title.into(),
+            starts_at: world.now.wall,
+            qualifies: false,
+        };
+        world.take(Input::Alert {
+            alert,
+            origin: Origin::machine(Source::Pagerduty),
+        });
+        let last = world.log.last().expect("an event");
+        assert!(
+            matches!(&last.fact, Fact::AlertReceived { alert } if alert.qualifies == qualifies),
+            "{title}: {last:?}"
+        );
+    }
 }

@@ -12,17 +12,19 @@ use serde_json::{Map, Value};
 
 use super::runs::{bad_query, limited};
 use super::start::malformed;
-use crate::engine::event::{ActorKind, Source};
+use crate::engine::event::{ActorKind, Source, Update};
 use crate::engine::input::TeamAct;
 use crate::http::actor::{self, Actor, Means};
 use crate::http::cursor;
 use crate::http::events::{Shape, follow, resume_after};
 use crate::http::keeper::{Pass, of_run};
 use crate::http::problem::{Problem, no_such_run};
-use crate::http::reading::run_id;
+use crate::http::reading::{Reading, run_id};
 use crate::http::{Services, acting};
 use crate::model::access::{Permission, Subject};
 use crate::model::ids::RunId;
+use crate::model::plan::Plan;
+use crate::score::lacking::{Lack, lacking};
 use crate::store::runs::ShownEvent;
 
 /// The most events of one answer.
@@ -64,6 +66,9 @@ pub(in crate::http) struct Taken {
     pub(super) run: RunId,
     /// Up to which sequence.
     pub(super) seq: u64,
+    /// What an update lacks.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) lacks: Vec<Lack>,
 }
 
 impl Taken {
@@ -195,6 +200,27 @@ pub(in crate::http) async fn post(
     origin.source_id = about.source_id;
     origin.event_time = about.event_time;
     origin.estimated = about.estimated;
+    let update = match &act {
+        TeamAct::UpdatePosted(update) => Some(update.clone()),
+        _ => None,
+    };
     let seq = acting::act(&services, &run, act, origin).await?;
-    Ok((StatusCode::CREATED, Json(Taken { run, seq })))
+    let lacks = match update {
+        Some(update) => lacks_of(&services, &run, &update).await?,
+        None => Vec::new(),
+    };
+    Ok((StatusCode::CREATED, Json(Taken { run, seq, lacks })))
+}
+
+/// What an update of a run lacks, by the run's runbook.
+async fn lacks_of(services: &Services, run: &RunId, update: &Update) -> Result<Vec<Lack>, Problem> {
+    let of = |plan: &Plan| {
+        let exercise = plan.drill.as_ref();
+        exercise.map_or_else(Vec::new, |one| lacking(update, &one.runbook))
+    };
+    if let Some(handle) = services.supervisor.get(run) {
+        return Ok(of(handle.plan()));
+    }
+    let reading = Reading::of(services, run).await?;
+    Ok(reading.state.plan().map_or_else(Vec::new, of))
 }

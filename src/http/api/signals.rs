@@ -238,7 +238,14 @@ pub(in crate::http) async fn attach(
 ) -> Result<impl IntoResponse, Problem> {
     let Json(wanted) = wanted.map_err(|error| malformed(&error))?;
     let (run, seq) = attach_to(&services, &actor, Source::Api, &id, &wanted).await?;
-    Ok((StatusCode::CREATED, Json(Taken { run, seq })))
+    Ok((
+        StatusCode::CREATED,
+        Json(Taken {
+            run,
+            seq,
+            lacks: Vec::new(),
+        }),
+    ))
 }
 
 /// Attaches a signal on somebody's word. Answers with the run and the event that says so.

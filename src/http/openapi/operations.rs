@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::paper::{Operation, Paper};
 use crate::http::api::{
-    accounts, findings, halt, keyed, library, log, names, people, runs, scorecard, sessions,
-    signals, start, upcoming,
+    accounts, compose, findings, halt, keyed, library, log, names, people, runs, scorecard,
+    sessions, signals, start, upcoming,
 };
 
 /// Writes all of them.
@@ -180,6 +180,17 @@ fn of_one_run(paper: &mut Paper) {
             409,
             "Not as the run stands: it is over, has not begun, or another process drives it",
         )
+        .done();
+    paper
+        .operation(
+            "post",
+            "/runs/{run}/compose",
+            "composeMessage",
+            "Make a message from a template, or look one over",
+        )
+        .about("Nothing is sent or recorded: `act` sends it.")
+        .takes::<compose::Wanted>()
+        .gives::<compose::Draft>(200, "The message as it would be sent, and what it lacks")
         .done();
     paper
         .operation(

@@ -211,7 +211,10 @@ impl Fields {
             audience: self.parsed("audience")?,
             channels: self.all("channel").map(str::to_owned).collect(),
             text,
-            stage: None,
+            stage: match self.get("stage") {
+                "" => None,
+                _ => Some(self.parsed("stage")?),
+            },
             next_update_at: self.minutes("next_in", now)?,
             estimated_recovery,
         })

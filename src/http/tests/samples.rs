@@ -5,11 +5,13 @@ use crate::http::templates::sample;
 use crate::http::view::Badge;
 use crate::http::view::account::{Account, Held, People, PersonLine, SessionLine, Wheres};
 use crate::http::view::audit::{Audit, Line};
+use crate::http::view::compose::{Chosen, Compose, Message};
 use crate::http::view::layout::{Halted, Layout, StuckLine, Who};
 use crate::http::view::login::{Login, Setup};
 use crate::http::view::overview::{LiveRun, Next, Overview, Startable, Unmatched};
 use crate::http::view::run_line::{RunLine, Score};
 use crate::http::view::run_list::RunList;
+use crate::http::view::status::Status;
 use crate::http::view::time::Moment;
 use crate::http::view::tokens::{TokenLine, Tokens};
 use crate::http::view::trouble::Trouble;
@@ -352,4 +354,60 @@ fn a_token_is_shown_once_and_the_audit_says_who_did_what() {
         assert!(full.contains(part), "no `{part}` in {full}");
     }
     assert!(page(vec![], None).contains("Nothing was changed yet."));
+}
+
+#[test]
+fn the_page_to_write_on_says_what_there_is_not() {
+    let page = |message, trouble| {
+        sample(&Compose {
+            layout: layout(true),
+            id: "r1".into(),
+            name: "outage".into(),
+            chosen: Chosen::default(),
+            stages: vec![],
+            failures: vec![],
+            audiences: vec![],
+            languages: vec![],
+            phrases: vec![],
+            channels: vec![],
+            message,
+            trouble,
+        })
+    };
+    let trouble = page(None, Some("there are no messages in <xx>".into()));
+    assert!(
+        trouble.contains("no messages in &lt;xx&gt;") && !trouble.contains("2. Look it over"),
+        "{trouble}"
+    );
+    let message = Message {
+        text: "[DRILL] <text>".into(),
+        lacks: vec![],
+    };
+    let made = page(Some(message), None);
+    for part in [
+        "[DRILL] &lt;text&gt;",
+        "It says all that the runbook asks for",
+        "The drill has no channel for these readers",
+    ] {
+        assert!(made.contains(part), "no `{part}` in {made}");
+    }
+}
+
+#[test]
+fn a_status_page_always_says_that_it_is_a_drill() {
+    for live in [true, false] {
+        let page = sample(&Status {
+            css: "/static/app.css".into(),
+            icon: "/static/icon.svg".into(),
+            stack: "tiny".into(),
+            standing: "No incident has been reported.",
+            open: false,
+            banner: live.then(|| "[DRILL] <b>".into()),
+            posts: vec![],
+            live,
+        });
+        assert!(page.contains("This is a drill.") && page.contains("Nothing has been posted."));
+        assert_eq!(page.contains("http-equiv=\"refresh\""), live);
+        assert_eq!(page.contains("[DRILL] &lt;b&gt;"), live);
+    }
 }

@@ -284,6 +284,7 @@ impl Server {
             ready,
             started: clock.now(),
             version: "0.0.0",
+            publishes: false,
             shutdown: CancellationToken::new(),
         };
         adapt(&mut services);
@@ -540,6 +541,10 @@ fn write_library(folder: &std::path::Path) {
         ("broken.yaml", include_str!("library/broken.yaml")),
         ("crew.yaml", include_str!("library/crew.yaml")),
         ("cutting.md", include_str!("library/cutting.md")),
+        ("page.yaml", include_str!("library/page.yaml")),
+        ("notice.yaml", include_str!("library/notice.yaml")),
+        ("chat.yaml", include_str!("library/chat.yaml")),
+        ("own.yaml", include_str!("library/own.yaml")),
     ] {
         std::fs::write(folder.join(name), text).expect("a file");
     }

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::acts::Acts;
 use super::chart::{self, Chart};
 use super::layout::Layout;
+use super::posted::Posted;
 use super::scorecard::{Times, standing};
 use super::sight::{Shown, Sight, counts_from_the_fault, is_told, tells_the_answer};
 use super::steps::{self, StepLine};
@@ -77,6 +78,10 @@ pub(in crate::http) struct Room {
     pub(in crate::http) roles: Vec<RoleLine>,
     /// Messages to the team, latest first.
     pub(in crate::http) messages: Vec<Entry>,
+    /// What was told to others, latest first.
+    pub(in crate::http) posted: Vec<Posted>,
+    /// Whether the drill has a status page of firedrill's own.
+    pub(in crate::http) status_page: bool,
     pub(in crate::http) acts: Option<Acts>,
     /// Whether whoever looks is asked when they knew that it was a drill; what they said, once they did.
     pub(in crate::http) asked: bool,
@@ -294,6 +299,9 @@ impl Room {
             },
             roles: exercise.map(|_| roles(reading, &name)).unwrap_or_default(),
             messages,
+            posted: Posted::all(reading),
+            status_page: exercise
+                .is_some_and(|one| one.channels.iter().any(|one| one.way.is_own())),
             asked: around.may_act
                 && !around.staff
                 && !state.is_secret()

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::chart::Chart;
 use super::compared::{Compared, Freshness};
 use super::layout::Layout;
+use super::telling::Telling;
 use super::time::{Moment, offset_ms, span};
 use super::{Badge, figure, word};
 use crate::http::reading::Reading;
@@ -77,6 +78,8 @@ pub(in crate::http) struct TeamSide {
     pub(in crate::http) observed_reason: String,
     pub(in crate::http) observed_needed: String,
     pub(in crate::http) lines: Vec<LineRow>,
+    /// How others were told, where anybody was or should have been.
+    pub(in crate::http) telling: Option<Telling>,
 }
 
 /// One line of the runbook, judged.
@@ -265,6 +268,7 @@ impl TeamSide {
             observed_reason: score.observed_reason.clone(),
             observed_needed: figure(judged.pass.observed),
             lines: judged.lines.iter().map(line).collect(),
+            telling: Telling::new(&judged.communication),
         }
     }
 }

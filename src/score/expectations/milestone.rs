@@ -158,12 +158,17 @@ fn candidates(reader: &Reader<'_>, event: &Milestone, by: Option<By>) -> Vec<(Mo
         _ => reader.timeline.answers().collect(),
     };
     acts.into_iter()
-        .filter(|act| fits(act.origin.kind) && answers(event, &act.fact))
+        .filter(|act| {
+            fits(act.origin.kind)
+                && answers(event, &act.fact, |channel| {
+                    reader.timeline.reached(act, channel)
+                })
+        })
         .map(|act| (act.into(), act.origin.kind))
         .collect()
 }
 
-fn answers(event: &Milestone, fact: &Fact) -> bool {
+fn answers(event: &Milestone, fact: &Fact, reached: impl Fn(&str) -> bool) -> bool {
     match (event, fact) {
         (Milestone::Acknowledged, Fact::Acknowledged)
         | (Milestone::Declared, Fact::Declared { .. })
@@ -180,7 +185,10 @@ fn answers(event: &Milestone, fact: &Fact) -> bool {
             Fact::UpdatePosted { update },
         ) => {
             audience.is_none_or(|audience| update.audience == audience)
-                && (channels.is_empty() || channels.iter().any(|c| update.channels.contains(c)))
+                && (channels.is_empty()
+                    || channels
+                        .iter()
+                        .any(|c| update.channels.contains(c) && reached(c)))
                 && must_have.iter().all(|part| update.has(*part))
         }
         _ => false,
@@ -246,6 +254,15 @@ fn near_misses(reader: &Reader<'_>, event: &Milestone) -> Option<(Vec<u64>, Stri
             let (_, first) = wrong.first()?;
             let seqs = wrong.iter().map(|(seq, _)| *seq).collect();
             Some((seqs, format!("`{first}` was named instead")))
+        }
+        Milestone::Update { channels, .. } => {
+            let mut lost = reader.timeline.deliveries.iter().filter(|delivery| {
+                delivery.failed.is_some() && channels.iter().any(|c| c == delivery.channel.as_str())
+            });
+            let first = lost.next()?;
+            let why = first.failed.unwrap_or_default();
+            let told = format!("a message to `{}` was not delivered: {why}", first.channel);
+            Some((vec![first.due.seq], told))
         }
         _ => None,
     }

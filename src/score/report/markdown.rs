@@ -2,9 +2,10 @@
 //! break a table nor draw anything.
 
 use super::entry::{Entry, Unjudged};
-use super::text::{endings, ends, evidence, named, parts, plain, points, value, who};
+use super::text::{SIMULATED, endings, ends, evidence, named, parts, plain, points, value, who};
 use super::{CheckKind, CheckResult, Report, Scorecard, word};
 use crate::model::time::wall_clock;
+use crate::score::communication::Communication;
 use crate::score::rubric::figure;
 use crate::score::wording::Tell;
 
@@ -34,6 +35,11 @@ pub fn render(report: &Report) -> String {
         page.tell(format_args!("\nWithout: {}.\n", escape(&corrected.was())));
     }
     times(&mut page, report);
+    if let Some(scorecard) = &report.scorecard
+        && !scorecard.communication.is_empty()
+    {
+        communication(&mut page, &scorecard.communication);
+    }
     if !report.checks.is_empty() {
         checks(&mut page, report);
     }
@@ -198,6 +204,46 @@ fn times(page: &mut String, report: &Report) {
             _ => "Ended",
         };
         page.tell(format_args!("\n{what} {}.\n", escape(&who(report, ended))));
+    }
+}
+
+fn communication(page: &mut String, told: &Communication) {
+    page.tell(format_args!(
+        "\n### Communication\n\nShown, and scored only by the lines above. {}.\n\n| | |\n|---|---|\n",
+        escape(&told.clock)
+    ));
+    for audience in &told.audiences {
+        let who = audience.audience.title();
+        page.tell(format_args!("| {who} | {} |\n", escape(&audience.told())));
+    }
+    for estimate in &told.estimates {
+        page.tell(format_args!(
+            "| estimate (event {}) | {} |\n",
+            estimate.seq,
+            estimate.told()
+        ));
+    }
+    if let Some(calibration) = &told.calibration {
+        page.tell(format_args!("| calibration | {calibration} |\n"));
+    }
+    for delivery in &told.deliveries {
+        page.tell(format_args!(
+            "| {} (event {}) | {} |\n",
+            delivery.channel,
+            delivery.seq,
+            escape(&delivery.told())
+        ));
+    }
+    for deadline in &told.deadlines {
+        page.tell(format_args!(
+            "| {} {} | {} |\n",
+            deadline.regulation.title(),
+            deadline.what,
+            deadline.told()
+        ));
+    }
+    if !told.deadlines.is_empty() {
+        page.tell(format_args!("\n{SIMULATED}\n"));
     }
 }
 

@@ -7,6 +7,7 @@ use super::{CheckKind, CheckResult, Corrected, Report, Scorecard, word};
 pub(super) use crate::layout::plain;
 use crate::layout::{LongWords, column, paragraph};
 use crate::model::time::{since_began, wall_clock};
+use crate::score::communication::Communication;
 use crate::score::expectations::{Line, Verdict};
 use crate::score::measures::{Censoring, Endpoint, Measure, Reading};
 use crate::score::people::Message;
@@ -51,6 +52,10 @@ pub fn render_within(report: &Report, width: usize) -> String {
         page.line("runbook, line by line: verdict, points, what was expected and what happened");
         for line in &scorecard.lines {
             runbook_line(&mut page, line);
+        }
+        if !scorecard.communication.is_empty() {
+            page.blank();
+            communication(&mut page, &scorecard.communication);
         }
         people(&mut page, report, scorecard);
     }
@@ -460,6 +465,51 @@ fn checks(page: &mut Page, report: &Report) {
         );
     }
 }
+
+fn communication(page: &mut Page, told: &Communication) {
+    page.line("communication: shown, and scored only by the runbook's lines");
+    page.hang("  clock", 16, &told.clock);
+    for audience in &told.audiences {
+        let label = format!("  {}", audience.audience.title());
+        page.hang(&label, 16, &audience.told());
+    }
+    for estimate in &told.estimates {
+        page.hang(
+            "  estimate",
+            16,
+            &format!("{} (event {})", estimate.told(), estimate.seq),
+        );
+    }
+    if let Some(calibration) = &told.calibration {
+        page.hang("  calibration", 16, calibration);
+    }
+    for delivery in &told.deliveries {
+        page.hang(
+            "  delivery",
+            16,
+            &format!(
+                "{}: {} (event {})",
+                delivery.channel,
+                delivery.told(),
+                delivery.seq
+            ),
+        );
+    }
+    for deadline in &told.deadlines {
+        page.hang(
+            &format!("  {}", deadline.regulation.title()),
+            16,
+            &format!("{}: {}", deadline.what, deadline.told()),
+        );
+    }
+    if !told.deadlines.is_empty() {
+        page.hang("", 16, SIMULATED);
+    }
+}
+
+/// What holds for every legal clock.
+pub(super) const SIMULATED: &str = "Legal clocks are a simulation: nothing was sent, nobody judged whether an incident is \
+                                    major, and weekends and bank holidays may move a date.";
 
 /// The points of a line: what it earned of what it could.
 pub(super) fn points(line: &Line) -> String {

@@ -136,12 +136,12 @@ fn judge(events: &[Event]) -> Report {
 
 #[test]
 fn a_scorecard_on_a_terminal_tells_every_point_and_why() {
-    insta::assert_snapshot!(text::render(&judge(&story())), @r#"
+    insta::assert_snapshot!(text::render(&judge(&story())), @r"
     drill slow-signer-drill: passed (exit 0)
       stack and team passed
 
       run        r-1, begun 2026-03-02 10:00:00 UTC
-      log        to event 22, chain head c0ffee; rubric 2
+      log        to event 22, chain head c0ffee; rubric 3
       hypothesis A slow signer delays transfers but loses none.
       stack      wallet-staging: passed
 
@@ -210,6 +210,11 @@ fn a_scorecard_on_a_terminal_tells_every_point_and_why() {
       not observed         -   judged: staff judge: The handover named the open risks
                                  staff have not judged it yet
 
+    communication: shown, and scored only by the runbook's lines
+      clock         availability: customers hear within 5m of the detection, then every 20m
+      customers     2m34.5s after the detection, 1 update, longest gap 6m42s, the next promised in 1 of
+                    1 (kept 0 of 1); the first came in time, and none was too long in coming
+
     who was there
       responder    p1 (event 7 at +01:20.0)
     "#);
@@ -223,7 +228,7 @@ fn a_run_as_junit_has_a_case_for_the_hypothesis_each_probe_the_team_and_each_lin
       <testsuite name="slow-signer-drill" tests="16" failures="3" errors="0" skipped="2" time="620.000" timestamp="2026-03-02T10:00:00Z">
         <properties>
           <property name="stack" value="wallet-staging"/>
-          <property name="rubric" value="2"/>
+          <property name="rubric" value="3"/>
           <property name="seq" value="22"/>
           <property name="run" value="r-1"/>
           <property name="chain" value="c0ffee"/>
@@ -279,7 +284,7 @@ fn a_run_as_junit_has_a_case_for_the_hypothesis_each_probe_the_team_and_each_lin
 
 #[test]
 fn a_report_in_markdown_is_a_summary_with_tables() {
-    insta::assert_snapshot!(markdown::render(&judge(&story())), @r#"
+    insta::assert_snapshot!(markdown::render(&judge(&story())), @r"
     ## slow-signer-drill: passed
 
     stack and team passed (exit 0).
@@ -331,14 +336,22 @@ fn a_report_in_markdown_is_a_summary_with_tables() {
 
     Recovered by team: fault slow-signer was undone: remedy `rollback` ended it (event 18 at +10:00.0).
 
+    ### Communication
+
+    Shown, and scored only by the lines above. availability: customers hear within 5m of the detection, then every 20m.
+
+    | | |
+    |---|---|
+    | customers | 2m34.5s after the detection, 1 update, longest gap 6m42s, the next promised in 1 of 1 (kept 0 of 1); the first came in time, and none was too long in coming |
+
     ### Checks
 
     - steady state send: held
     - steady state nonce: held
     - during nonce: held
 
-    Run r-1, begun 2026-03-02 10:00:00 UTC, read to event 22, chain head c0ffee, rubric 2.
-    "#);
+    Run r-1, begun 2026-03-02 10:00:00 UTC, read to event 22, chain head c0ffee, rubric 3.
+    ");
 }
 
 #[test]
@@ -365,7 +378,7 @@ fn the_same_log_gives_the_same_bytes_at_every_point_of_it() {
 #[test]
 fn a_report_names_its_rubric_its_sequence_and_its_chain_head() {
     let json = serde_json::to_value(judge(&story())).expect("reports serialise");
-    assert_eq!(json["rubric"], 2);
+    assert_eq!(json["rubric"], 3);
     assert_eq!(json["chain"]["seq"], story().len());
     assert_eq!(json["chain"]["head"], "c0ffee");
     assert_eq!(json["run"], "r-1");

@@ -235,6 +235,7 @@ pub(super) fn drill(lines: impl IntoIterator<Item = Expectation>) -> Plan {
             runbook: Runbook {
                 name: name("signing"),
                 class: Class::Availability,
+                clocks: Vec::new(),
                 expect: lines.into_iter().collect(),
                 body: String::new(),
             },
@@ -330,6 +331,7 @@ pub(super) fn any_update() -> Milestone {
 }
 
 /// A log in the making.
+#[derive(Clone)]
 pub(super) struct Script {
     now: f64,
     epoch: Epoch,

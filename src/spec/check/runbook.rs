@@ -6,7 +6,7 @@ use crate::model::drill::Drill;
 use crate::model::experiment::Experiment;
 use crate::model::fault::Lasts;
 use crate::model::ids::{ProbeName, RemedyId};
-use crate::model::runbook::{Class, Expectation, Runbook};
+use crate::model::runbook::{Class, Expectation, Regulation, Runbook};
 use crate::model::stack::Stack;
 use crate::model::time::Millis;
 use crate::spec::check::expectation::{self, EXPECTATION};
@@ -15,7 +15,7 @@ use crate::spec::check::stack::HEAD;
 use crate::spec::check::view::View;
 use crate::spec::code::Code;
 use crate::spec::findings::Sink;
-use crate::spec::form::{Form, Object, defaulted, required};
+use crate::spec::form::{Form, Object, defaulted, optional, required};
 use crate::spec::tree::Node;
 
 pub(crate) static RUNBOOK: Object = Object {
@@ -37,6 +37,11 @@ pub(crate) static RUNBOOK: Object = Object {
                 "availability",
                 "The kind of incident.",
             ),
+            optional(
+                "clocks",
+                Form::List(&REGULATION, 1, 3),
+                "Laws whose dates the scorecard shows, as a simulation that sends nothing.",
+            ),
             required(
                 "expect",
                 Form::List(&Form::Object(&EXPECTATION), 1, 1_000),
@@ -46,6 +51,21 @@ pub(crate) static RUNBOOK: Object = Object {
     ],
     rules: &[],
 };
+
+static REGULATION: Form = Form::Word(&[
+    (
+        "dora",
+        "The EU's Digital Operational Resilience Act: initial, intermediate and final report.",
+    ),
+    (
+        "nydfs",
+        "New York's 23 NYCRR 500.17(a): notice within 72 hours.",
+    ),
+    (
+        "gdpr",
+        "The EU's General Data Protection Regulation, Article 33: within 72 hours.",
+    ),
+]);
 
 pub(crate) fn read(root: &Node, body: &str, sink: &mut Sink) -> Option<Runbook> {
     let view = View::new(root, &RUNBOOK);
@@ -72,8 +92,22 @@ pub(crate) fn read(root: &Node, body: &str, sink: &mut Sink) -> Option<Runbook> 
     Some(Runbook {
         name: view.read("name")?,
         class,
+        clocks: view
+            .items("clocks")
+            .iter()
+            .filter_map(|node| regulation(node.text()?))
+            .collect(),
         expect: whole.then_some(expect)?,
         body: body.to_owned(),
+    })
+}
+
+fn regulation(name: &str) -> Option<Regulation> {
+    Some(match name {
+        "dora" => Regulation::Dora,
+        "nydfs" => Regulation::Nydfs,
+        "gdpr" => Regulation::Gdpr,
+        _ => return None,
     })
 }
 

@@ -499,7 +499,7 @@ fn an_alert_without_labels_would_be_any_alert() {
 fn kinds_are_named_in_capitals_or_not() {
     assert_eq!("stack".parse(), Ok(crate::spec::Kind::Stack));
     let unknown = "stak".parse::<crate::spec::Kind>().expect_err("no kind");
-    assert_snapshot!(unknown, @"there is no kind `stak`: it is Stack, Experiment, Drill, Runbook, Team or Channel");
+    assert_snapshot!(unknown, @"there is no kind `stak`: it is Stack, Experiment, Drill, Runbook, Team, Channel or Messages");
 }
 
 #[test]

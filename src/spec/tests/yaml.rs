@@ -57,7 +57,7 @@ fn a_file_says_what_it_is() {
     1 |
       | ^
       |
-      = help: begin it with `kind:` and one of `Stack`, `Experiment`, `Drill`, `Runbook`, `Team` or `Channel`
+      = help: begin it with `kind:` and one of `Stack`, `Experiment`, `Drill`, `Runbook`, `Team`, `Channel` or `Messages`
     ");
     assert_snapshot!(one("name: x\n"), @r"
     error[missing-kind]: this file doesn't say what it is
@@ -66,7 +66,7 @@ fn a_file_says_what_it_is() {
     1 | name: x
       | ^^^^
       |
-      = help: begin it with `kind:` and one of `Stack`, `Experiment`, `Drill`, `Runbook`, `Team` or `Channel`
+      = help: begin it with `kind:` and one of `Stack`, `Experiment`, `Drill`, `Runbook`, `Team`, `Channel` or `Messages`
     ");
     assert_snapshot!(one("- 1\n"), @r"
     error[wrong-type]: expected a map of keys and values, found a list
@@ -75,7 +75,7 @@ fn a_file_says_what_it_is() {
     1 | - 1
       | ^^^
       |
-      = help: begin it with `kind:` and one of `Stack`, `Experiment`, `Drill`, `Runbook`, `Team` or `Channel`
+      = help: begin it with `kind:` and one of `Stack`, `Experiment`, `Drill`, `Runbook`, `Team`, `Channel` or `Messages`
     ");
     assert_snapshot!(one("kind: Stak\n---\nkind: GameDay\n---\nkind: 5\n"), @r"
     error[unknown-kind]: there is no kind `Stak`
@@ -84,7 +84,7 @@ fn a_file_says_what_it_is() {
     1 | kind: Stak
       |       ^^^^
       |
-      = help: did you mean `Stack`? it is one of `Stack`, `Experiment`, `Drill`, `Runbook`, `Team` and `Channel`
+      = help: did you mean `Stack`? it is one of `Stack`, `Experiment`, `Drill`, `Runbook`, `Team`, `Channel` and `Messages`
 
     error[unsupported]: the kind `GameDay` is not supported yet
      --> f.yaml:3:7
@@ -100,7 +100,7 @@ fn a_file_says_what_it_is() {
     5 | kind: 5
       |       ^
       |
-      = help: it is one of `Stack`, `Experiment`, `Drill`, `Runbook`, `Team` and `Channel`
+      = help: it is one of `Stack`, `Experiment`, `Drill`, `Runbook`, `Team`, `Channel` and `Messages`
     ");
 }
 
