@@ -14,6 +14,7 @@ mod phrases;
 pub mod recovery;
 pub mod report;
 pub mod rubric;
+pub mod summary;
 pub mod timeline;
 mod wording;
 

@@ -176,6 +176,7 @@ async fn play(
         hosts: Vec::new(),
         tls: None,
         local_operator: "you".to_owned(),
+        published: None,
     };
     let (address, ready) = site.serve()?;
     terminal.note(&format!("firedrill on http://{address}"));

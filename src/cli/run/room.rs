@@ -135,6 +135,7 @@ impl Arrangement {
             hosts: Vec::new(),
             tls: None,
             local_operator: "local operator".to_owned(),
+            published: None,
         };
         let (address, ready, _) = site.answer()?;
         // What dead processes left was undone before.
