@@ -41,6 +41,9 @@ use crate::store::lock::RunLock;
 use crate::store::runs::ScorecardSummary;
 use crate::toxiproxy;
 
+/// How many runs without a summary are looked for at once.
+const TOGETHER: u32 = 200;
+
 /// How long a shutdown waits for what is being undone.
 pub const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(70);
 
@@ -243,7 +246,13 @@ impl App {
         &self,
         run: &RunId,
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        let report = self.report(run).await?;
+        let events = self.database.load(run).await?;
+        let head = self.database.verify(run).await?;
+        let report = score::judge(&events).ok_or_else(|| JournalError::NoSuchRun(run.clone()))?;
+        let report = report.identified(run.clone(), Some(head.hash));
+        if let Some(summary) = score::summary::summary(&report, &events) {
+            self.database.save_summary(run, &summary).await?;
+        }
         let Some(scorecard) = &report.scorecard else {
             return Ok(());
         };
@@ -264,6 +273,35 @@ impl App {
             .save_scorecard(run, &summary, &serde_json::to_string(&report)?)
             .await?;
         Ok(())
+    }
+
+    /// Makes the summaries of runs that are over and have none, or one by former rules, until all have one: a process that
+    /// died made none, and neither does one without pages. A log that can't be read is passed over and said.
+    pub async fn summarise(&self) {
+        let mut after: Option<RunId> = None;
+        loop {
+            let runs = self
+                .database
+                .runs_without_summary(score::summary::VERSION, after.as_ref(), TOGETHER)
+                .await;
+            let runs = match runs {
+                Ok(runs) => runs,
+                Err(error) => {
+                    tracing::error!(%error, "runs without a summary can't be looked for");
+                    return;
+                }
+            };
+            let Some(last) = runs.last() else { return };
+            after = Some(last.clone());
+            for run in &runs {
+                if self.shutdown.is_cancelled() {
+                    return;
+                }
+                if let Err(error) = self.save_score(run).await {
+                    tracing::warn!(%run, %error, "the run can't be summarised, and is left out of trends");
+                }
+            }
+        }
     }
 
     /// Ends every run, then every task, then the database. Answers with the runs that could not be undone.
@@ -412,6 +450,10 @@ impl Inspector for Preflight {
                 .map_err(|error| vec![error.to_string()])?;
             Ok(proof)
         })
+    }
+
+    fn look<'a>(&'a self, plan: &'a Plan) -> Answer<'a, Result<Vec<String>, Vec<String>>> {
+        Box::pin(Self::look(self, plan))
     }
 
     fn draw(&self, plan: Plan, seed: u64) -> Answer<'_, Plan> {

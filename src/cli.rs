@@ -8,6 +8,7 @@ pub(crate) mod event;
 mod exit;
 mod explain;
 mod follow;
+mod forecast;
 mod halt;
 mod live;
 mod recover;
@@ -115,6 +116,8 @@ enum Command {
     Event(event::Args),
     /// Show the report of a run
     Report(report::Args),
+    /// Reckon how long users may be hurt in the time ahead, from drills
+    Forecast(forecast::Args),
     /// Print the JSON Schema of a kind of file
     Schema(schema::Args),
     /// Make, list and end API tokens
@@ -223,6 +226,7 @@ async fn dispatch(cli: Cli, terminal: Terminal) -> anyhow::Result<Exit> {
         Command::Recover(args) => Box::pin(recover::run(args, common, terminal)).await,
         Command::Event(args) => Box::pin(event::run(args, terminal)).await,
         Command::Report(args) => Box::pin(report::run(args, common, terminal)).await,
+        Command::Forecast(args) => Box::pin(forecast::run(args, common, terminal)).await,
         Command::Schema(args) => schema::run(&args, terminal),
         Command::Token(args) => Box::pin(token::run(args, common, terminal)).await,
         Command::Toxiproxy(args) => Box::pin(toxiproxy::run(args, terminal)).await,

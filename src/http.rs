@@ -6,6 +6,7 @@
 //! turn it back.
 
 pub mod catalogue;
+pub mod desk;
 pub mod shelf;
 
 mod acting;
@@ -55,6 +56,7 @@ use crate::store::halt::Lever;
 pub use catalogue::Catalogue;
 pub use gate::{Gate, digest as token_digest, new_token};
 pub use openapi::text as openapi;
+pub use page::transparency::Published;
 pub use reading::Readings;
 pub use reference::access_reference;
 pub use router::router;
@@ -88,7 +90,9 @@ pub struct Services {
     /// Test signals that are waited for.
     pub echoes: Echoes,
     /// What starts by itself, soonest first.
-    pub upcoming: Upcoming,
+    pub upcoming: Arc<dyn Timetable>,
+    /// What the platform publishes of its drills, if anything.
+    pub published: Option<Published>,
     /// Whether the first recovery pass is done.
     pub ready: Readiness,
     /// When this process began.
@@ -140,14 +144,24 @@ impl Readiness {
     }
 }
 
-/// A drill that will start by itself.
+/// A drill that will start by itself, or would.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Planned {
     /// Which.
     pub drill: DrillName,
     /// When.
     pub at: Timestamp,
+    /// All that its responders are told of a surprise: not before, and not after.
+    pub range: Option<(Timestamp, Timestamp)>,
+    /// The blackout that keeps it from starting, in words.
+    pub barred: Option<String>,
 }
 
-/// Asks the schedule, soonest first. It may read files: it is called on a blocking thread.
-pub type Upcoming = Arc<dyn Fn() -> Vec<Planned> + Send + Sync>;
+/// The schedule. It may read files: it is asked on a blocking thread.
+pub trait Timetable: Send + Sync {
+    /// The next start of each drill, soonest first.
+    fn next(&self) -> Vec<Planned>;
+
+    /// Everything from then until then, those that a blackout bars included, in order.
+    fn between(&self, from: Timestamp, to: Timestamp) -> Vec<Planned>;
+}

@@ -26,6 +26,7 @@ pub mod secret;
 pub mod shipped;
 pub mod signals;
 pub mod spec;
+pub mod stats;
 pub mod store;
 pub mod telemetry;
 pub mod toxiproxy;

@@ -261,6 +261,11 @@ pub trait Inspector: Send + Sync {
     /// Before a run: identity and every target; what was read, or all findings.
     fn inspect<'a>(&'a self, plan: &'a Plan) -> Answer<'a, Result<Vec<String>, Vec<String>>>;
 
+    /// The same for a dry run, which makes nothing: whoever makes something to `inspect` it says here what is there without.
+    fn look<'a>(&'a self, plan: &'a Plan) -> Answer<'a, Result<Vec<String>, Vec<String>>> {
+        self.inspect(plan)
+    }
+
     /// Before a run: chooses, from its seed, the containers of steps that hit some of several. What can't be chosen stays as
     /// it is, and `inspect` says why.
     fn draw(&self, plan: Plan, _seed: u64) -> Answer<'_, Plan> {

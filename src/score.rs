@@ -16,6 +16,7 @@ pub mod phrases;
 pub mod recovery;
 pub mod report;
 pub mod rubric;
+pub mod summary;
 pub mod timeline;
 mod wording;
 

@@ -32,6 +32,7 @@ pub mod runs;
 pub mod schedule;
 pub mod sessions;
 pub mod signals;
+pub mod summaries;
 pub mod tokens;
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ mod child;
 mod fixture;
 mod halt;
 mod journal;
+mod pages;
 mod proxy;
 mod reads;
 mod recover;
@@ -33,13 +34,14 @@ use anyhow::Context as _;
 
 type Topic = (&'static str, fn() -> anyhow::Result<()>);
 
-const TOPICS: [Topic; 9] = [
+const TOPICS: [Topic; 10] = [
     ("run", run::measure),
     ("serve", serve::measure),
     ("journal", journal::measure),
     ("proxy", proxy::measure),
     ("reads", reads::measure),
     ("signals", signals::measure),
+    ("pages", pages::measure),
     ("timing", timing::measure),
     ("halt", halt::measure),
     ("recover", recover::measure),

@@ -177,6 +177,7 @@ async fn play(
         tls: None,
         local_operator: "you".to_owned(),
         publishes: false,
+        published: None,
     };
     let (address, ready) = site.serve()?;
     terminal.note(&format!("firedrill on http://{address}"));

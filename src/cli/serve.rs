@@ -18,7 +18,7 @@ use crate::app::App;
 use crate::clock::secret;
 use crate::engine::event::StopCause;
 use crate::http::shelf::Shelf;
-use crate::http::{Gate, Tls};
+use crate::http::{Gate, Published, Tls};
 use crate::lifecycle::{Signals, raise_open_files};
 use crate::spec::read_config;
 
@@ -119,6 +119,7 @@ pub(super) async fn run(args: Args, common: Common, terminal: Terminal) -> anyho
         tls,
         local_operator: "local operator".to_owned(),
         publishes: config.publishes,
+        published: config.transparency.as_deref().map(Published::of),
     };
     let (address, _) = site.serve()?;
     let scheme = if encrypted { "https" } else { "http" };

@@ -2,9 +2,10 @@
 //! has it, only to be a drill's room: pages and API alone.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -13,16 +14,18 @@ use tokio::net::TcpListener;
 
 use super::terminal::Terminal;
 use crate::app::App;
+use crate::clock::SystemClock;
 use crate::engine::event::Trigger;
 use crate::http::catalogue::{Catalogue, Kind};
 use crate::http::{
-    self, Courier, Echoes, Gate, Planned, Readiness, Readings, Services, Tls, Upcoming,
+    self, Courier, Echoes, Gate, Planned, Published, Readiness, Readings, Services, Timetable, Tls,
 };
 use crate::model::ids::{DrillName, RunId};
 use crate::model::schedule::Schedule;
 use crate::model::signal::Senders;
 use crate::ports::{Answer, Clock as _};
 use crate::runtime::{recovery, scheduler};
+use crate::store::database::Database;
 
 /// The first port that is tried where none is asked for, and how many follow.
 const WEB_PORT: u16 = 8700;
@@ -66,6 +69,8 @@ pub(super) struct Site {
     pub(super) local_operator: String,
     /// Whether status pages of drills need no account.
     pub(super) publishes: bool,
+    /// What is published of its drills, if anything.
+    pub(super) published: Option<Published>,
 }
 
 impl Site {
@@ -94,9 +99,11 @@ impl Site {
             tls,
             local_operator,
             publishes,
+            published,
         } = self;
         let address = listener.local_addr()?;
         let ready = Readiness::default();
+        let secret: Arc<OnceLock<String>> = Arc::default();
         let services = Services {
             supervisor: app.supervisor.clone(),
             database: app.database.clone(),
@@ -109,13 +116,25 @@ impl Site {
             hosts: hosts.into(),
             courier: courier(&app),
             echoes: Echoes::default(),
-            upcoming: upcoming(&app, &library),
+            upcoming: Arc::new(Table {
+                clock: app.clock,
+                library,
+                secret: secret.clone(),
+            }),
+            published,
             ready: ready.clone(),
             started: app.clock.now(),
             version: env!("CARGO_PKG_VERSION"),
             publishes,
             shutdown: app.shutdown.clone(),
         };
+        let database = app.database.clone();
+        app.tracker.spawn(async move {
+            match drawn_from(&database).await {
+                Ok(known) => drop(secret.set(known)),
+                Err(error) => tracing::error!(%error, "surprises can't be told"),
+            }
+        });
         let shutdown = app.shutdown.clone();
         let router = http::router(services.clone());
         app.tracker.spawn(async move {
@@ -142,6 +161,21 @@ fn courier(app: &App) -> Courier {
     })
 }
 
+/// What the times of surprises are drawn from.
+async fn drawn_from(database: &Database) -> Result<String, String> {
+    let fresh = || {
+        crate::clock::secret()
+            .iter()
+            .fold(String::new(), |mut text, byte| {
+                // Writing to a string can't fail.
+                let _ = write!(text, "{byte:02x}");
+                text
+            })
+    };
+    let known = database.server_secret(fresh).await;
+    known.map_err(|error| error.to_string())
+}
+
 /// What must happen before anything may start, then the schedule.
 async fn begin(app: App, library: Arc<dyn Catalogue>, services: Services, ready: Readiness) {
     match recovery::recover(&app.supervisor).await {
@@ -157,6 +191,10 @@ async fn begin(app: App, library: Arc<dyn Catalogue>, services: Services, ready:
     }
     ready.set();
     app.tracker.clone().spawn(recover_again(app.clone()));
+    let summarising = app.clone();
+    app.tracker
+        .clone()
+        .spawn(async move { summarising.summarise().await });
     let calendar = Calendar {
         app: app.clone(),
         library,
@@ -178,26 +216,62 @@ async fn recover_again(app: App) {
     }
 }
 
-fn upcoming(app: &App, library: &Arc<dyn Catalogue>) -> Upcoming {
-    let (clock, library) = (app.clock, library.clone());
-    Arc::new(move || {
-        let now = clock.now().wall;
-        let mut planned: Vec<Planned> = scheduled(library.as_ref())
-            .into_iter()
-            .filter_map(|(drill, schedule)| {
-                Some(Planned {
-                    drill,
-                    at: scheduler::next_due(&schedule, now)?,
-                })
-            })
-            .collect();
+/// The most starts of one drill that a calendar lists.
+const MOST_STARTS: usize = 500;
+
+/// The schedule as pages ask it. Surprises are told once what they are drawn from is known.
+struct Table {
+    clock: SystemClock,
+    library: Arc<dyn Catalogue>,
+    secret: Arc<OnceLock<String>>,
+}
+
+impl Table {
+    fn planned(
+        &self,
+        starts: impl Fn(&DrillName, &Schedule, &str) -> Vec<scheduler::Start>,
+    ) -> Vec<Planned> {
+        let mut planned: Vec<Planned> = Vec::new();
+        for (drill, schedule) in scheduled(self.library.as_ref()) {
+            let secret = match self.secret.get() {
+                Some(secret) => secret.as_str(),
+                None if schedule.surprise => continue,
+                None => "",
+            };
+            planned.extend(
+                starts(&drill, &schedule, secret)
+                    .into_iter()
+                    .map(|start| Planned {
+                        drill: drill.clone(),
+                        at: start.at,
+                        range: start.range,
+                        barred: start.barred.map(|days| days.to_string()),
+                    }),
+            );
+        }
         planned.sort_by(|one, other| {
             one.at
                 .cmp(&other.at)
                 .then_with(|| one.drill.cmp(&other.drill))
         });
         planned
-    })
+    }
+}
+
+impl Timetable for Table {
+    fn next(&self) -> Vec<Planned> {
+        let now = self.clock.now().wall;
+        self.planned(|drill, schedule, secret| {
+            let next = scheduler::next_start(schedule, drill, secret, now);
+            next.into_iter().collect()
+        })
+    }
+
+    fn between(&self, from: Timestamp, to: Timestamp) -> Vec<Planned> {
+        self.planned(|drill, schedule, secret| {
+            scheduler::starts(schedule, drill, secret, (from, to), MOST_STARTS)
+        })
+    }
 }
 
 fn scheduled(library: &dyn Catalogue) -> Vec<(DrillName, Schedule)> {
@@ -228,6 +302,10 @@ impl scheduler::Agenda for Calendar {
             let read = tokio::task::spawn_blocking(move || scheduled(library.as_ref())).await;
             read.unwrap_or_default()
         })
+    }
+
+    fn secret(&self) -> Answer<'_, Result<String, String>> {
+        Box::pin(drawn_from(&self.app.database))
     }
 
     fn last_due<'a>(

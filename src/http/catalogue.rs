@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::desk::Desk;
 use crate::messages::Texts;
 use crate::model::plan::Plan;
 use crate::model::stack::Stack;
@@ -149,8 +150,14 @@ pub enum Refused {
     Findings(Vec<Finding>),
 }
 
-/// A library of files. Both calls read from disk: they belong on a blocking thread.
+/// A library of files. Calls read from disk: they belong on a blocking thread.
 pub trait Catalogue: Send + Sync {
+    /// Its files, to be read and edited. Each call of it reads from disk as well.
+    fn desk(&self) -> &Desk;
+
+    /// Reads everything anew when it is next asked for: something was saved.
+    fn forget(&self);
+
     /// Everything there is, secrets left as references. It may be a second or two old.
     fn contents(&self) -> Arc<Contents>;
 

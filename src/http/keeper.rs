@@ -320,8 +320,9 @@ async fn fields(bytes: &Bytes) -> Vec<(String, String)> {
 }
 
 /// What of a body says what is changed, and is neither a secret nor somebody's words.
-const TOLD: [&str; 15] = [
+const TOLD: [&str; 16] = [
     "name",
+    "path",
     "roles",
     "forget",
     "do",

@@ -3,10 +3,14 @@
 pub(super) mod account;
 pub(super) mod act;
 pub(super) mod audit;
+pub(super) mod calendar;
 pub(super) mod compose;
 pub(super) mod correct;
+pub(super) mod coverage;
+pub(super) mod forecast;
 pub(super) mod halt;
 pub(super) mod identity;
+pub(super) mod library;
 pub(super) mod login;
 pub(super) mod overview;
 pub(super) mod people;
@@ -19,6 +23,8 @@ pub(super) mod signals;
 pub(super) mod start;
 pub(super) mod status;
 pub(super) mod tokens;
+pub(super) mod transparency;
+pub(super) mod trends;
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Uri, header};

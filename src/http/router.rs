@@ -63,6 +63,7 @@ fn doors() -> Routes {
         .get("/login", Door, login::get)
         .post("/login", Door, login::post)
         .post("/logout", Somebody, login::leave)
+        .get("/transparency", Door, page::transparency::get)
 }
 
 fn pages() -> Routes {
@@ -83,6 +84,21 @@ fn pages() -> Routes {
         .post("/runs/{run}/real", To(Respond, AnyRun), halt::real)
         .get("/runs/{run}/scorecard", To(SeeAnswers, Run), card::get)
         .post("/runs/{run}/corrections", To(Operate, Run), correct::post)
+        .get("/library", To(See, Anywhere), page::library::list)
+        .get("/library/file", To(Operate, Anywhere), page::library::file)
+        .post("/library/file", To(Operate, Named), page::library::edit)
+        .post("/library/look", To(Operate, Named), page::library::look)
+        .get("/library/new", To(Operate, Anywhere), page::library::begin)
+        .post(
+            "/library/new",
+            To(Operate, Everywhere),
+            page::library::create,
+        )
+        .get("/trends", To(See, Anywhere), page::trends::list)
+        .get("/trends/{name}", To(See, Anywhere), page::trends::one)
+        .get("/calendar", To(See, Anywhere), page::calendar::get)
+        .get("/coverage", To(See, Anywhere), page::coverage::get)
+        .get("/forecast", To(See, Anywhere), page::forecast::get)
         .get("/signals", To(Operate, Anywhere), page::signals::get)
         .post(
             "/signals/{id}/attach",

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::catalogue::{Catalogue, Contents, Entry, Finding, Kind, Refused, StackEntry};
+use super::desk::Desk;
 use crate::messages::Texts;
 use crate::model::plan::Plan;
 use crate::shipped;
@@ -36,12 +37,14 @@ pub struct Shelf {
     options: Options,
     last: Mutex<Option<(Instant, Arc<Contents>)>>,
     texts: Mutex<Option<(Instant, Arc<Texts>)>>,
+    desk: Desk,
 }
 
 impl Shelf {
     /// The files in `paths`, which are files or folders, read with `options`.
     pub fn new(paths: Vec<PathBuf>, options: Options) -> Self {
         Self {
+            desk: Desk::new(paths.clone(), listing(&options)),
             paths,
             options,
             last: Mutex::new(None),
@@ -49,12 +52,8 @@ impl Shelf {
         }
     }
 
-    /// Options that leave secrets as they are written: what is listed is shown.
     fn listing(&self) -> Options {
-        Options {
-            env: Arc::new(|name| Some(format!("${{env:{name}}}"))),
-            ..self.options.clone()
-        }
+        listing(&self.options)
     }
 
     fn read(&self) -> Contents {
@@ -92,7 +91,23 @@ impl Shelf {
     }
 }
 
+/// Options that leave secrets as they are written: what is listed is shown.
+fn listing(options: &Options) -> Options {
+    Options {
+        env: Arc::new(|name| Some(format!("${{env:{name}}}"))),
+        ..options.clone()
+    }
+}
+
 impl Catalogue for Shelf {
+    fn desk(&self) -> &Desk {
+        &self.desk
+    }
+
+    fn forget(&self) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     fn contents(&self) -> Arc<Contents> {
         // The lock is held while reading: of many who ask at once, one reads.
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
@@ -160,7 +175,8 @@ fn kind(item: &Item) -> Option<Kind> {
     }
 }
 
-fn findings(found: &Findings) -> Vec<Finding> {
+/// Findings as pages and the API list them.
+pub(super) fn findings(found: &Findings) -> Vec<Finding> {
     found
         .iter()
         .map(|one| {

@@ -4,13 +4,18 @@
 pub(super) mod account;
 pub(super) mod acts;
 pub(super) mod audit;
+pub(super) mod calendar;
 pub(super) mod chart;
 pub(super) mod compared;
 pub(super) mod compose;
+pub(super) mod coverage;
+pub(super) mod forecast;
 pub(super) mod layout;
+pub(super) mod library;
 pub(super) mod login;
 pub(super) mod markdown;
 pub(super) mod overview;
+pub(super) mod plot;
 pub(super) mod posted;
 pub(super) mod room;
 pub(super) mod run_line;
@@ -25,6 +30,8 @@ pub(super) mod telling;
 pub(super) mod time;
 pub(super) mod tokens;
 pub(super) mod topology;
+pub(super) mod transparency;
+pub(super) mod trends;
 pub(super) mod trouble;
 
 use serde::Serialize;

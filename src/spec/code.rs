@@ -90,6 +90,8 @@ codes! {
     BadCron = "bad-cron",
     /// A text that isn't an IANA time zone.
     BadTimezone = "bad-timezone",
+    /// A text that isn't a window or a blackout.
+    BadWindow = "bad-window",
     /// An unquoted hexadecimal number where a text is probably meant.
     UnquotedHex = "unquoted-hex",
     /// An id or name used twice.

@@ -9,7 +9,7 @@ use super::check::shape;
 use super::check::view::View;
 use super::diagnostic::Span;
 use super::findings::{Findings, Sink};
-use super::form::{Form, Keys, Object, defaulted, optional};
+use super::form::{Form, Keys, Object, defaulted, optional, required};
 use super::library::Options;
 use super::{source, tree, vars};
 use crate::model::network::Network;
@@ -34,6 +34,8 @@ pub struct Config {
     pub publishes: bool,
     /// Names by which the server is asked for, beside addresses and `localhost`.
     pub hosts: Vec<String>,
+    /// Under which name the platform publishes figures of its drills, if it does.
+    pub transparency: Option<String>,
     /// Proxies in front whose word is taken for who asks and whether that is encrypted.
     pub trusted_proxies: Vec<Network>,
 }
@@ -50,6 +52,7 @@ impl Default for Config {
             senders: Senders::default(),
             publishes: false,
             hosts: Vec::new(),
+            transparency: None,
             trusted_proxies: Vec::new(),
         }
     }
@@ -63,6 +66,7 @@ protected: [ledger, team=treasury]   # services, and labels of containers, that 
 channels: [team-chat, sandbox-page]  # where messages of drills may be sent, beside firedrill's own pages
 status_pages: private                # public: without a log-in, for whoever is given a page's address
 runs: 4                              # at once on all stacks together; on each stack it is always one
+transparency: {platform: Example Wallet} # publish figures of drills at /transparency, to anybody
 hosts: [drills.example.org]          # names in this server's address, where that is no number
 trusted_proxies: [127.0.0.1/32]      # whose word is taken for who asks, and whether that was encrypted
 tokens:
@@ -126,6 +130,11 @@ pub(crate) static CONFIG: Object = Object {
             "Names by which browsers ask for this server; addresses and `localhost` are always answered.",
         ),
         optional(
+            "transparency",
+            Form::Object(&TRANSPARENCY),
+            "Publishes figures of drills at `/transparency`, without a login; nothing is published when absent.",
+        ),
+        optional(
             "trusted_proxies",
             Form::List(&Form::Network, 0, 100),
             "Networks of proxies in front, whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed; they must pass \
@@ -153,6 +162,17 @@ pub(crate) static CONFIG: Object = Object {
             "Team members, each with the ids under which Slack and PagerDuty know them.",
         ),
     ]],
+    rules: &[],
+};
+
+static TRANSPARENCY: Object = Object {
+    what: "what is published",
+    about: "How often drills were held, detected and recovered: no names, no addresses, no days.",
+    groups: &[&[required(
+        "platform",
+        Form::Text,
+        "The platform, as it calls itself.",
+    )]],
     rules: &[],
 };
 
@@ -191,6 +211,10 @@ pub fn read_config(path: &Path, options: &Options) -> Result<Config, Findings> {
             .collect();
         config.trusted_proxies = view.all::<Network>("trusted_proxies").unwrap_or_default();
         config.hosts = view.all::<String>("hosts").unwrap_or_default();
+        config.transparency = view
+            .value("transparency")
+            .and_then(|node| View::new(node, &TRANSPARENCY).text("platform"))
+            .map(str::to_owned);
         config.runs = view.integer::<u16>("runs").map(usize::from);
         let folder = path.parent().unwrap_or(Path::new(""));
         config.senders = senders::read(view, folder, &mut sink);
@@ -251,6 +275,7 @@ mod tests {
         let config = read(&example.replace("SLACK_SECRET", "TOKEN")).expect("a configuration");
         assert_eq!(config.environments, ["staging", "qa"]);
         assert_eq!(config.programs.len(), 2);
+        assert_eq!(config.transparency.as_deref(), Some("Example Wallet"));
         let senders = config.senders;
         assert_eq!(senders.tokens, [Secret::new("s3cret")]);
         assert_eq!(senders.pagerduty, [Secret::new("s3cret")]);

@@ -12,6 +12,7 @@ use crate::model::experiment::{Patience, StopCondition};
 use crate::model::fault::{Call, Capture, Lasts, Step};
 use crate::model::plan::{Exercise, Plan};
 use crate::model::probe::{Ask, Expect, HttpRequest, Probe, Program, Tolerance};
+use crate::model::schedule::Schedule;
 use crate::model::stack::Identity;
 
 /// The widest line.
@@ -144,8 +145,11 @@ fn heading(page: &mut Page, plan: &Plan, exercise: &Exercise) {
         page.line(
             2,
             &format!(
-                "Starts by itself: {} in {}, at most {} late",
-                schedule.cron, schedule.timezone, schedule.tolerance
+                "Starts by itself: {} in {}, at most {} late{}",
+                schedule.cron,
+                schedule.timezone,
+                schedule.tolerance,
+                surprises(schedule)
             ),
         );
         if schedule.surprise {
@@ -159,6 +163,25 @@ fn heading(page: &mut Page, plan: &Plan, exercise: &Exercise) {
         page.line(2, &drill.brief);
     }
     page.section(&format!("Experiment {}", plan.experiment.name));
+}
+
+/// What of a schedule is not known before.
+fn surprises(schedule: &Schedule) -> String {
+    let mut text = match (schedule.surprise, schedule.window) {
+        (false, _) => String::new(),
+        (true, None) => "; a surprise, so that the team is not told".to_owned(),
+        (true, Some(hours)) => format!(
+            "; a surprise between {} and {}",
+            hours.from().strftime("%H:%M"),
+            hours.to().strftime("%H:%M")
+        ),
+    };
+    if !schedule.blackout.is_empty() {
+        let days: Vec<String> = schedule.blackout.iter().map(ToString::to_string).collect();
+        text.push_str("; never on ");
+        text.push_str(&days.join(", "));
+    }
+    text
 }
 
 fn identity(page: &mut Page, plan: &Plan) {

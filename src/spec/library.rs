@@ -206,6 +206,15 @@ impl Library {
         file
     }
 
+    /// Takes `text` for what the file `path` holds, whatever is on disk.
+    pub(crate) fn overlay(&mut self, path: &Path, text: &str) {
+        let source = Source::new(path.to_string_lossy(), text);
+        let folder = source::canonical(Path::new(&source.folder));
+        let source = source.in_folder(folder.to_string_lossy().into_owned());
+        let file = self.parse(&source);
+        self.read.insert(source::canonical(path), file);
+    }
+
     fn parse(&mut self, source: &Arc<Source>) -> Arc<File> {
         let (documents, found) = document::parse(source, &self.options.vars, &self.options.env);
         Arc::new(File {

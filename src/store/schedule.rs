@@ -8,6 +8,8 @@ use super::columns::{instant, read_instant};
 use super::database::Database;
 use crate::model::ids::DrillName;
 
+const BETWEEN: &str = "SELECT drill, due, outcome FROM scheduled WHERE due >= ?1 AND due < ?2 ORDER BY due, drill LIMIT 2000";
+
 impl Database {
     /// Claims the start of `drill` that was due at `due`, with what comes of it in a few words. `false` where it was
     /// claimed before: then it must not be started. Claim first, start then.
@@ -52,6 +54,25 @@ impl Database {
                 .fetch_one(self.readers())
                 .await?;
         due.map(|due| read_instant(&due)).transpose()
+    }
+
+    /// What came of all starts that were due from then until then, in order.
+    pub async fn starts_between(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<(String, ScheduledStart)>> {
+        let rows: Vec<(String, String, String)> = sqlx::query_as(BETWEEN)
+            .bind(instant(from))
+            .bind(instant(to))
+            .fetch_all(self.readers())
+            .await?;
+        rows.into_iter()
+            .map(|(drill, due, outcome)| {
+                let due = read_instant(&due)?;
+                Ok((drill, ScheduledStart { due, outcome }))
+            })
+            .collect()
     }
 
     /// What came of the latest starts of `drill`, latest first.

@@ -2,6 +2,7 @@
 
 mod chromium;
 mod looks;
+mod many;
 mod office;
 
 use std::time::Duration;

@@ -136,6 +136,7 @@ impl Arrangement {
             tls: None,
             local_operator: "local operator".to_owned(),
             publishes: false,
+            published: None,
         };
         let (address, ready, _) = site.answer()?;
         // What dead processes left was undone before.

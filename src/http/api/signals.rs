@@ -29,7 +29,7 @@ use crate::model::ids::RunId;
 use crate::model::signal::Sender;
 use crate::model::time::Stamp;
 use crate::runtime::amend::amend;
-use crate::score::Report;
+use crate::score::{self, Report};
 use crate::signals::Signal as Said;
 use crate::store::runs::ScorecardSummary;
 use crate::store::signals::{Signal, Which};
@@ -298,10 +298,14 @@ pub(in crate::http) async fn attach_to(
 /// Makes a run's score anew, after something was said of it.
 pub(in crate::http) async fn rescore(services: &Services, run: &RunId) -> Result<(), Problem> {
     let reading = Reading::of(services, run).await?;
-    match &reading.report {
-        Some(report) => save(services, run, report).await,
-        None => Ok(()),
+    let Some(report) = &reading.report else {
+        return Ok(());
+    };
+    save(services, run, report).await?;
+    if let Some(summary) = score::summary::summary(report, &reading.events) {
+        services.database.save_summary(run, &summary).await?;
     }
+    Ok(())
 }
 
 /// A drill's score in a few figures.

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::library::contents;
 use crate::http::Services;
 use crate::http::actor::Actor;
+use crate::http::page::calendar::is_told;
 use crate::http::problem::Problem;
 use crate::model::ids::DrillName;
 
@@ -22,10 +23,14 @@ pub(in crate::http) struct Schedule {
 /// A start that will happen.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Upcoming {
-    /// Of which drill.
-    drill: DrillName,
-    /// When.
-    at: Timestamp,
+    /// Of which drill; null of a surprise, to those who are not told.
+    drill: Option<DrillName>,
+    /// When; null of a surprise, to those who are not told.
+    at: Option<Timestamp>,
+    /// Of a surprise: not before.
+    from: Option<Timestamp>,
+    /// Of a surprise: not after.
+    to: Option<Timestamp>,
 }
 
 /// The next start of each scheduled drill, soonest first.
@@ -35,15 +40,21 @@ pub(in crate::http) async fn get(
 ) -> Result<Json<Schedule>, Problem> {
     let contents = contents(&services).await?;
     let ask = services.upcoming.clone();
-    let planned = tokio::task::spawn_blocking(move || ask())
+    let planned = tokio::task::spawn_blocking(move || ask.next())
         .await
         .map_err(|error| Problem::internal(&error))?;
-    let told = planned
+    // Of a surprise, its range is no secret; what has none is told to nobody whom it surprises.
+    let kept = planned
         .into_iter()
-        .filter(|planned| actor.is_told_of(planned, &contents));
-    let upcoming = told.map(|planned| Upcoming {
-        drill: planned.drill,
-        at: planned.at,
+        .filter(|planned| planned.range.is_some() || actor.is_told_of(planned, &contents));
+    let upcoming = kept.map(|planned| {
+        let told = planned.range.is_none() || is_told(&actor, &contents, &planned.drill);
+        Upcoming {
+            drill: Some(planned.drill).filter(|_| told),
+            at: Some(planned.at).filter(|_| told),
+            from: planned.range.map(|(from, _)| from),
+            to: planned.range.map(|(_, to)| to),
+        }
     });
     Ok(Json(Schedule {
         upcoming: upcoming.collect(),

@@ -8,6 +8,7 @@ use crate::http::actor::Actor;
 use crate::http::api::library::contents;
 use crate::http::api::signals::hidden_from;
 use crate::http::catalogue::Kind;
+use crate::http::page::calendar::is_told;
 use crate::http::problem::Problem;
 use crate::http::reading::Reading;
 use crate::http::templates::render;
@@ -43,7 +44,7 @@ pub(in crate::http) async fn get(
         .collect();
     // The schedule is read from files.
     let upcoming = services.upcoming.clone();
-    let upcoming = tokio::task::spawn_blocking(move || upcoming())
+    let upcoming = tokio::task::spawn_blocking(move || upcoming.next())
         .await
         .map_err(|error| Problem::internal(&error))?;
     // Raw alerts are exercise staff's to read.
@@ -60,9 +61,9 @@ pub(in crate::http) async fn get(
         live,
         upcoming: upcoming
             .iter()
-            .filter(|planned| actor.is_told_of(planned, &contents))
+            .filter(|planned| planned.range.is_some() || actor.is_told_of(planned, &contents))
             .take(SHOWN)
-            .map(Next::from)
+            .map(|planned| Next::new(planned, is_told(&actor, &contents, &planned.drill)))
             .collect(),
         drills: Startable::all(&contents, Kind::Drill, &scored, &actor),
         experiments: Startable::all(&contents, Kind::Experiment, &scored, &actor),

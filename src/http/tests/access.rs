@@ -260,6 +260,7 @@ fn what_takes_nothing_tells_nothing() {
     POST /setup/{code}
     GET /login
     POST /login
+    GET /transparency
     GET /api/v1/openapi.json
     ");
     let changes = table()

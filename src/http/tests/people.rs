@@ -65,6 +65,18 @@ fn everything_that_forms_can_do_the_api_can() {
         ("/runs/{run}/halt", Operation("haltRun")),
         ("/runs/{run}/real", Operation("act")),
         ("/signals/{id}/attach", Operation("attachSignal")),
+        (
+            "/library/file",
+            None("machines change files on disk, where they are under version control"),
+        ),
+        (
+            "/library/new",
+            None("machines make files on disk, where they are under version control"),
+        ),
+        (
+            "/library/look",
+            None("machines look at targets with `firedrill run --dry-run`"),
+        ),
         ("/settings/password", Operation("setOwnPassword")),
         ("/settings/first", Operation("makeAccount")),
         ("/settings/sessions/end", Operation("endSession")),

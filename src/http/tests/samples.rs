@@ -1,5 +1,7 @@
 //! Every template rendered: with everything in it, and with as little as there can be.
 
+mod many;
+
 use crate::http::problem::Problem;
 use crate::http::templates::sample;
 use crate::http::view::Badge;
@@ -124,10 +126,18 @@ fn the_overview_shows_all_it_has_and_says_what_there_is_not() {
     let full = sample(&Overview {
         layout: layout(true),
         live: vec![live(true, false), live(false, true)],
-        upcoming: vec![Next {
-            drill: "outage".into(),
-            at: moment(),
-        }],
+        upcoming: vec![
+            Next {
+                drill: "outage".into(),
+                at: moment(),
+                until: None,
+            },
+            Next {
+                drill: "A surprise".into(),
+                at: moment(),
+                until: Some(moment()),
+            },
+        ],
         scorecards: vec![line(true)],
         drills: vec![startable(true)],
         experiments: vec![startable(false)],

@@ -5,7 +5,7 @@ use hyper::header::{ACCEPT, COOKIE};
 use serde_json::json;
 
 use super::senders::slack;
-use super::world::{Reply, Server, TOKEN};
+use super::world::{Once, Reply, Server, TOKEN};
 use crate::http::router::table;
 use crate::http::routes::{About, Needs};
 use crate::model::access::{Grant, Role, Scope};
@@ -61,8 +61,10 @@ async fn set() -> (Server, String, String) {
         let planned = crate::http::Planned {
             drill: "night-heron".parse().expect("a name"),
             at: "2126-03-01T10:00:00Z".parse().expect("an instant"),
+            range: None,
+            barred: None,
         };
-        services.upcoming = std::sync::Arc::new(move || vec![planned.clone()]);
+        services.upcoming = std::sync::Arc::new(Once(planned));
     })
     .await;
     server.write("dark.yaml", EXPERIMENT);

@@ -12,6 +12,7 @@ use hyper::{HeaderMap, Method, Request, StatusCode};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use jiff::Timestamp;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -25,7 +26,7 @@ use crate::engine::undo::Armed;
 use crate::engine::watch::{Sample, SampleResult};
 use crate::http::gate::{digest, hex, recognise};
 use crate::http::shelf::Shelf;
-use crate::http::{Gate, Planned, Readiness, Readings, Services, router, serve};
+use crate::http::{Gate, Planned, Readiness, Readings, Services, Timetable, router, serve};
 use crate::model::access::Grant;
 use crate::model::fault::Injection;
 use crate::model::ids::RunId;
@@ -177,6 +178,20 @@ fn senders() -> Senders {
     }
 }
 
+/// A schedule of one start.
+pub(super) struct Once(pub(super) Planned);
+
+impl Timetable for Once {
+    fn next(&self) -> Vec<Planned> {
+        vec![self.0.clone()]
+    }
+
+    fn between(&self, from: Timestamp, to: Timestamp) -> Vec<Planned> {
+        let within = from < self.0.at && self.0.at <= to;
+        within.then(|| self.0.clone()).into_iter().collect()
+    }
+}
+
 /// What came back.
 #[derive(Debug)]
 pub(super) struct Reply {
@@ -267,6 +282,8 @@ impl Server {
         let planned = Planned {
             drill: "outage".parse().expect("a name"),
             at: "2126-03-01T10:00:00Z".parse().expect("an instant"),
+            range: None,
+            barred: None,
         };
         let mut services = Services {
             supervisor: Supervisor::new(ports, tracker.clone()),
@@ -280,7 +297,8 @@ impl Server {
             hosts: Arc::new([]),
             courier: Arc::new(|_| Box::pin(async { Err("nobody is there".to_owned()) })),
             echoes: crate::http::Echoes::default(),
-            upcoming: Arc::new(move || vec![planned.clone()]),
+            upcoming: Arc::new(Once(planned)),
+            published: None,
             ready,
             started: clock.now(),
             version: "0.0.0",
@@ -308,6 +326,11 @@ impl Server {
     /// Writes a file of its library.
     pub(super) fn write(&self, name: &str, text: &str) {
         std::fs::write(self.folder.join("library").join(name), text).expect("a file");
+    }
+
+    /// Where its library is.
+    pub(super) fn library(&self) -> PathBuf {
+        self.folder.join("library")
     }
 
     /// Where it listens.

@@ -100,13 +100,24 @@ pub(in crate::http) fn phase(phase: Option<Phase>) -> &'static str {
 pub(in crate::http) struct Next {
     pub(in crate::http) drill: String,
     pub(in crate::http) at: Moment,
+    /// Until when it comes, where the time itself is not told.
+    pub(in crate::http) until: Option<Moment>,
 }
 
-impl From<&Planned> for Next {
-    fn from(planned: &Planned) -> Self {
-        Self {
-            drill: planned.drill.to_string(),
-            at: planned.at.into(),
+impl Next {
+    /// A start; of a surprise no more than its range, to those who are not `told`.
+    pub(in crate::http) fn new(planned: &Planned, told: bool) -> Self {
+        match planned.range.filter(|_| !told) {
+            Some((from, to)) => Self {
+                drill: "A surprise".to_owned(),
+                at: from.into(),
+                until: Some(to.into()),
+            },
+            None => Self {
+                drill: planned.drill.to_string(),
+                at: planned.at.into(),
+                until: None,
+            },
         }
     }
 }

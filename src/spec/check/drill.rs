@@ -2,13 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use std::str::FromStr;
+
 use crate::model::drill::{
     self, Autopilot, Detection, Drill, Inject, Pass, Remedy, Severity, When,
 };
 use crate::model::experiment::Experiment;
 use crate::model::fault::{Call, Lasts};
 use crate::model::ids::{RemedyId, RunbookName, StepId};
-use crate::model::schedule::Schedule;
+use crate::model::schedule::{BadSpan, Days, Schedule};
 use crate::model::signal::Sender;
 use crate::model::stack::Stack;
 use crate::model::team::{Role, Team};
@@ -22,8 +24,7 @@ use crate::spec::check::view::View;
 use crate::spec::code::Code;
 use crate::spec::findings::Sink;
 use crate::spec::form::{
-    DURATION, Form, Object, PERCENT, Rule, SOME_DURATION, defaulted, later, optional, required,
-    variant,
+    DURATION, Form, Object, PERCENT, Rule, SOME_DURATION, defaulted, optional, required, variant,
 };
 use crate::spec::tree::Node;
 
@@ -149,10 +150,19 @@ static SCHEDULE: Object = Object {
             "false",
             "Whether its responders are not told: until it is over, or staff reveal it, they see only what the stack shows.",
         ),
-        later("window", "The hours in which a surprise may come."),
-        later("blackout", "When it never starts."),
+        optional(
+            "window",
+            Form::Text,
+            "The hours of the day in which a surprise comes, such as `10:00-16:00`: on days that `cron` names, at a time that \
+             the server draws.",
+        ),
+        optional(
+            "blackout",
+            Form::List(&Form::Text, 0, 1_000),
+            "Days on which it never starts, such as `2026-12-24` or `2026-12-20/2027-01-03`.",
+        ),
     ]],
-    rules: &[],
+    rules: &[Rule::Needs("window", "surprise")],
 };
 
 static DETECTION: Form = Form::Either(&[
@@ -405,7 +415,7 @@ pub(crate) fn read(root: &Node, runbook: Option<&RunbookName>, sink: &mut Sink) 
             .find(|one| one.as_str() == severity)?,
         brief: view.text("brief")?.to_owned(),
         schedule: match view.value("schedule") {
-            Some(node) => Some(schedule(View::new(node, &SCHEDULE))?),
+            Some(node) => Some(schedule(View::new(node, &SCHEDULE), sink)?),
             None => None,
         },
         detection: match view.value("detection") {
@@ -433,13 +443,35 @@ pub(crate) fn read(root: &Node, runbook: Option<&RunbookName>, sink: &mut Sink) 
     })
 }
 
-fn schedule(view: View<'_>) -> Option<Schedule> {
+fn schedule(view: View<'_>, sink: &mut Sink) -> Option<Schedule> {
+    let window = view.value("window").map(|node| span(node, sink));
+    let blackout: Vec<Option<Days>> = view
+        .items("blackout")
+        .iter()
+        .map(|node| span(node, sink))
+        .collect();
     Some(Schedule {
         cron: view.read("cron")?,
         timezone: view.read("timezone")?,
         tolerance: view.read("tolerance")?,
         surprise: view.flag("surprise")?,
+        window: match window {
+            Some(read) => Some(read?),
+            None => None,
+        },
+        blackout: blackout.into_iter().collect::<Option<_>>()?,
     })
+}
+
+/// A window or days, or why the text is neither.
+fn span<T: FromStr<Err = BadSpan>>(node: &Node, sink: &mut Sink) -> Option<T> {
+    match node.text()?.parse() {
+        Ok(read) => Some(read),
+        Err(error) => {
+            sink.error(Code::BadWindow, node.span, error.to_string());
+            None
+        }
+    }
 }
 
 fn detection(node: &Node) -> Option<Detection> {

@@ -91,6 +91,42 @@ fn the_drill_of_the_design_becomes_a_plan() {
 }
 
 #[test]
+fn windows_and_blackouts_are_held_to_how_they_are_written() {
+    let scheduled = |schedule: &str| {
+        with(
+            &format!(
+                "{}schedule: {{cron: \"0 10 * * TUE\", {schedule}}}\n",
+                unscheduled()
+            ),
+            RUNBOOK,
+        )
+    };
+    assert_eq!(
+        scheduled("surprise: true, window: \"10:00-16:00\", blackout: [\"2026-12-20/2027-01-03\"]"),
+        ""
+    );
+    let found = scheduled("surprise: true, window: \"16-10\", blackout: [soon]");
+    assert!(
+        found.contains("error[bad-window]: `16-10` is no window: write it like `10:00-16:00`")
+            && found.contains("error[bad-window]: `soon` is no blackout"),
+        "{found}"
+    );
+    let found = scheduled("window: \"10:00-16:00\"");
+    assert!(
+        found.contains("`surprise`"),
+        "a window without a surprise: {found}"
+    );
+}
+
+/// The drill of the design without its schedule.
+fn unscheduled() -> String {
+    let lines = DRILL.split_inclusive('\n');
+    lines
+        .filter(|line| !line.starts_with("schedule:"))
+        .collect()
+}
+
+#[test]
 fn keys_that_are_planned_are_told_from_slips() {
     assert_snapshot!(with(r#"
 kind: Drill
@@ -147,22 +183,6 @@ pass: {outcome: 101}
       |                                        ^^^^^^^^^^^^
       |
       = help: use a name of the IANA database, such as `Europe/Berlin` or `UTC`
-
-    error[unsupported]: `window` is not supported yet
-     --> drills/bad-token.yaml:8:54
-      |
-    8 | schedule: {cron: "0 10 * *", timezone: Europe/Berln, window: "10:00-16:00", surprise: true, blackout: []}
-      |                                                      ^^^^^^
-      |
-      = help: it is planned: leave it out until then
-
-    error[unsupported]: `blackout` is not supported yet
-     --> drills/bad-token.yaml:8:93
-      |
-    8 | schedule: {cron: "0 10 * *", timezone: Europe/Berln, window: "10:00-16:00", surprise: true, blackout: []}
-      |                                                                                             ^^^^^^^^
-      |
-      = help: it is planned: leave it out until then
 
     error[unknown-word]: `robot` is not one of the words allowed here
      --> drills/bad-token.yaml:9:46

@@ -20,14 +20,20 @@ pub(super) struct Office {
 
 impl Office {
     pub(super) fn open() -> Self {
+        Self::prepared(|_| {})
+    }
+
+    /// The same, once `prepare` has seen to the wallet's folder: the library is in `library`, the data in `served`.
+    pub(super) fn prepared(prepare: impl FnOnce(&Wallet)) -> Self {
         let wallet = Wallet::start();
         for (path, text) in shipped::FILES {
             wallet.folder.write(&format!("library/{path}"), text);
         }
         wallet.folder.write(
             "server.yaml",
-            "environments: [staging]\ntokens: {alertmanager: \"${env:HOOK_TOKEN}\"}\n",
+            "environments: [staging]\ntokens: {alertmanager: \"${env:HOOK_TOKEN}\"}\ntransparency: {platform: Example Wallet}\n",
         );
+        prepare(&wallet);
         let host = wallet.variable();
         let firedrill = wallet
             .firedrill

@@ -1,0 +1,259 @@
+//! The calendar: what starts by itself, what did, and what was skipped and why; a month as a grid, and as a list.
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan as _};
+use serde::Serialize;
+
+use super::Badge;
+use super::layout::Layout;
+use crate::http::Planned;
+use crate::http::templates::Page;
+use crate::store::schedule::ScheduledStart;
+
+/// A month.
+#[derive(Debug, Serialize)]
+pub(in crate::http) struct Calendar {
+    pub(in crate::http) layout: Layout,
+    /// `March 2026`.
+    pub(in crate::http) title: String,
+    /// `2026-03`, of this month and those beside it.
+    pub(in crate::http) month: String,
+    pub(in crate::http) before: String,
+    pub(in crate::http) after: String,
+    pub(in crate::http) zone: String,
+    pub(in crate::http) zones: Vec<String>,
+    pub(in crate::http) weeks: Vec<Vec<Day>>,
+    pub(in crate::http) agenda: Vec<Entry>,
+    pub(in crate::http) scheduled: Vec<Rule>,
+}
+
+impl Page for Calendar {
+    const TEMPLATE: &'static str = "calendar.html";
+}
+
+/// A day of the grid.
+#[derive(Debug, Serialize)]
+pub(in crate::http) struct Day {
+    pub(in crate::http) number: i8,
+    pub(in crate::http) name: String,
+    /// Whether it is of this month.
+    pub(in crate::http) inside: bool,
+    pub(in crate::http) today: bool,
+    pub(in crate::http) entries: Vec<Entry>,
+}
+
+/// Something on a day.
+#[derive(Debug, Clone, Serialize)]
+pub(in crate::http) struct Entry {
+    /// `2026-03-03`, in the chosen zone.
+    pub(in crate::http) day: String,
+    /// `10:00`, or `10:00–16:00` of a surprise.
+    pub(in crate::http) time: String,
+    /// The same in UTC.
+    pub(in crate::http) utc: String,
+    pub(in crate::http) name: String,
+    pub(in crate::http) state: Badge,
+    pub(in crate::http) why: String,
+    pub(in crate::http) run: Option<String>,
+    #[serde(skip)]
+    date: Date,
+    #[serde(skip)]
+    at: Timestamp,
+}
+
+/// A drill that starts by itself.
+#[derive(Debug, Serialize)]
+pub(in crate::http) struct Rule {
+    pub(in crate::http) drill: String,
+    pub(in crate::http) cron: String,
+    pub(in crate::http) zone: String,
+    pub(in crate::http) window: Option<String>,
+    pub(in crate::http) blackout: String,
+    pub(in crate::http) tolerance: String,
+    pub(in crate::http) surprise: bool,
+}
+
+/// What is told of a start: all, no more than its range, or nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::http) enum Told {
+    /// All.
+    All,
+    /// Of a surprise only when it may come.
+    Range,
+}
+
+impl Entry {
+    fn new(at: Timestamp, zone: &TimeZone, name: String, state: Badge) -> Self {
+        let local = at.to_zoned(zone.clone());
+        Self {
+            day: local.strftime("%Y-%m-%d").to_string(),
+            time: local.strftime("%H:%M").to_string(),
+            utc: at.strftime("%Y-%m-%d %H:%M UTC").to_string(),
+            name,
+            state,
+            why: String::new(),
+            run: None,
+            date: local.date(),
+            at,
+        }
+    }
+
+    /// A start that is to come.
+    pub(in crate::http) fn planned(planned: &Planned, told: Told, zone: &TimeZone) -> Self {
+        let state = if planned.barred.is_some() {
+            Badge::new("blackout", '⊘', "plain")
+        } else if planned.range.is_some() {
+            Badge::new("surprise", '?', "warn")
+        } else {
+            Badge::new("planned", '○', "live")
+        };
+        let mut entry = match planned.range.filter(|_| told == Told::Range) {
+            Some((from, to)) => {
+                let until = to.to_zoned(zone.clone());
+                let mut entry = Self::new(from, zone, "a surprise".into(), state);
+                entry.time = format!("{}–{}", entry.time, until.strftime("%H:%M"));
+                entry.utc = format!("{} to {}", entry.utc, to.strftime("%H:%M UTC"));
+                entry.why = "some time in these hours".into();
+                entry
+            }
+            None => Self::new(planned.at, zone, planned.drill.to_string(), state),
+        };
+        if let Some(days) = &planned.barred {
+            entry.why = format!("it does not start: blackout {days}");
+        }
+        entry
+    }
+
+    /// A start that was due.
+    pub(in crate::http) fn past(
+        drill: &str,
+        start: &ScheduledStart,
+        zone: &TimeZone,
+        may_open: bool,
+    ) -> Self {
+        let outcome = start.outcome.as_str();
+        let run = outcome.strip_prefix("started run ");
+        let (state, why) = match run {
+            Some(_) => (Badge::new("started", '✓', "good"), String::new()),
+            None if outcome.starts_with("skipped: ") => (
+                Badge::new("skipped", '■', "warn"),
+                outcome.trim_start_matches("skipped: ").to_owned(),
+            ),
+            None if outcome.starts_with("not started: ") => (
+                Badge::new("not started", '✗', "bad"),
+                outcome.trim_start_matches("not started: ").to_owned(),
+            ),
+            None => (
+                Badge::new("claimed", '…', "warn"),
+                "the server ended before it was known what came of it".to_owned(),
+            ),
+        };
+        let mut entry = Self::new(start.due, zone, drill.to_owned(), state);
+        entry.why = why;
+        entry.run = run.filter(|_| may_open).map(str::to_owned);
+        entry
+    }
+}
+
+/// The first days of the month before this one, of this one and of the one after.
+pub(in crate::http) fn around(month: Date) -> (Date, Date, Date) {
+    let first = month.first_of_month();
+    let before = first.checked_sub(1.month()).unwrap_or(first);
+    let after = first.checked_add(1.month()).unwrap_or(first);
+    (before, first, after)
+}
+
+/// The days that a month's grid shows: whole weeks from Monday on.
+pub(in crate::http) fn shown(month: Date) -> (Date, Date) {
+    let (_, first, after) = around(month);
+    let offset = i64::from(first.weekday().to_monday_zero_offset());
+    let begin = first.checked_sub(offset.days()).unwrap_or(first);
+    let last = after.yesterday().unwrap_or(after);
+    let rest = 6 - i64::from(last.weekday().to_monday_zero_offset());
+    let end = last.checked_add(rest.days()).unwrap_or(last);
+    (begin, end)
+}
+
+/// A month's weeks, with what is on each day, and the same as a list of the month alone.
+pub(in crate::http) fn laid_out(
+    month: Date,
+    today: Date,
+    mut entries: Vec<Entry>,
+) -> (Vec<Vec<Day>>, Vec<Entry>) {
+    entries.sort_by(|one, other| {
+        one.at
+            .cmp(&other.at)
+            .then_with(|| one.name.cmp(&other.name))
+    });
+    let (begin, end) = shown(month);
+    let mut weeks: Vec<Vec<Day>> = Vec::new();
+    let mut date = begin;
+    while date <= end {
+        if date.weekday().to_monday_zero_offset() == 0 {
+            weeks.push(Vec::new());
+        }
+        let day = Day {
+            number: date.day(),
+            name: date.strftime("%A %-d %B").to_string(),
+            inside: date.month() == month.month(),
+            today: date == today,
+            entries: entries
+                .iter()
+                .filter(|entry| entry.date == date)
+                .cloned()
+                .collect(),
+        };
+        if let Some(week) = weeks.last_mut() {
+            week.push(day);
+        }
+        let Ok(next) = date.tomorrow() else { break };
+        date = next;
+    }
+    entries
+        .retain(|entry| entry.date.month() == month.month() && entry.date.year() == month.year());
+    (weeks, entries)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_month_is_shown_in_whole_weeks() {
+        let day = |text: &str| text.parse::<Date>().expect("a day");
+        assert_eq!(
+            shown(day("2026-03-15")),
+            (day("2026-02-23"), day("2026-04-05"))
+        );
+        let (weeks, agenda) = laid_out(day("2026-03-01"), day("2026-03-03"), Vec::new());
+        assert!(weeks.iter().all(|week| week.len() == 7) && agenda.is_empty());
+        let inside = weeks.iter().flatten().filter(|day| day.inside).count();
+        assert_eq!(inside, 31);
+        assert_eq!(weeks.iter().flatten().filter(|day| day.today).count(), 1);
+    }
+
+    #[test]
+    fn a_surprise_is_told_by_its_range_to_those_who_are_surprised() {
+        let at = |text: &str| text.parse::<Timestamp>().expect("a time");
+        let planned = Planned {
+            drill: "outage".parse().expect("a name"),
+            at: at("2026-03-03T11:23:45Z"),
+            range: Some((at("2026-03-03T09:00:00Z"), at("2026-03-03T15:00:00Z"))),
+            barred: None,
+        };
+        let zone = TimeZone::get("Europe/Berlin").expect("a zone");
+        let staff = Entry::planned(&planned, Told::All, &zone);
+        assert_eq!(
+            (staff.time.as_str(), staff.name.as_str()),
+            ("12:23", "outage")
+        );
+        let team = Entry::planned(&planned, Told::Range, &zone);
+        assert_eq!(
+            (team.time.as_str(), team.name.as_str()),
+            ("10:00–16:00", "a surprise")
+        );
+        let told = serde_json::to_string(&team).expect("JSON");
+        assert!(!told.contains("outage") && !told.contains("23"), "{told}");
+    }
+}
