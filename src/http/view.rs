@@ -10,6 +10,7 @@ pub(super) mod layout;
 pub(super) mod login;
 pub(super) mod markdown;
 pub(super) mod overview;
+pub(super) mod review;
 pub(super) mod room;
 pub(super) mod run_line;
 pub(super) mod run_list;

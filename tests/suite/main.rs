@@ -8,6 +8,7 @@ mod containers;
 mod crashes;
 mod demo;
 mod docs;
+mod evidence;
 mod faults;
 mod firedrill;
 mod ground;
