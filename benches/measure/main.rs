@@ -12,6 +12,7 @@
 
 mod child;
 mod fixture;
+mod followers;
 mod halt;
 mod journal;
 mod proxy;
@@ -31,12 +32,13 @@ use anyhow::Context as _;
 
 type Topic = (&'static str, fn() -> anyhow::Result<()>);
 
-const TOPICS: [Topic; 8] = [
+const TOPICS: [Topic; 9] = [
     ("run", run::measure),
     ("serve", serve::measure),
     ("journal", journal::measure),
     ("proxy", proxy::measure),
     ("reads", reads::measure),
+    ("followers", followers::measure),
     ("timing", timing::measure),
     ("halt", halt::measure),
     ("recover", recover::measure),

@@ -27,7 +27,7 @@ const LASTS: Duration = Duration::from_secs(20);
 /// Runs that are over before the load begins, so that lists have rows and reports something to tell.
 const FINISHED: usize = 3;
 
-const STACK: &str = r#"kind: Stack
+pub(crate) const STACK: &str = r#"kind: Stack
 name: measured
 environment: staging
 identity: [{upstreams: {within: ["127.0.0.0/8"]}}]
@@ -39,7 +39,7 @@ probes:
   stock: {tcp: {address: "UPSTREAM"}, expect: {within: 1s}, every: 200ms}
 "#;
 
-fn experiment(name: &str, lasts: &str) -> String {
+pub(crate) fn experiment(name: &str, lasts: &str) -> String {
     format!(
         "kind: Experiment\nname: {name}\nstack: measured\nhypothesis: It is borne.\nsteady_state: [{{probe: shop}}, {{probe: stock}}]\n\
          method:\n  - latency: {{id: slow, link: shop -> stock, latency: 20ms, for: {lasts}}}\n\
@@ -70,12 +70,12 @@ pub(crate) fn measure() -> anyhow::Result<()> {
     until(address, "/readyz", |_| true)?;
     let mut finished = String::new();
     for _ in 0..FINISHED {
-        finished = begin(address, "short")?;
+        finished = begin(address, "experiment", "short")?;
         until(address, &format!("/api/v1/runs/{finished}"), |run| {
             run["live"] == json!(false) && run["status"].is_null()
         })?;
     }
-    let live = begin(address, "long")?;
+    let live = begin(address, "experiment", "long")?;
     until(address, &format!("/api/v1/runs/{live}/events"), |log| {
         let events = log["events"].as_array();
         events.is_some_and(|events| events.iter().any(|event| event["type"] == "active"))
@@ -198,7 +198,7 @@ fn answered(reader: &mut BufReader<TcpStream>) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn start(folder: &Folder) -> anyhow::Result<(Background, SocketAddr)> {
+pub(crate) fn start(folder: &Folder) -> anyhow::Result<(Background, SocketAddr)> {
     let mut command = Command::new(FIREDRILL);
     command
         .args(["serve", "--listen", "127.0.0.1:0", "--library", "library"])
@@ -211,8 +211,8 @@ fn start(folder: &Folder) -> anyhow::Result<(Background, SocketAddr)> {
     })
 }
 
-fn begin(address: SocketAddr, experiment: &str) -> anyhow::Result<String> {
-    let body = json!({"experiment": experiment}).to_string();
+pub(crate) fn begin(address: SocketAddr, kind: &str, name: &str) -> anyhow::Result<String> {
+    let body = json!({kind: name}).to_string();
     let reply = web::send(address, "POST", "/api/v1/runs", &body)?;
     ensure!(reply.status == 201, "{}: {}", reply.status, reply.body);
     let started: Value = serde_json::from_str(&reply.body)?;
@@ -220,7 +220,11 @@ fn begin(address: SocketAddr, experiment: &str) -> anyhow::Result<String> {
     Ok(id.to_owned())
 }
 
-fn until(address: SocketAddr, path: &str, is: impl Fn(&Value) -> bool) -> anyhow::Result<()> {
+pub(crate) fn until(
+    address: SocketAddr,
+    path: &str,
+    is: impl Fn(&Value) -> bool,
+) -> anyhow::Result<()> {
     let watch = Stopwatch::start();
     loop {
         let reply = web::get(address, path)?;
