@@ -5,7 +5,7 @@ use crate::shop::{Experiment, Shop};
 #[test]
 fn evidence_is_proven_without_a_data_folder_and_any_change_to_it_is_seen() {
     let shop = Shop::open();
-    let trial = shop.experiment(&Experiment::slow("300ms"));
+    let trial = shop.experiment(&Experiment::slow("500ms"));
     shop.firedrill.run(["run", &trial]).exits(0);
     shop.firedrill
         .run(["report", "--evidence", "one.json"])
@@ -83,7 +83,7 @@ fn evidence_is_proven_without_a_data_folder_and_any_change_to_it_is_seen() {
 #[test]
 fn an_after_action_report_comes_as_markdown_html_and_json() {
     let shop = Shop::open();
-    let trial = shop.experiment(&Experiment::slow("300ms"));
+    let trial = shop.experiment(&Experiment::slow("500ms"));
     shop.firedrill.run(["run", &trial]).exits(0);
     let markdown = shop.firedrill.run(["report", "--review"]).exits(0).stdout;
     for part in [
