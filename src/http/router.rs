@@ -11,8 +11,7 @@ use super::api::{
 use super::guard::{LARGEST_BODY, guard};
 use super::page::{
     account, act, audit, correct, halt, identity, login, overview, review, room, scorecard as card,
-    setup,
-    start as begin, tokens,
+    setup, start as begin, tokens,
 };
 use super::routes::About::{AnyRun, Anywhere, Drill, Everywhere, Experiment, Named, Run, Stack};
 use super::routes::Needs::{Door, HookToken, Nothing, Somebody, To};
