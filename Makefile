@@ -22,7 +22,7 @@ test-crash:
 fuzz:
 	tests/fuzz/run.sh $(ARGS)
 
-# One table a topic: run, serve, journal, proxy, reads, signals, pages, timing, halt, recover.
+# One table a topic: run, serve, journal, proxy, reads, signals, followers, pages, timing, halt, recover.
 bench:
 	cargo bench --bench measure -- $(ARGS)
 

@@ -17,13 +17,15 @@ use tokio_util::task::TaskTracker;
 use crate::clock::{SystemClock, SystemIds};
 use crate::engine::event::{Fact, Origin, StopCause};
 use crate::engine::phase::tolerances_of;
+use crate::engine::state::State;
 use crate::engine::watch::Sample;
+use crate::evidence::{self, Bundle};
 use crate::faults::docker;
 use crate::faults::drivers::Drivers;
 use crate::model::drill::Remedy;
 use crate::model::fault::{Act, Call, ContainerAction, Hook, Injection};
 use crate::model::ids::{ProbeName, RunId};
-use crate::model::plan::Plan;
+use crate::model::plan::{Plan, SourceFile};
 use crate::model::probe::{Ask, HttpRequest, Program};
 use crate::model::stack::Stack;
 use crate::notify::Notifiers;
@@ -31,6 +33,7 @@ use crate::outbound::Outbound;
 use crate::ports::{Answer, Claim, Claims, Inspector, Journal as _, JournalError, Notifier};
 use crate::probes::Probes;
 use crate::probes::identity::Inspection;
+use crate::review::Review;
 use crate::runtime::{self, Ports, RunHandle, Supervisor};
 use crate::score::{self, Report};
 use crate::secret::{self, Environment};
@@ -225,6 +228,9 @@ impl App {
                 };
                 // A scorecard missed because the feed ran ahead is made when it is next asked for.
                 let Ok((run, event)) = received else { continue };
+                if let Fact::RunCreated { plan, .. } = &event.fact {
+                    app.keep_files(plan.files.clone()).await;
+                }
                 if matches!(event.fact, Fact::RunEnded { .. })
                     && let Err(error) = app.save_score(&run).await
                 {
@@ -232,6 +238,65 @@ impl App {
                 }
             }
         });
+    }
+
+    /// Keeps the texts of files that a run is made from, for its evidence. One that has changed meanwhile, or can't be
+    /// read, is left out: evidence says so.
+    async fn keep_files(&self, files: Vec<SourceFile>) {
+        let read = tokio::task::spawn_blocking(move || {
+            let texts = files.into_iter().filter_map(|file| {
+                let text = std::fs::read_to_string(&file.path).ok()?;
+                (evidence::digest(&text) == file.sha256).then_some((file.sha256, text))
+            });
+            texts.collect::<Vec<_>>()
+        });
+        for (sha256, text) in read.await.unwrap_or_default() {
+            if let Err(error) = self.database.keep_file(&sha256, &text).await {
+                tracing::warn!(%sha256, %error, "a file's text could not be kept");
+            }
+        }
+    }
+
+    /// The after-action report of a run that is over; nothing of one that goes on.
+    pub async fn review(&self, run: &RunId) -> Result<Option<Review>, JournalError> {
+        let events = self.database.load(run).await?;
+        let report = self.report(run).await?;
+        let written = self.database.written_about(run).await?;
+        let mut pseudonyms = written.pseudonyms();
+        let actors = events
+            .iter()
+            .filter_map(|event| event.origin.actor.as_deref());
+        pseudonyms.extend(actors);
+        let names = self.database.names(&pseudonyms).await?;
+        let name = |pseudonym: &str| {
+            let name = names.get(pseudonym);
+            name.map_or(pseudonym, String::as_str).to_owned()
+        };
+        let state = State::replay(run.clone(), &events);
+        let plan = state.plan().filter(|_| state.is_ended());
+        Ok(plan.map(|plan| Review::new(plan, &events, report, &written, &name)))
+    }
+
+    /// Evidence of a run that is over, as a file; nothing of one that goes on.
+    pub async fn evidence(&self, run: &RunId) -> Result<Option<String>, JournalError> {
+        let events = self.database.load(run).await?;
+        let state = State::replay(run.clone(), &events);
+        let Some(plan) = state.plan().filter(|_| state.is_ended()) else {
+            return Ok(None);
+        };
+        let mut files = Vec::new();
+        for file in &plan.files {
+            files.push(evidence::File::new(
+                file,
+                self.database.file(&file.sha256).await?,
+            ));
+        }
+        let log = self.database.sealed(run).await?;
+        let report = self.report(run).await?;
+        let bundle = Bundle::new(run.clone(), log, files, &report);
+        let text = bundle.and_then(|bundle| bundle.render());
+        text.map(Some)
+            .map_err(|error| JournalError::Storage(Box::new(error)))
     }
 
     /// Judges a run's log.

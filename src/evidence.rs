@@ -248,7 +248,8 @@ fn difference(told: &Value, made: &Value, place: &str) -> Option<String> {
     }
 }
 
-fn digest(text: &str) -> String {
+/// SHA-256 of a text, in hex.
+pub fn digest(text: &str) -> String {
     let digest = Sha256::digest(text.as_bytes());
     digest.iter().fold(String::new(), |mut hex, byte| {
         // Writing to a string can't fail.

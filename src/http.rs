@@ -128,6 +128,11 @@ impl Services {
     }
 }
 
+/// Markdown as a whole page of HTML that stands alone, with nothing of it taken as markup that is not Markdown's.
+pub fn document(markdown: &str) -> String {
+    view::markdown::document(markdown)
+}
+
 /// Whether the first recovery pass is done. Clones share one answer.
 #[derive(Debug, Clone, Default)]
 pub struct Readiness(Arc<AtomicBool>);

@@ -12,22 +12,11 @@ use serde::Serialize;
 
 use crate::engine::event::Event;
 use crate::model::plan::Plan;
-use crate::model::review::{Action, Kind, Remark, Survey};
+use crate::model::review::{Action, Kind, Remark, Survey, Written};
 use crate::narrative;
 use crate::score::expectations::{Line, Verdict};
 use crate::score::report::{CheckKind, CheckResult};
 use crate::score::{Report, TeamVerdict};
-
-/// What people wrote down after a run.
-#[derive(Debug, Clone, Default)]
-pub struct Written {
-    /// Remarks, in their order.
-    pub remarks: Vec<Remark>,
-    /// Corrective actions, in their order.
-    pub actions: Vec<Action>,
-    /// What participants answered.
-    pub survey: Option<Survey>,
-}
 
 /// An after-action report.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -45,7 +34,7 @@ pub struct Review {
     /// What shall be done, by whom and by when.
     pub actions: Vec<Task>,
     /// How participants found it.
-    pub survey: Option<Survey>,
+    pub survey: Survey,
 }
 
 /// What was held, for whom, and when.

@@ -12,6 +12,7 @@
 
 mod child;
 mod fixture;
+mod followers;
 mod halt;
 mod journal;
 mod pages;
@@ -34,7 +35,7 @@ use anyhow::Context as _;
 
 type Topic = (&'static str, fn() -> anyhow::Result<()>);
 
-const TOPICS: [Topic; 10] = [
+const TOPICS: [Topic; 11] = [
     ("run", run::measure),
     ("serve", serve::measure),
     ("journal", journal::measure),
@@ -42,6 +43,7 @@ const TOPICS: [Topic; 10] = [
     ("reads", reads::measure),
     ("signals", signals::measure),
     ("pages", pages::measure),
+    ("followers", followers::measure),
     ("timing", timing::measure),
     ("halt", halt::measure),
     ("recover", recover::measure),

@@ -14,10 +14,13 @@ use crate::fixture::Folder;
 use crate::stopwatch::Stopwatch;
 use crate::web;
 
+/// The server's configuration, where there is one.
+const CONFIGURATION: &str = "config.yaml";
+
 /// How often each probe is asked.
 pub(crate) const PROBED_EVERY: Duration = Duration::from_millis(200);
 
-const STACK: &str = r#"kind: Stack
+pub(crate) const STACK: &str = r#"kind: Stack
 name: measured
 environment: staging
 identity: [{upstreams: {within: ["127.0.0.0/8"]}}]
@@ -29,7 +32,7 @@ probes:
   stock: {tcp: {address: "UPSTREAM"}, expect: {within: 1s}, every: 200ms}
 "#;
 
-fn experiment(name: &str, lasts: &str) -> String {
+pub(crate) fn experiment(name: &str, lasts: &str) -> String {
     format!(
         "kind: Experiment\nname: {name}\nstack: measured\nhypothesis: It is borne.\nsteady_state: [{{probe: shop}}, {{probe: stock}}]\n\
          method:\n  - latency: {{id: slow, link: shop -> stock, latency: 20ms, for: {lasts}}}\n\
@@ -57,7 +60,7 @@ impl Site {
         let listen = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let library = folder.path().join("library");
         std::fs::create_dir_all(&library)?;
-        std::fs::write(folder.path().join("config.yaml"), configuration)?;
+        std::fs::write(folder.path().join(CONFIGURATION), configuration)?;
         let stack = STACK
             .replace("LISTEN", &listen.to_string())
             .replace("UPSTREAM", &to.to_string());
@@ -76,7 +79,7 @@ impl Site {
             server,
             folder,
         };
-        site.live = begin(address, "long")?;
+        site.live = begin(address, "experiment", "long")?;
         let log = format!("/api/v1/runs/{}/events", site.live);
         until(address, &log, |log| {
             let events = log["events"].as_array();
@@ -87,7 +90,7 @@ impl Site {
 
     /// Runs an experiment to its end; answers with the run's id.
     pub(crate) fn run(&self, experiment: &str) -> anyhow::Result<String> {
-        let run = begin(self.address, experiment)?;
+        let run = begin(self.address, "experiment", experiment)?;
         until(self.address, &format!("/api/v1/runs/{run}"), |run| {
             run["live"] == json!(false) && run["status"].is_null()
         })?;
@@ -110,22 +113,24 @@ impl Site {
     }
 }
 
-fn start(folder: &Folder) -> anyhow::Result<(Background, SocketAddr)> {
+pub(crate) fn start(folder: &Folder) -> anyhow::Result<(Background, SocketAddr)> {
     let mut command = Command::new(FIREDRILL);
     command
         .args(["serve", "--listen", "127.0.0.1:0", "--library", "library"])
-        .args(["--config", "config.yaml"])
         .arg("--data")
         .arg(folder.path().join("data"))
         .current_dir(folder.path());
+    if folder.path().join(CONFIGURATION).exists() {
+        command.args(["--config", CONFIGURATION]);
+    }
     Background::start_until(&mut command, |line| {
         let (_, rest) = line.split_once("http://")?;
         rest.split([';', ' ', '/']).next()?.parse().ok()
     })
 }
 
-fn begin(address: SocketAddr, experiment: &str) -> anyhow::Result<String> {
-    let body = json!({"experiment": experiment}).to_string();
+pub(crate) fn begin(address: SocketAddr, kind: &str, name: &str) -> anyhow::Result<String> {
+    let body = json!({kind: name}).to_string();
     let reply = web::send(address, "POST", "/api/v1/runs", &body)?;
     ensure!(reply.status == 201, "{}: {}", reply.status, reply.body);
     let started: Value = serde_json::from_str(&reply.body)?;
@@ -133,7 +138,11 @@ fn begin(address: SocketAddr, experiment: &str) -> anyhow::Result<String> {
     Ok(id.to_owned())
 }
 
-fn until(address: SocketAddr, path: &str, is: impl Fn(&Value) -> bool) -> anyhow::Result<()> {
+pub(crate) fn until(
+    address: SocketAddr,
+    path: &str,
+    is: impl Fn(&Value) -> bool,
+) -> anyhow::Result<()> {
     let watch = Stopwatch::start();
     loop {
         let reply = web::get(address, path)?;

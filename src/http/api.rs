@@ -12,6 +12,7 @@ pub(super) mod log;
 pub(super) mod metrics;
 pub(super) mod names;
 pub(super) mod people;
+pub(super) mod review;
 pub(super) mod runs;
 pub(super) mod scorecard;
 pub(super) mod sessions;

@@ -112,6 +112,7 @@ fn shelf(kind: spec::Kind) -> (&'static str, &'static str) {
         spec::Kind::Runbook => ("runbooks", "md"),
         spec::Kind::Team => ("teams", "yaml"),
         spec::Kind::Channel => ("channels", "yaml"),
+        spec::Kind::Messages => ("messages", "yaml"),
     }
 }
 

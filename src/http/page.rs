@@ -14,6 +14,7 @@ pub(super) mod library;
 pub(super) mod login;
 pub(super) mod overview;
 pub(super) mod people;
+pub(super) mod review;
 pub(super) mod room;
 pub(super) mod runs;
 pub(super) mod scorecard;

@@ -6,11 +6,11 @@ use axum::middleware::from_fn_with_state;
 
 use super::api::{
     accounts, compose as draft, corrections, findings, halt as lever, health, library, log,
-    metrics, names, people, runs, scorecard, sessions, signals, start, upcoming,
+    metrics, names, people, review as reviews, runs, scorecard, sessions, signals, start, upcoming,
 };
 use super::guard::{LARGEST_BODY, guard};
 use super::page::{
-    account, act, audit, compose, correct, halt, identity, login, overview, room,
+    account, act, audit, compose, correct, halt, identity, login, overview, review, room,
     scorecard as card, setup, start as begin, status, tokens,
 };
 use super::routes::About::{AnyRun, Anywhere, Drill, Everywhere, Experiment, Named, Run, Stack};
@@ -99,6 +99,29 @@ fn pages() -> Routes {
         .get("/calendar", To(See, Anywhere), page::calendar::get)
         .get("/coverage", To(See, Anywhere), page::coverage::get)
         .get("/forecast", To(See, Anywhere), page::forecast::get)
+        .post("/runs/{run}/draft", To(Respond, Run), room::draft)
+        .get("/runs/{run}/report", To(SeeAnswers, Run), review::get)
+        .get(
+            "/runs/{run}/report.md",
+            To(SeeAnswers, Run),
+            review::as_markdown,
+        )
+        .get(
+            "/runs/{run}/evidence.json",
+            To(SeeAnswers, Run),
+            reviews::evidence,
+        )
+        .post("/runs/{run}/remarks", To(Respond, Run), review::remark)
+        .post(
+            "/runs/{run}/remarks/{id}/remove",
+            To(Respond, Run),
+            review::unremark,
+        )
+        .post("/runs/{run}/actions", To(Respond, Run), review::act)
+        .post("/runs/{run}/survey", To(Respond, Run), review::answer)
+        .get("/actions", To(See, Anywhere), review::actions)
+        .post("/actions/{id}/close", To(Respond, Named), review::close)
+        .post("/actions/{id}/reopen", To(Respond, Named), review::reopen)
         .get("/signals", To(Operate, Anywhere), page::signals::get)
         .post(
             "/signals/{id}/attach",
@@ -197,6 +220,23 @@ fn api() -> Routes {
         .post("/runs/{run}/compose", To(Respond, Run), draft::post)
         .get("/runs/{run}/people", To(See, Run), names::get)
         .get("/runs/{run}/scorecard", To(SeeAnswers, Run), scorecard::get)
+        .get("/runs/{run}/review", To(SeeAnswers, Run), reviews::get)
+        .get(
+            "/runs/{run}/evidence",
+            To(SeeAnswers, Run),
+            reviews::evidence,
+        )
+        .post("/runs/{run}/remarks", To(Respond, Run), reviews::remark)
+        .delete(
+            "/runs/{run}/remarks/{id}",
+            To(Respond, Run),
+            reviews::unremark,
+        )
+        .post("/runs/{run}/actions", To(Respond, Run), reviews::act)
+        .post("/runs/{run}/survey", To(Respond, Run), reviews::answer)
+        .get("/actions", To(See, Anywhere), reviews::actions)
+        .post("/actions/{id}/close", To(Respond, Named), reviews::close)
+        .post("/actions/{id}/reopen", To(Respond, Named), reviews::reopen)
         .post(
             "/runs/{run}/corrections",
             To(Operate, Run),

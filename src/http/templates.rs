@@ -39,5 +39,7 @@ fn text<P: Page>(page: &P) -> Result<String, minijinja::Error> {
 /// The page as text, for tests: a mistake in a template fails them with its place.
 #[cfg(test)]
 pub(super) fn sample<P: Page>(page: &P) -> String {
-    text(page).unwrap_or_else(|error| panic!("{}: {error:#}", P::TEMPLATE))
+    let page = text(page).unwrap_or_else(|error| panic!("{}: {error:#}", P::TEMPLATE));
+    super::tests::html::check(&page);
+    page
 }

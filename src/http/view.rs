@@ -17,6 +17,7 @@ pub(super) mod markdown;
 pub(super) mod overview;
 pub(super) mod plot;
 pub(super) mod posted;
+pub(super) mod review;
 pub(super) mod room;
 pub(super) mod run_line;
 pub(super) mod run_list;

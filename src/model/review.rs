@@ -16,6 +16,7 @@ pub const LONGEST: usize = 2000;
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "RemarkKind")]
 pub enum Kind {
     /// It went well.
     Well,
@@ -96,6 +97,40 @@ pub struct Closed {
     pub by: String,
     /// When.
     pub at: Timestamp,
+}
+
+/// All that people wrote down after a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Written {
+    /// Remarks, in their order.
+    pub remarks: Vec<Remark>,
+    /// Corrective actions, in their order.
+    pub actions: Vec<Action>,
+    /// What participants answered.
+    pub survey: Survey,
+}
+
+impl Written {
+    /// Every pseudonym in it, sorted, each once.
+    pub fn pseudonyms(&self) -> Vec<&str> {
+        let mut all = pseudonyms(&self.actions);
+        all.extend(self.remarks.iter().map(|remark| remark.by.as_str()));
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+}
+
+/// Every pseudonym of these actions, sorted, each once.
+pub fn pseudonyms(actions: &[Action]) -> Vec<&str> {
+    let mut all: Vec<&str> = Vec::new();
+    for action in actions {
+        all.extend([action.owner.as_str(), action.by.as_str()]);
+        all.extend(action.closed.iter().map(|closed| closed.by.as_str()));
+    }
+    all.sort_unstable();
+    all.dedup();
+    all
 }
 
 /// A sentence of the survey, to which somebody agrees from 1 (not at all) to 5 (fully).

@@ -127,10 +127,11 @@ fn actions(page: &mut Vec<String>, review: &Review) {
 
 fn survey(page: &mut Vec<String>, review: &Review) {
     page.push("\n## Survey\n".to_owned());
-    let Some(survey) = review.survey.as_ref().filter(|survey| survey.answers > 0) else {
+    let survey = &review.survey;
+    if survey.answers == 0 {
         page.push("Nobody has answered.".to_owned());
         return;
-    };
+    }
     if survey.statements.is_empty() {
         page.push(format!(
             "{} answered: too few to show what they said.",

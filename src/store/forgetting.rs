@@ -126,7 +126,7 @@ fn scrub(value: &mut Value, terms: &BTreeSet<String>) {
 }
 
 /// The text without the terms, where they stand as words of their own, be it escaped as JSON may be.
-fn without(text: &str, terms: &BTreeSet<String>) -> String {
+pub(super) fn without(text: &str, terms: &BTreeSet<String>) -> String {
     let mut clean = text.to_owned();
     // The longest first: a first name must not take itself out of a whole one.
     let mut terms: Vec<&String> = terms.iter().collect();

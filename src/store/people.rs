@@ -77,6 +77,7 @@ impl Database {
                 .await?;
         // Before the pseudonym goes, by which they are found there: what is cut off here is done when it is asked again.
         self.forget_in_signals(name, known.as_deref()).await?;
+        self.forget_in_reviews(name, known.as_deref()).await?;
         let gone: Option<String> =
             sqlx::query_scalar("DELETE FROM people WHERE name = ?1 RETURNING pseudonym")
                 .bind(name)

@@ -1,14 +1,17 @@
 //! What people write down after runs: remarks, corrective actions, and participants' answers.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 use sqlx::FromRow;
 
 use super::columns::{instant, read_instant, read_word, unreadable, word};
 use super::database::Database;
+use super::forgetting::without;
 use super::{Error, Result};
 use crate::model::ids::RunId;
-use crate::model::review::{Action, Answer, Closed, Kind, Remark};
+use crate::model::review::{Action, Answer, Closed, Kind, Remark, Survey, Written};
 
 /// Something to be done because of a run.
 #[derive(Debug, Clone, Copy)]
@@ -261,6 +264,66 @@ impl Database {
             .collect()
     }
 
+    /// Takes somebody who is forgotten out of what was written down after runs: their answers go, and what they were
+    /// called is taken out of everybody's texts. Their remarks and actions stay, as nobody's.
+    pub(super) async fn forget_in_reviews(
+        &self,
+        name: &str,
+        pseudonym: Option<&str>,
+    ) -> Result<()> {
+        sqlx::query("DELETE FROM answers WHERE person = ?1")
+            .bind(pseudonym)
+            .execute(self.writer())
+            .await?;
+        // One letter is everywhere, and says nothing about anybody.
+        if name.chars().count() < 2 {
+            return Ok(());
+        }
+        let terms = BTreeSet::from([name.to_owned()]);
+        for (find, change) in [
+            (
+                "SELECT id, text FROM remarks WHERE instr(text, ?1) > 0",
+                "UPDATE remarks SET text = ?2 WHERE id = ?1",
+            ),
+            (
+                "SELECT id, text FROM actions WHERE instr(text, ?1) > 0",
+                "UPDATE actions SET text = ?2 WHERE id = ?1",
+            ),
+            (
+                "SELECT id, outcome FROM actions WHERE instr(outcome, ?1) > 0",
+                "UPDATE actions SET outcome = ?2 WHERE id = ?1",
+            ),
+            (
+                "SELECT rowid, comment FROM answers WHERE instr(comment, ?1) > 0",
+                "UPDATE answers SET comment = ?2 WHERE rowid = ?1",
+            ),
+        ] {
+            let found: Vec<(i64, String)> = sqlx::query_as(find)
+                .bind(name)
+                .fetch_all(self.readers())
+                .await?;
+            for (id, text) in found {
+                sqlx::query(change)
+                    .bind(id)
+                    .bind(without(&text, &terms))
+                    .execute(self.writer())
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// All that people wrote down about a run.
+    pub async fn written_about(&self, run: &RunId) -> Result<Written> {
+        let answers = self.answers_of(run).await?;
+        let answers: Vec<Answer> = answers.into_iter().map(|(_, answer)| answer).collect();
+        Ok(Written {
+            remarks: self.remarks_of(run).await?,
+            actions: self.actions_of(run).await?,
+            survey: Survey::of(&answers),
+        })
+    }
+
     /// Keeps the text of a file that a run was made from, by its digest.
     pub async fn keep_file(&self, sha256: &str, text: &str) -> Result<()> {
         sqlx::query("INSERT INTO files (sha256, text) VALUES (?1, ?2) ON CONFLICT DO NOTHING")
@@ -394,6 +457,49 @@ mod tests {
         }
         let answers = database.answers_of(&run).await.expect("readable");
         assert_eq!(answers, [("p-1".to_owned(), answer(5))]);
+    }
+
+    #[tokio::test]
+    async fn whoever_is_forgotten_is_in_no_remark_action_or_answer() {
+        let folder = sample::Folder::new();
+        let database = Database::open(&folder.path).await.expect("opened");
+        let run = stored(&database).await;
+        let ann = database
+            .pseudonym_of("Ann", || [7; 6])
+            .await
+            .expect("a pseudonym");
+        database
+            .add_remark(&run, Kind::Badly, "Ann was paged, not Annette", &ann, at(0))
+            .await
+            .expect("kept");
+        let action = database
+            .add_action(NewAction {
+                owner: &ann,
+                ..new(&run, "Page Ann first", "2026-03-15")
+            })
+            .await
+            .expect("kept");
+        database
+            .close_action(action, "Ann is", &ann, at(1))
+            .await
+            .expect("closed");
+        for (person, comment) in [(ann.as_str(), "mine"), ("p-2", "ask Ann")] {
+            let answer = Answer {
+                agreement: [3; 4],
+                comment: comment.into(),
+            };
+            database.answer(&run, person, &answer).await.expect("kept");
+        }
+        assert!(database.forget("Ann").await.expect("forgotten"));
+        let remarks = database.remarks_of(&run).await.expect("readable");
+        assert_eq!(remarks[0].text, "[forgotten] was paged, not Annette");
+        let action = database.action(action).await.expect("readable");
+        let action = action.expect("it stays");
+        assert_eq!(action.text, "Page [forgotten] first");
+        assert_eq!(action.closed.expect("closed").outcome, "[forgotten] is");
+        let answers = database.answers_of(&run).await.expect("readable");
+        assert_eq!(answers.len(), 1, "their own answer is gone");
+        assert_eq!(answers[0].1.comment, "ask [forgotten]");
     }
 
     #[tokio::test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::ground::until;
 use chromium::{Chromium, PATIENCE, Scripts};
-use looks::look_at;
+use looks::{look_at, print};
 use office::Office;
 
 const DRILL: &str = "signer-outage";
@@ -104,6 +104,115 @@ fn shows_no_fault(browser: &Chromium) {
     }
 }
 
+fn tick_off(browser: &Chromium, step: u32) {
+    browser.click(&format!(
+        "//form[input[@value='step_ticked']][input[@name='step'][@value='{step}']]//button"
+    ));
+}
+
+/// From the scorecard: the after-action report, with what was learnt and what shall be done.
+fn write_a_report(browser: &Chromium, scripts: Scripts) {
+    browser.click("//nav[@aria-label='Run']//a[.='Report']");
+    browser.shows("h1", DRILL);
+    let report = browser.path();
+    browser.fill(
+        "//form[input[@value='well']]//textarea",
+        "One person led, and did not fix.",
+    );
+    browser.click("//form[input[@value='well']]//button");
+    browser.shows("main", "One person led, and did not fix.");
+    browser.fill("//input[@name='text']", "Alert on refused transfers, too");
+    browser.click("//form[contains(@action, '/actions')]//button[.='Add']");
+    browser.shows(
+        "section[aria-labelledby=actions-h]",
+        "Alert on refused transfers, too",
+    );
+    for (statement, value) in [
+        ("knew_what_to_do", 4),
+        ("knew_who_does_what", 5),
+        ("runbook_helped", 5),
+        ("tools_showed_it", 3),
+    ] {
+        browser.click(&format!("//input[@name='{statement}'][@value='{value}']"));
+    }
+    browser.click("//button[.='Answer']");
+    browser.shows("section[aria-labelledby=survey-h]", "1 answered");
+    let look = |page| {
+        if scripts == Scripts::On {
+            look_at(browser, page);
+        }
+    };
+    look("report");
+    browser.go("/actions");
+    browser.shows("main", "Alert on refused transfers, too");
+    look("actions");
+    browser.go("/");
+    browser.shows("#open-actions", "Alert on refused transfers, too");
+    look("overview-after");
+    browser.go(&report);
+}
+
+/// Times are shown in the reader's zone, with UTC in each title and behind a button.
+fn times_are_the_readers(browser: &Chromium, room: &str) {
+    const FIRST: &str = "const time = document.querySelector('#log time');
+        return [time.dateTime, time.textContent, time.title]";
+    browser.devtools(
+        "Emulation.setTimezoneOverride",
+        serde_json::json!({"timezoneId": "Asia/Tokyo"}),
+    );
+    browser.go(room);
+    let first = || {
+        let told = browser.evaluate(FIRST);
+        let part = |at: usize| told[at].as_str().unwrap_or_default().to_owned();
+        (part(0), part(1), part(2))
+    };
+    let (iso, shown, title) = first();
+    let at: jiff::Timestamp = iso.parse().expect("an instant");
+    let zone = jiff::tz::TimeZone::get("Asia/Tokyo").expect("a zone");
+    assert_eq!(shown, at.to_zoned(zone).strftime("%H:%M:%S").to_string());
+    let utc = at.strftime("%H:%M:%S").to_string();
+    assert!(title.ends_with(&format!("{utc} UTC")), "{title}");
+    browser.shows("#zone", "Asia/Tokyo");
+    browser.click("//button[.='Show UTC']");
+    assert_eq!(first().1, utc);
+    browser.click("//button[.='Show Asia/Tokyo']");
+    assert_eq!(first().1, shown);
+    browser.devtools(
+        "Emulation.setTimezoneOverride",
+        serde_json::json!({"timezoneId": ""}),
+    );
+}
+
+/// Every control of the page is reached with the tab key, each shows that it has the focus, and none holds it.
+fn everything_is_reached_by_keyboard(browser: &Chromium) {
+    const WANTED: &str = "return [...document.querySelectorAll(
+            'a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex=\"0\"]')]
+        .filter(e => e.checkVisibility() && !e.disabled).length";
+    const FOCUSED: &str = "const e = document.activeElement;
+        if (e === document.body) return null;
+        window.reached ??= new Set();
+        const fresh = !window.reached.has(e);
+        window.reached.add(e);
+        return [fresh, getComputedStyle(e).outlineStyle, e.outerHTML.slice(0, 120), e.className]";
+    browser.go("/");
+    let wanted = browser.evaluate(WANTED).as_u64().expect("a number");
+    assert!(wanted > 10, "the overview has controls");
+    browser.press("Tab", 9);
+    let first = browser.evaluate(FOCUSED);
+    assert_eq!(first[3], "skip", "the first leads past the navigation");
+    let mut reached = 1;
+    for _ in 0..wanted + 5 {
+        browser.press("Tab", 9);
+        let focused = browser.evaluate(FOCUSED);
+        if focused.is_null() || focused[0] == false {
+            break;
+        }
+        assert_ne!(focused[1], "none", "the focus is not seen: {}", focused[2]);
+        reached += 1;
+    }
+    assert_eq!(reached, wanted, "not everything is reached");
+}
+
 /// What the runbook of the drill expects, all of it.
 const LINES: [&str; 11] = [
     "detect",
@@ -167,7 +276,15 @@ fn a_person_on_call_takes_a_drill_from_start_to_scorecard() {
         browser.click(&format!("{form}//option[.='signer-outage']"));
     });
     browser.shows("#log", "names the cause: signer-outage");
+    tick_off(&browser, 1);
+    browser.shows("#log", "ticks off “1. Confirm”");
+    browser.shows("#steps", "1 of 4 steps done");
+    browser.comes(
+        "what is new is said",
+        "return /ticks off/.test(document.getElementById('announcer').textContent)",
+    );
     fill_in(&browser, "update_posted", |form| {
+        browser.shows("[data-lacks] .lacking", "a text");
         browser.click(&format!("{form}//label[normalize-space()='status page']"));
         browser.fill(
             &format!("{form}//textarea"),
@@ -177,6 +294,11 @@ fn a_person_on_call_takes_a_drill_from_start_to_scorecard() {
             browser.click(&format!("{form}//input[@value='{advice}']"));
         }
         browser.fill(&format!("{form}//input[@name='next_in']"), "10");
+        browser.comes(
+            "the draft lacks nothing",
+            "return document.querySelectorAll('[data-lacks] .has').length >= 5
+                && document.querySelectorAll('[data-lacks] .lacking').length === 0",
+        );
     });
     browser.shows(
         "#log",
@@ -232,6 +354,14 @@ fn a_person_on_call_takes_a_drill_from_start_to_scorecard() {
         );
     }
     look_at(&browser, "scorecard");
+    assert_eq!(
+        print(&browser, "scorecard"),
+        1,
+        "the scorecard prints on one page"
+    );
+    write_a_report(&browser, Scripts::On);
+    times_are_the_readers(&browser, &room);
+    everything_is_reached_by_keyboard(&browser);
     browser.go("/runs");
     assert_eq!(browser.text("tbody .rating"), "P");
     look_at(&browser, "runs");
@@ -270,11 +400,25 @@ fn a_drill_goes_from_start_to_scorecard_without_javascript() {
     browser.shows("#quick", "Acknowledged");
     report_a_detection(&browser);
     browser.shows("#log", "reports wallet-api: Transfers are refused");
+    tick_off(&browser, 2);
+    browser.shows("#log", "ticks off “2. Say so”");
+    // A draft is looked at on a page of its own, and comes back as it was written.
+    let update = form(&browser, "update_posted");
+    browser.fill(&format!("{update}//textarea"), "Transfers fail.");
+    browser.click(&format!("{update}//button[.='Check the draft']"));
+    browser.shows("[data-lacks] .has", "a text");
+    browser.shows("[data-lacks] .lacking", "on status page");
+    browser.click("//form[input[@value='update_posted']]//label[normalize-space()='status page']");
+    browser.click("//form[input[@value='update_posted']]//button[.='Post']");
+    browser.shows("#log", "tells customers on status_page: Transfers fail.");
     choose(&browser, "failover-signer");
     browser.shows_after_reloads("#remedies", "done");
     shows_no_fault(&browser);
     browser.shows_after_reloads("#acts", "It is over");
     browser.click("//a[.='See the scorecard']");
+    write_a_report(&browser, Scripts::Off);
+    browser.click("//nav[@aria-label='Run']//a[.='Scorecard']");
+    browser.shows("h1", DRILL);
     let verdicts = verdicts(&browser);
     assert_eq!(verdicts.len(), LINES.len(), "{verdicts:?}");
     for (id, expected) in [

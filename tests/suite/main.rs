@@ -9,6 +9,7 @@ mod containers;
 mod crashes;
 mod demo;
 mod docs;
+mod evidence;
 mod faults;
 mod firedrill;
 mod forecasts;

@@ -21,7 +21,15 @@ struct Site {
 impl Site {
     fn open(change_drill: impl Fn(String) -> String) -> Self {
         let wallet = Wallet::start();
-        for folder in ["stacks", "experiments", "drills", "runbooks", "teams"] {
+        for folder in [
+            "stacks",
+            "experiments",
+            "drills",
+            "runbooks",
+            "teams",
+            "channels",
+            "messages",
+        ] {
             for entry in std::fs::read_dir(project().join(folder)).expect("it ships") {
                 let path = entry.expect("it can be read").path();
                 let name = path

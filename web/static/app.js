@@ -103,8 +103,10 @@ async function refresh() {
   }
   asking = true;
   try {
-    const answer = await fetch(location.pathname + location.search, { headers: { accept: "text/html" } });
-    if (!answer.ok) return;
+    const wanted = fetch(location.pathname + location.search, { headers: { accept: "text/html" } });
+    // No answer is no news: the stream is opened again by the browser, and then the page is asked for again.
+    const answer = await wanted.catch(() => null);
+    if (!answer?.ok) return;
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const told = document.querySelectorAll("#log li[id]").length;
     for (const old of document.querySelectorAll("[data-live]")) {
@@ -155,11 +157,49 @@ function follow() {
   }
 }
 
+// A draft is looked at while it is written, by the server, which will judge it by the same rules.
+let looking = 0;
+function draft(event) {
+  const form = event.target.closest?.("form[data-draft]");
+  if (!form) return;
+  clearTimeout(looking);
+  looking = setTimeout(() => look(form), event.type === "submit" ? 0 : 400);
+}
+
+async function look(form) {
+  const answer = await fetch(form.dataset.draft, {
+    method: "POST",
+    headers: { accept: "application/json" },
+    body: new URLSearchParams(new FormData(form)),
+  }).catch(() => null);
+  if (!answer?.ok) return;
+  const lines = (await answer.json()).map((part) => {
+    const line = document.createElement("li");
+    line.className = part.there ? "has" : "lacking";
+    const mark = document.createElement("span");
+    mark.ariaHidden = "true";
+    mark.textContent = part.there ? "✓" : "○";
+    const told = document.createElement("span");
+    told.className = "visually-hidden";
+    told.textContent = part.there ? "there:" : "missing:";
+    line.append(mark, " ", told, ` ${part.what}`);
+    return line;
+  });
+  const list = form.querySelector("[data-lacks]");
+  if (lines.map((line) => line.textContent).join() !== [...list.children].map((line) => line.textContent).join()) {
+    list.replaceChildren(...lines);
+  }
+}
+
 // Acts are sent in place, so that what is written in another form is not lost.
 async function act(event) {
   const form = event.target.closest("form[data-act]");
   if (!form) return;
   event.preventDefault();
+  if (event.submitter?.matches("[data-check]")) {
+    draft(event);
+    return;
+  }
   const said = document.getElementById("said");
   const button = event.submitter ?? form.querySelector("button");
   // Read before the button is disabled: what is disabled is not sent.
@@ -193,6 +233,8 @@ async function act(event) {
 }
 
 document.addEventListener("submit", act);
+document.addEventListener("input", draft);
+document.addEventListener("change", draft);
 document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && tick());
 chooseZone();
 localise(document);

@@ -74,7 +74,11 @@ pub(in crate::http) struct Taken {
 impl Taken {
     /// In this run's log, up to this event.
     pub(super) fn new(run: RunId, seq: u64) -> Self {
-        Self { run, seq }
+        Self {
+            run,
+            seq,
+            lacks: Vec::new(),
+        }
     }
 }
 

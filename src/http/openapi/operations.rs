@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::paper::{Operation, Paper};
 use crate::http::api::{
-    accounts, compose, findings, halt, keyed, library, log, names, people, runs, scorecard,
+    accounts, compose, findings, halt, keyed, library, log, names, people, review, runs, scorecard,
     sessions, signals, start, upcoming,
 };
 
@@ -13,6 +13,7 @@ pub(super) fn all(paper: &mut Paper) {
     of_the_library(paper);
     of_runs(paper);
     of_one_run(paper);
+    of_reviews(paper);
     of_the_halt(paper);
     of_signals(paper);
     of_oneself(paper);
@@ -370,6 +371,98 @@ fn of_tokens(paper: &mut Paper) {
         )
         .query::<accounts::Part>()
         .gives::<accounts::Audited>(200, "A part of the audit")
+        .done();
+}
+
+fn of_reviews(paper: &mut Paper) {
+    paper
+        .operation("get", "/runs/{run}/review", "getReview", "The after-action report of a run")
+        .about(
+            "Of a run that is over: overview, objectives, timeline, ratings, what went well and what didn't, corrective \
+             actions, and the survey. People are named.",
+        )
+        .tagged()
+        .gives::<crate::review::Review>(200, "The report, in the form that `Accept` asks for")
+        .also_gives_markdown()
+        .refuses(409, "The run goes on")
+        .done();
+    paper
+        .operation("get", "/runs/{run}/evidence", "getEvidence", "Evidence of a run in one file")
+        .about(
+            "The log as it is stored, the head of its hash chain, the files that the run was made from, the scorecard and \
+             the rubric's version; the same bytes each time. `firedrill report --verify FILE` checks it.",
+        )
+        .tagged()
+        .gives_as(
+            200,
+            "The file",
+            &json!({"application/json": {"schema": {"type": "object"}}}),
+        )
+        .refuses(409, "The run goes on")
+        .done();
+    paper
+        .operation(
+            "post",
+            "/runs/{run}/remarks",
+            "addRemark",
+            "Say what went well, what didn't, or where luck helped",
+        )
+        .takes::<review::NewRemark>()
+        .gives::<review::Kept>(201, "It is kept")
+        .refuses(409, "The run goes on")
+        .done();
+    paper
+        .operation(
+            "delete",
+            "/runs/{run}/remarks/{id}",
+            "removeRemark",
+            "Take a remark away",
+        )
+        .gives_nothing(204, "It is gone")
+        .done();
+    paper
+        .operation(
+            "post",
+            "/runs/{run}/actions",
+            "addAction",
+            "Write a corrective action down",
+        )
+        .takes::<review::NewTask>()
+        .gives::<review::Kept>(201, "It is kept, and open")
+        .refuses(409, "The run goes on")
+        .done();
+    paper
+        .operation("post", "/runs/{run}/survey", "answerSurvey", "Answer the survey")
+        .about("For those who acted in the run. Answers may be given again; who said what is shown to nobody.")
+        .takes::<review::Answers>()
+        .gives_nothing(204, "It is kept")
+        .refuses(409, "The run goes on")
+        .done();
+    paper
+        .operation("get", "/actions", "listActions", "Corrective actions")
+        .query::<review::Which>()
+        .gives::<review::Tasks>(200, "Those that are open, else those that are closed")
+        .done();
+    paper
+        .operation(
+            "post",
+            "/actions/{id}/close",
+            "closeAction",
+            "Close a corrective action",
+        )
+        .takes::<review::Outcome>()
+        .gives_nothing(204, "It is closed")
+        .refuses(409, "It is closed already")
+        .done();
+    paper
+        .operation(
+            "post",
+            "/actions/{id}/reopen",
+            "reopenAction",
+            "Open a corrective action again",
+        )
+        .gives_nothing(204, "It is open")
+        .refuses(409, "It is open")
         .done();
 }
 

@@ -238,6 +238,12 @@ impl Operation<'_> {
         self
     }
 
+    /// The good answer as Markdown, too.
+    pub(super) fn also_gives_markdown(mut self) -> Self {
+        self.responses["200"]["content"]["text/markdown"] = json!({"schema": {"type": "string"}});
+        self
+    }
+
     /// The good answer as a report in each of its forms.
     pub(super) fn also_gives_report<T: JsonSchema>(mut self) -> Self {
         let schema = self.paper.answers.subschema_for::<T>();

@@ -15,9 +15,10 @@ use crate::http::actor::{self, Actor};
 use crate::http::keeper::of_run;
 use crate::http::problem::Problem;
 use crate::http::reading::run_id;
-use crate::http::view::acts::SNIPPETS;
+use crate::http::view::acts::{Draft, Drafted, SNIPPETS};
 use crate::http::{Services, acting};
 use crate::model::access::{Permission, Subject};
+use crate::model::runbook::Audience;
 
 /// The longest text of a form, in characters.
 const LONGEST: usize = 4000;
@@ -45,6 +46,47 @@ pub(in crate::http) async fn post(
         ""
     };
     Ok(Redirect::to(&format!("/runs/{run}{staff}")))
+}
+
+/// An update that is being written, and whether its form is the staff view's. What can't be read of it yet counts as
+/// not there.
+pub(super) fn drafted(pairs: Vec<(String, String)>, now: Timestamp) -> (Drafted, bool) {
+    let fields = Fields(pairs);
+    let all = |key| fields.all(key).map(str::to_owned).collect();
+    let form = Draft {
+        audience: fields.get("audience").to_owned(),
+        channels: all("channel"),
+        text: fields.get("text").chars().take(LONGEST).collect(),
+        advice: all("advice"),
+        next_in: fields.get("next_in").to_owned(),
+        recovery_from: fields.get("recovery_from").to_owned(),
+        recovery_to: fields.get("recovery_to").to_owned(),
+    };
+    let update = fields.update(now).unwrap_or_else(|_| Update {
+        audience: fields.parsed("audience").unwrap_or(Audience::Customers),
+        channels: form.channels.clone(),
+        text: with_advice(form.text.clone(), form.advice.iter().map(String::as_str)),
+        next_update_at: fields.minutes("next_in", now).unwrap_or_default(),
+        estimated_recovery: None,
+        stage: None,
+    });
+    (Drafted { form, update }, fields.get("staff") == "1")
+}
+
+/// A text with the advice that was chosen and is not in it yet.
+fn with_advice<'a>(mut text: String, chosen: impl Iterator<Item = &'a str>) -> String {
+    for chosen in chosen {
+        let Some(snippet) = SNIPPETS.iter().find(|snippet| snippet.value == chosen) else {
+            continue;
+        };
+        if !text.contains(snippet.text) {
+            if !text.is_empty() {
+                text.push(' ');
+            }
+            text.push_str(snippet.text);
+        }
+    }
+    text
 }
 
 /// A form's fields; those with several values stand several times.
@@ -183,18 +225,7 @@ impl Fields {
     }
 
     fn update(&self, now: Timestamp) -> Result<Update, Problem> {
-        let mut text = self.text("text")?;
-        for chosen in self.all("advice") {
-            let Some(snippet) = SNIPPETS.iter().find(|snippet| snippet.value == chosen) else {
-                continue;
-            };
-            if !text.contains(snippet.text) {
-                if !text.is_empty() {
-                    text.push(' ');
-                }
-                text.push_str(snippet.text);
-            }
-        }
+        let text = with_advice(self.text("text")?, self.all("advice"));
         let earliest = self.minutes("recovery_from", now)?;
         let latest = self.minutes("recovery_to", now)?;
         let estimated_recovery = match (earliest, latest) {

@@ -545,6 +545,7 @@ fn skeleton(kind: spec::Kind, name: &str) -> String {
         ),
         spec::Kind::Team => format!("kind: Team\nname: {name}\nmembers: []\n"),
         spec::Kind::Channel => format!("kind: Channel\nname: {name}\n"),
+        spec::Kind::Messages => format!("kind: Messages\nname: {name}\nlanguage: en\n"),
     }
 }
 

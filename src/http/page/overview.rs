@@ -6,6 +6,7 @@ use axum::response::Html;
 use crate::http::Services;
 use crate::http::actor::Actor;
 use crate::http::api::library::contents;
+use crate::http::api::review::listed;
 use crate::http::api::signals::hidden_from;
 use crate::http::catalogue::Kind;
 use crate::http::page::calendar::is_told;
@@ -14,6 +15,7 @@ use crate::http::reading::Reading;
 use crate::http::templates::render;
 use crate::http::view::layout::Layout;
 use crate::http::view::overview::{LiveRun, Next, Overview, Startable, Unmatched};
+use crate::http::view::review::{ActionLine, RunLink};
 use crate::http::view::run_line::RunLine;
 use crate::model::access::{Permission, Subject};
 use crate::store::signals::Which;
@@ -29,11 +31,12 @@ pub(in crate::http) async fn get(
     State(services): State<Services>,
     actor: Actor,
 ) -> Result<Html<String>, Problem> {
+    let now = services.now().wall;
     let contents = contents(&services).await?;
     let mut live = Vec::new();
     let rows = services.database.live_runs().await?;
     for row in rows.into_iter().filter(|row| actor.sees(row)) {
-        live.push(LiveRun::new(&Reading::of(&services, &row.id).await?));
+        live.push(LiveRun::new(&Reading::of(&services, &row.id).await?, now));
     }
     let rows = services.database.recent_runs(LOOKED_AT, None).await?;
     let scored: Vec<RunLine> = rows
@@ -47,6 +50,17 @@ pub(in crate::http) async fn get(
     let upcoming = tokio::task::spawn_blocking(move || upcoming.next())
         .await
         .map_err(|error| Problem::internal(&error))?;
+    let actions: Vec<ActionLine> = listed(&services, &actor, false)
+        .await?
+        .into_iter()
+        .map(|one| {
+            let run = RunLink {
+                id: one.run.to_string(),
+                name: one.name,
+            };
+            ActionLine::new(&one.task, Some(run), false, now)
+        })
+        .collect();
     // Raw alerts are exercise staff's to read.
     let unmatched = if actor.may(Permission::Operate, &Subject::Anywhere) {
         let hidden = hidden_from(&services, &actor).await?;
@@ -68,6 +82,9 @@ pub(in crate::http) async fn get(
         drills: Startable::all(&contents, Kind::Drill, &scored, &actor),
         experiments: Startable::all(&contents, Kind::Experiment, &scored, &actor),
         scorecards: scored.into_iter().take(SHOWN).collect(),
+        open: actions.len(),
+        overdue: actions.iter().filter(|line| line.overdue).count(),
+        actions: actions.into_iter().take(SHOWN).collect(),
         unmatched: unmatched.iter().map(Unmatched::from).collect(),
     })
 }

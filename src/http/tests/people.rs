@@ -64,6 +64,16 @@ fn everything_that_forms_can_do_the_api_can() {
         ("/runs/{run}/corrections", Operation("correctRun")),
         ("/runs/{run}/halt", Operation("haltRun")),
         ("/runs/{run}/real", Operation("act")),
+        (
+            "/runs/{run}/draft",
+            None("nothing is changed: a form is looked at while it is written"),
+        ),
+        ("/runs/{run}/remarks", Operation("addRemark")),
+        ("/runs/{run}/remarks/{id}/remove", Operation("removeRemark")),
+        ("/runs/{run}/actions", Operation("addAction")),
+        ("/runs/{run}/survey", Operation("answerSurvey")),
+        ("/actions/{id}/close", Operation("closeAction")),
+        ("/actions/{id}/reopen", Operation("reopenAction")),
         ("/signals/{id}/attach", Operation("attachSignal")),
         (
             "/library/file",

@@ -11,6 +11,8 @@ use crate::http::view::compose::{Chosen, Compose, Message};
 use crate::http::view::layout::{Halted, Layout, StuckLine, Who};
 use crate::http::view::login::{Login, Setup};
 use crate::http::view::overview::{LiveRun, Next, Overview, Startable, Unmatched};
+use crate::http::view::review::{ActionLine, RunLink};
+use crate::http::view::room::Timer;
 use crate::http::view::run_line::{RunLine, Score};
 use crate::http::view::run_list::RunList;
 use crate::http::view::status::Status;
@@ -116,6 +118,20 @@ fn live(drill: bool, stuck: bool) -> LiveRun {
         since: moment(),
         clock: "since the method began",
         faults: (!drill).then(|| vec!["kill of api's container".into()]),
+        timers: if drill {
+            vec![Timer {
+                id: "ack".into(),
+                target: "acknowledged within 5m".into(),
+                critical: false,
+                verdict: Badge::new("pending", '…', "live"),
+                due: Some(moment()),
+                meter: None,
+                took: None,
+                reason: String::new(),
+            }]
+        } else {
+            Vec::new()
+        },
         here: !stuck,
         stuck,
     }
@@ -141,6 +157,22 @@ fn the_overview_shows_all_it_has_and_says_what_there_is_not() {
         scorecards: vec![line(true)],
         drills: vec![startable(true)],
         experiments: vec![startable(false)],
+        actions: vec![ActionLine {
+            id: 7,
+            text: "page <two> people".into(),
+            owner: "Ada".into(),
+            due: "2026-03-14".into(),
+            overdue: true,
+            open: true,
+            closed: None,
+            run: Some(RunLink {
+                id: "r1".into(),
+                name: "outage".into(),
+            }),
+            may_change: false,
+        }],
+        open: 3,
+        overdue: 1,
         unmatched: vec![Unmatched {
             source: "alertmanager".into(),
             received: moment(),
@@ -155,6 +187,9 @@ fn the_overview_shows_all_it_has_and_says_what_there_is_not() {
         "Recovering.",
         "kill of api&#x27;s container",
         "driven by another process",
+        "page &lt;two&gt; people",
+        "3, 1 overdue",
+        "acknowledged within 5m",
         "again 2×",
         "1 finding",
     ] {
@@ -167,6 +202,9 @@ fn the_overview_shows_all_it_has_and_says_what_there_is_not() {
         scorecards: vec![],
         drills: vec![],
         experiments: vec![],
+        actions: vec![],
+        open: 0,
+        overdue: 0,
         unmatched: vec![],
     });
     for part in [
@@ -420,4 +458,195 @@ fn a_status_page_always_says_that_it_is_a_drill() {
         assert_eq!(page.contains("http-equiv=\"refresh\""), live);
         assert_eq!(page.contains("[DRILL] &lt;b&gt;"), live);
     }
+}
+
+#[test]
+fn an_after_action_report_shows_all_there_is_and_asks_for_the_rest() {
+    use crate::http::view::chart::{Chart, Row};
+    use crate::http::view::review::{
+        ActionsPage, ClosedLine, Group, Line as Happened, ObjectiveLine, ReviewPage, StatementLine,
+    };
+    use crate::http::view::scorecard::Times;
+    use crate::model::review::{Agreement, Kind, Survey};
+    use crate::review::{Finding, Overview as About};
+
+    let action = |open: bool, run: bool| ActionLine {
+        id: if open { 7 } else { 8 },
+        text: "page <two> people".into(),
+        owner: "Ada".into(),
+        due: "2026-03-14".into(),
+        overdue: false,
+        open,
+        closed: (!open).then(|| ClosedLine {
+            outcome: "they are".into(),
+            by: "Bob".into(),
+            at: moment(),
+        }),
+        run: run.then(|| RunLink {
+            id: "r1".into(),
+            name: "outage".into(),
+        }),
+        may_change: true,
+    };
+    let group = |kind: Kind, full: bool| Group {
+        kind: kind.as_str(),
+        title: kind.title(),
+        mark: '✓',
+        findings: if full {
+            vec![
+                Finding {
+                    kind,
+                    text: "`detect`: in time".into(),
+                    by: None,
+                    remark: None,
+                    evidence: vec![3, 4],
+                },
+                Finding {
+                    kind,
+                    text: "calm <b>heads</b>".into(),
+                    by: Some("Ada".into()),
+                    remark: Some(4),
+                    evidence: vec![],
+                },
+            ]
+        } else {
+            vec![]
+        },
+    };
+    let page = |full: bool| {
+        sample(&ReviewPage {
+            layout: layout(full),
+            id: "r1".into(),
+            overview: About {
+                name: "outage".into(),
+                team: full.then(|| "crew".into()),
+                severity: full.then(|| "SEV2".into()),
+                brief: full.then(|| "The signer goes.".into()),
+                hypothesis: "Payments stop.".into(),
+                stack: "tiny".into(),
+                began: jiff::Timestamp::UNIX_EPOCH,
+                ended: None,
+                conclusion: "stack and team passed".into(),
+            },
+            began: moment(),
+            ended: full.then(moment),
+            lasted: full.then(|| "1m12s".into()),
+            overall: Badge::new("passed", '✓', "good"),
+            objectives: if full {
+                vec![ObjectiveLine {
+                    what: "probe `canary` holds".into(),
+                    came: Badge::new("failed", '✗', "bad"),
+                    more: Some("503 <unavailable>".into()),
+                    evidence: vec![9],
+                }]
+            } else {
+                vec![]
+            },
+            team: None,
+            times: Times {
+                rows: vec![],
+                mitigation: None,
+                recovery: None,
+                remissions: 0,
+            },
+            chart: full.then(|| Chart {
+                svg: "<svg></svg>".into(),
+                rows: vec![Row {
+                    lane: "team".into(),
+                    what: "Ada <acts>".into(),
+                    at: moment(),
+                    relative: "+0:01".into(),
+                    lasted: None,
+                    open: true,
+                }],
+                more: 3,
+            }),
+            timeline: if full {
+                vec![Happened {
+                    seq: 4,
+                    at: moment(),
+                    relative: "+0:01".into(),
+                    mark: '●',
+                    text: "Ada acknowledges".into(),
+                }]
+            } else {
+                vec![]
+            },
+            groups: Kind::ALL.map(|kind| group(kind, full)).into(),
+            actions: if full {
+                vec![action(true, false), action(false, false)]
+            } else {
+                vec![]
+            },
+            survey: Survey {
+                answers: if full { 3 } else { 0 },
+                statements: if full {
+                    vec![Agreement {
+                        key: "runbook_helped",
+                        text: "The runbook helped.",
+                        median: 4,
+                        counts: [0, 0, 1, 2, 0],
+                    }]
+                } else {
+                    vec![]
+                },
+                comments: if full {
+                    vec!["less <noise>".into()]
+                } else {
+                    vec![]
+                },
+            },
+            statements: vec![StatementLine {
+                key: "runbook_helped",
+                text: "The runbook helped.",
+                given: full.then_some(4),
+            }],
+            comment: String::new(),
+            may_write: full,
+            took_part: full,
+            answered: full,
+            due: "2026-03-15".into(),
+            longest: 2000,
+        })
+    };
+    let full = page(true);
+    for part in [
+        "503 &lt;unavailable&gt;",
+        "calm &lt;b&gt;heads&lt;&#x2f;b&gt;",
+        "they are",
+        "Open again",
+        "“less &lt;noise&gt;”",
+        "Change your answers",
+        "And 3 more",
+        "Ada &lt;acts&gt;",
+    ] {
+        assert!(full.contains(part), "no `{part}` in {full}");
+    }
+    let empty = page(false);
+    for part in [
+        "None was agreed on yet.",
+        "Nobody has answered yet. Those who acted in this run can.",
+        "names no probe and no expectation",
+        "The log was erased.",
+    ] {
+        assert!(empty.contains(part), "no `{part}` in {empty}");
+    }
+    let list = |full: bool| {
+        sample(&ActionsPage {
+            layout: layout(full),
+            open: if full {
+                vec![action(true, true)]
+            } else {
+                vec![]
+            },
+            closed: if full {
+                vec![action(false, true)]
+            } else {
+                vec![]
+            },
+            overdue: usize::from(full),
+        })
+    };
+    assert!(list(true).contains("1 overdue") && list(true).contains("Closed lately"));
+    assert!(list(false).contains("Nothing is open."));
 }

@@ -383,6 +383,9 @@ impl Server {
         // Whatever a test asks for, the answer is held to the API's description.
         let own = format!("http://{}", self.address);
         conforms(&method, path.strip_prefix(&own).unwrap_or(&path), &reply);
+        if reply.header("content-type").starts_with("text/html") {
+            super::html::check(&reply.body);
+        }
         reply
     }
 

@@ -5,15 +5,16 @@ use serde::Serialize;
 
 use super::Badge;
 use super::time::Moment;
-use crate::engine::event::{Fact, Phase};
+use crate::engine::event::{Fact, Phase, Update};
 use crate::engine::state::{RemedyProgress, State};
 use crate::http::catalogue::Contents;
 use crate::http::reading::Reading;
 use crate::model::drill::Severity;
 use crate::model::fault::{Fault, Unconfirmed};
 use crate::model::plan::Exercise;
-use crate::model::runbook::{Expected, Milestone};
+use crate::model::runbook::{Audience, Expected, Milestone};
 use crate::model::team::Seat;
+use crate::score::composing::{self, Part};
 
 /// What responders can do.
 #[expect(
@@ -31,6 +32,10 @@ pub(in crate::http) struct Acts {
     pub(in crate::http) causes: Vec<String>,
     pub(in crate::http) channels: Vec<String>,
     pub(in crate::http) snippets: Vec<Snippet>,
+    /// What is written so far, where a draft was sent to be looked at.
+    pub(in crate::http) draft: Option<Draft>,
+    /// What the runbook asks of an update, and whether the draft has it.
+    pub(in crate::http) parts: Vec<Part>,
     pub(in crate::http) remedies: Vec<RemedyLine>,
     /// The steps that wait for exercise staff; in a drill nobody else is shown them.
     pub(in crate::http) pauses: Vec<PauseLine>,
@@ -51,6 +56,25 @@ pub(in crate::http) struct Acts {
 pub(in crate::http) struct Snippet {
     pub(in crate::http) value: &'static str,
     pub(in crate::http) text: &'static str,
+}
+
+/// An update that is being written, as its form has it.
+#[derive(Debug, Clone, Default, Serialize)]
+pub(in crate::http) struct Draft {
+    pub(in crate::http) audience: String,
+    pub(in crate::http) channels: Vec<String>,
+    pub(in crate::http) text: String,
+    pub(in crate::http) advice: Vec<String>,
+    pub(in crate::http) next_in: String,
+    pub(in crate::http) recovery_from: String,
+    pub(in crate::http) recovery_to: String,
+}
+
+/// A draft: as its form has it, and as the update that it would be.
+#[derive(Debug, Clone)]
+pub(in crate::http) struct Drafted {
+    pub(in crate::http) form: Draft,
+    pub(in crate::http) update: Update,
 }
 
 /// Advice that users of a wallet need in an outage, ready to send.
@@ -107,6 +131,7 @@ impl Acts {
         contents: &Contents,
         staff: bool,
         seat: Option<Seat>,
+        drafted: Option<&Drafted>,
     ) -> Self {
         let state = &reading.state;
         let plan = state.plan();
@@ -144,6 +169,10 @@ impl Acts {
             causes,
             channels: channels(exercise),
             snippets: SNIPPETS.to_vec(),
+            draft: drafted.map(|drafted| drafted.form.clone()),
+            parts: exercise
+                .map(|exercise| parts(exercise, drafted.map(|drafted| &drafted.update)))
+                .unwrap_or_default(),
             remedies: exercise
                 .map(|exercise| remedies(reading, exercise))
                 .unwrap_or_default(),
@@ -176,6 +205,19 @@ fn messages(reading: &Reading, exercise: &Exercise) -> Vec<MessageLine> {
         Some(MessageLine { index, text })
     });
     shown.collect()
+}
+
+/// What the runbook asks of an update; of none written yet, one for those who use the wallet.
+pub(in crate::http) fn parts(exercise: &Exercise, draft: Option<&Update>) -> Vec<Part> {
+    let none = Update {
+        audience: Audience::Customers,
+        channels: Vec::new(),
+        text: String::new(),
+        next_update_at: None,
+        estimated_recovery: None,
+        stage: None,
+    };
+    composing::parts(&exercise.runbook, draft.unwrap_or(&none))
 }
 
 fn pauses(state: &State) -> Vec<PauseLine> {

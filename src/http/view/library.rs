@@ -73,6 +73,7 @@ pub(in crate::http) fn plural(kind: spec::Kind) -> &'static str {
         spec::Kind::Runbook => "Runbooks",
         spec::Kind::Team => "Teams",
         spec::Kind::Channel => "Channels",
+        spec::Kind::Messages => "Messages",
     }
 }
 

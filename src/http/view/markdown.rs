@@ -1,11 +1,32 @@
 //! Runbooks' Markdown as HTML: their own markup only, never HTML that somebody wrote into them.
 
-use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, html};
+use pulldown_cmark::{CowStr, Event, HeadingLevel, Options, Parser, Tag, TagEnd, html};
 
-/// The text as HTML that is safe to show.
+/// The text as HTML that is safe to show inside a page, whose own headings stand above those of the text.
 pub(in crate::http) fn html(text: &str) -> String {
+    written(text, 2)
+}
+
+/// The text as HTML, its headings so many levels deeper.
+fn written(text: &str, deeper: usize) -> String {
+    let level = |level: HeadingLevel| {
+        let deep = (level as usize + deeper).min(6);
+        HeadingLevel::try_from(deep).unwrap_or(HeadingLevel::H6)
+    };
     let events = Parser::new_ext(text, Options::ENABLE_TABLES).map(|event| match event {
         Event::Html(raw) | Event::InlineHtml(raw) => Event::Text(raw),
+        Event::Start(Tag::Heading {
+            level: of,
+            id,
+            classes,
+            attrs,
+        }) => Event::Start(Tag::Heading {
+            level: level(of),
+            id,
+            classes,
+            attrs,
+        }),
+        Event::End(TagEnd::Heading(of)) => Event::End(TagEnd::Heading(level(of))),
         Event::Start(Tag::Link {
             link_type,
             dest_url,
@@ -23,12 +44,22 @@ pub(in crate::http) fn html(text: &str) -> String {
         }),
         // A picture would be fetched from wherever it says; its text is shown instead.
         Event::Start(Tag::Image { .. }) => Event::Start(Tag::Emphasis),
-        Event::End(pulldown_cmark::TagEnd::Image) => Event::End(pulldown_cmark::TagEnd::Emphasis),
+        Event::End(TagEnd::Image) => Event::End(TagEnd::Emphasis),
         other => other,
     });
     let mut page = String::new();
     html::push_html(&mut page, events);
     page
+}
+
+/// A whole page of its own that shows the text, for somebody who saves it.
+pub(in crate::http) fn document(text: &str) -> String {
+    let title = text.lines().find_map(|line| line.strip_prefix("# "));
+    let title = super::svg::escape(title.unwrap_or("Report"));
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\n<style>\nbody {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color-scheme: light dark; overflow-wrap: anywhere; }}\ntable {{ border-collapse: collapse; }}\nth, td {{ border: 1px solid #8888; padding: .3rem .6rem; text-align: left; vertical-align: top; }}\n</style>\n</head>\n<body>\n{}</body>\n</html>\n",
+        written(text, 0)
+    )
 }
 
 /// The words alone, without any markup.
@@ -65,7 +96,7 @@ mod tests {
         let page = html(
             "# One\n<script>alert(1)</script>\n\n[x](javascript:alert(1)) [y](https://a.example/) ![p](https://b.example/p.png)",
         );
-        assert!(page.contains("<h1>One</h1>"));
+        assert!(page.contains("<h3>One</h3>"));
         assert!(page.contains("&lt;script&gt;"), "{page}");
         assert!(
             !page.contains("<script") && !page.contains("javascript:") && !page.contains("<img"),

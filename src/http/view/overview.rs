@@ -1,9 +1,13 @@
 //! The overview: what runs now, what comes, what can be started, and how the last drills went.
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::layout::Layout;
+use super::review::ActionLine;
+use super::room::{self, Timer};
 use super::run_line::{RunLine, Score};
+use super::sight::Sight;
 use super::time::Moment;
 use crate::engine::event::Phase;
 use crate::http::Planned;
@@ -17,6 +21,9 @@ use crate::model::fault::Cause;
 use crate::narrative;
 use crate::store::signals::Signal;
 
+/// How many of a drill's clocks are shown.
+const NEXT: usize = 3;
+
 /// The first page.
 #[derive(Debug, Serialize)]
 pub(in crate::http) struct Overview {
@@ -26,6 +33,11 @@ pub(in crate::http) struct Overview {
     pub(in crate::http) scorecards: Vec<RunLine>,
     pub(in crate::http) drills: Vec<Startable>,
     pub(in crate::http) experiments: Vec<Startable>,
+    /// Corrective actions that are due first.
+    pub(in crate::http) actions: Vec<ActionLine>,
+    /// How many are open, and how many of them are overdue.
+    pub(in crate::http) open: usize,
+    pub(in crate::http) overdue: usize,
     /// Alerts that no run waited for.
     pub(in crate::http) unmatched: Vec<Unmatched>,
 }
@@ -47,6 +59,8 @@ pub(in crate::http) struct LiveRun {
     pub(in crate::http) clock: &'static str,
     /// What is on; nothing is said while a drill goes on.
     pub(in crate::http) faults: Option<Vec<String>>,
+    /// What the runbook expects next, with its clock.
+    pub(in crate::http) timers: Vec<Timer>,
     /// Whether this process drives it.
     pub(in crate::http) here: bool,
     pub(in crate::http) stuck: bool,
@@ -54,8 +68,15 @@ pub(in crate::http) struct LiveRun {
 
 impl LiveRun {
     /// A run as its log says.
-    pub(in crate::http) fn new(reading: &Reading) -> Self {
+    pub(in crate::http) fn new(reading: &Reading, now: Timestamp) -> Self {
         let state = &reading.state;
+        let (mut timers, _) = room::timers(reading, Sight::of(reading, false), now);
+        timers.retain(|timer| timer.due.is_some());
+        timers.sort_by(|one, other| {
+            let due = |timer: &Timer| timer.due.as_ref().map(|due| due.iso.clone());
+            due(one).cmp(&due(other))
+        });
+        timers.truncate(NEXT);
         let drill = state.plan().is_some_and(|plan| plan.drill.is_some());
         let (clock, since) = match state.running_since() {
             Some(at) => ("since the method began", at.into()),
@@ -77,6 +98,7 @@ impl LiveRun {
             since,
             clock,
             faults: (!drill).then(|| on.collect()),
+            timers,
             here: reading.status.is_some(),
             stuck: reading.row.stuck > 0,
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::acts::Acts;
+use super::acts::{Acts, Drafted};
 use super::chart::{self, Chart};
 use super::layout::Layout;
 use super::posted::Posted;
@@ -205,6 +205,8 @@ pub(in crate::http) struct Around<'a> {
     /// Whether they may open the staff view.
     pub(in crate::http) may_see_all: bool,
     pub(in crate::http) now: Timestamp,
+    /// An update that whoever looks is writing, where they sent it to be looked at.
+    pub(in crate::http) drafted: Option<&'a Drafted>,
 }
 
 impl Room {
@@ -310,7 +312,7 @@ impl Room {
             acts: (live && around.may_act).then(|| {
                 let mine = around.names.iter().find(|(_, known)| *known == around.who);
                 let seat = mine.and_then(|(pseudonym, _)| state.seat(pseudonym));
-                Acts::new(reading, around.contents, sight.all, seat)
+                Acts::new(reading, around.contents, sight.all, seat, around.drafted)
             }),
             runbook: exercise.map(|exercise| markdown::html(exercise.runbook.introduction())),
             steps: exercise
@@ -388,7 +390,11 @@ fn timeline(reading: &Reading, shown: Shown, name: &dyn Fn(&str) -> String) -> V
 
 /// The runbook's lines. While a drill goes on, those that name the cause or a remedy are left out and counted, and
 /// clocks that run from the fault show nothing before a detection.
-fn timers(reading: &Reading, sight: Sight, now: Timestamp) -> (Vec<Timer>, usize) {
+pub(in crate::http) fn timers(
+    reading: &Reading,
+    sight: Sight,
+    now: Timestamp,
+) -> (Vec<Timer>, usize) {
     let plan = reading.state.plan();
     let Some(exercise) = plan.and_then(|plan| plan.drill.as_ref()) else {
         return (Vec::new(), 0);

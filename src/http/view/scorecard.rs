@@ -243,7 +243,7 @@ impl CorrectedSide {
 }
 
 impl TeamSide {
-    fn new(judged: &Judged) -> Self {
+    pub(in crate::http) fn new(judged: &Judged) -> Self {
         let score: &Score = &judged.score;
         Self {
             team: judged.team.to_string(),

@@ -15,6 +15,8 @@ pub(in crate::http) struct StepLine {
     pub(in crate::http) title: String,
     /// What stands below it, as HTML that is safe to show.
     pub(in crate::http) html: String,
+    /// Whether it is the first that is not done.
+    pub(in crate::http) next: bool,
     /// Who ticked it off last, and when.
     pub(in crate::http) done: Option<Ticked>,
 }
@@ -39,10 +41,11 @@ pub(in crate::http) fn all(
             _ => None,
         })
     };
-    runbook
-        .steps()
+    let steps = runbook.steps();
+    let mut lines: Vec<StepLine> = steps
         .into_iter()
         .map(|step| StepLine {
+            next: false,
             number: step.number,
             title: markdown::text(step.title),
             html: markdown::html(step.body),
@@ -58,5 +61,9 @@ pub(in crate::http) fn all(
                     seq: event.seq,
                 }),
         })
-        .collect()
+        .collect();
+    if let Some(next) = lines.iter_mut().find(|line| line.done.is_none()) {
+        next.next = true;
+    }
+    lines
 }

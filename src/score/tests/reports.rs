@@ -217,7 +217,7 @@ fn a_scorecard_on_a_terminal_tells_every_point_and_why() {
 
     who was there
       responder    p1 (event 7 at +01:20.0)
-    "#);
+    ");
 }
 
 #[test]

@@ -282,6 +282,37 @@ impl Chromium {
         answer.expect("the script runs")
     }
 
+    /// Waits until a script in the page answers with true.
+    #[track_caller]
+    pub(super) fn comes(&self, what: &str, script: &str) {
+        let end = Instant::now() + PATIENCE;
+        while self.evaluate(script) != true {
+            assert!(
+                Instant::now() < end,
+                "{what}: not on {}:\n{}",
+                self.path(),
+                self.text("body")
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Presses a key, as a person does.
+    pub(super) fn press(&self, key: &str, code: u32) {
+        for kind in ["keyDown", "keyUp"] {
+            let event =
+                json!({"type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code});
+            self.devtools("Input.dispatchKeyEvent", event);
+        }
+    }
+
+    /// The page as it would be printed.
+    pub(super) fn printed(&self) -> Vec<u8> {
+        let how = json!({"printBackground": true, "preferCSSPageSize": true});
+        let answer = self.devtools("Page.printToPDF", how);
+        decoded(answer["data"].as_str().expect("the document as text"))
+    }
+
     pub(super) fn devtools(&self, name: &'static str, parameters: Value) -> Value {
         let command = Request::ExtensionCommand(Box::new(DevTools { name, parameters }));
         let answer = self.wait(async { self.session().cmd(command).await?.value::<Value>() });
@@ -317,6 +348,29 @@ impl Drop for Chromium {
             });
         }
     }
+}
+
+/// Base64, as the browser hands bytes over.
+fn decoded(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
+    let (mut bits, mut count) = (0_u32, 0);
+    for digit in text.bytes() {
+        let value = match digit {
+            b'A'..=b'Z' => digit - b'A',
+            b'a'..=b'z' => digit - b'a' + 26,
+            b'0'..=b'9' => digit - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            _ => continue,
+        };
+        bits = (bits << 6) | u32::from(value);
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            bytes.push(u8::try_from((bits >> count) & 0xff).unwrap_or_default());
+        }
+    }
+    bytes
 }
 
 fn capabilities(

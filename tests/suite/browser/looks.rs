@@ -99,6 +99,18 @@ pub(super) fn look_at(browser: &Chromium, page: &str) {
     browser.devtools("Emulation.setEmulatedMedia", json!({"features": []}));
 }
 
+/// Prints the page that is open, keeps the document, and says how many pages it has.
+pub(super) fn print(browser: &Chromium, page: &str) -> usize {
+    let document = browser.printed();
+    fs::write(pictures().join(format!("{page}.pdf")), &document).expect("the folder takes a file");
+    assert!(document.starts_with(b"%PDF-"), "it is no such document");
+    let mark = b"/Type /Page";
+    let marked = document
+        .windows(mark.len() + 1)
+        .filter(|part| part.starts_with(mark) && part[mark.len()] != b's');
+    marked.count()
+}
+
 #[track_caller]
 fn fits(browser: &Chromium, page: &str, width: u32) {
     let over = browser.evaluate(OVERFLOWING);
