@@ -196,11 +196,11 @@ fn line(
             )
         }),
         (Some(plan), _) => Some(plan.experiment.hypothesis.clone()),
-        (None, _) if !users.is_empty() => {
-            let names: Vec<&str> = users.iter().map(|entry| entry.name.as_str()).collect();
-            Some(format!("used by {}", names.join(", ")))
+        (None, _) => {
+            let known = users.iter().filter(|entry| visitor.sees_entry(entry));
+            let names: Vec<&str> = known.map(|entry| entry.name.as_str()).collect();
+            (!names.is_empty()).then(|| format!("used by {}", names.join(", ")))
         }
-        _ => None,
     };
     let opens = may(visitor, file, &users, false);
     let starts =
