@@ -101,7 +101,15 @@ fn fired(prometheus: SocketAddr) -> Option<Timestamp> {
 
 fn configure(wallet: &Wallet) {
     let host = wallet.host;
-    for folder in ["stacks", "experiments", "drills", "runbooks", "teams", "channels", "messages"] {
+    for folder in [
+        "stacks",
+        "experiments",
+        "drills",
+        "runbooks",
+        "teams",
+        "channels",
+        "messages",
+    ] {
         for entry in fs::read_dir(crate::ground::project().join(folder)).expect("it ships") {
             let path = entry.expect("it can be read").path();
             let name = path
