@@ -10,7 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use tokio::net::TcpStream;
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -199,14 +201,15 @@ impl App {
         self.preflight.look(plan).await
     }
 
-    /// Asks each probe that a run of this plan would ask, once, all at the same time. `None` where the stack's links are
-    /// carried by firedrill only while it runs: what goes through them can't answer yet.
+    /// Asks each probe that a run of this plan would ask, once, all at the same time. `None` where nobody carries a link
+    /// that a run would carry or create: what goes through it can't answer yet.
     pub async fn ask_probes(&self, plan: &Plan) -> Option<Vec<(ProbeName, Sample)>> {
-        let embedded = plan.stack.toxiproxy.as_ref().filter(|it| it.embedded);
-        if let Some(target) = embedded
-            && !self.preflight.carrier.answers(&target.url).await
-        {
-            return None;
+        let toxiproxy = plan.stack.toxiproxy.as_ref();
+        if toxiproxy.is_some_and(|server| server.embedded || server.create_proxies) {
+            for link in &plan.stack.links {
+                let listens = TcpStream::connect(&link.listen);
+                timeout(Duration::from_secs(1), listens).await.ok()?.ok()?;
+            }
         }
         let prober = &self.supervisor.ports().prober;
         let asked = tolerances_of(plan).into_iter().filter_map(|tolerance| {

@@ -306,7 +306,7 @@ async fn look(app: &App, files: Vec<Planned>, seed: Option<u64>, terminal: Termi
 async fn ask(app: &App, plan: &Plan, terminal: Terminal) -> Exit {
     let Some(answers) = app.ask_probes(plan).await else {
         terminal
-            .note("· no probe was asked: the stack's links are carried only while firedrill runs");
+            .note("· no probe was asked: not all of the stack's links are carried yet; a run sees to that first");
         return Exit::Passed;
     };
     let mut exit = Exit::Passed;

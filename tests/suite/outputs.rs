@@ -174,7 +174,8 @@ fn a_dry_run_looks_at_everything_and_touches_nothing() {
         .tells("nothing was touched");
     assert!(!rehearsed.stderr.contains(IS_ON), "{}", rehearsed.stderr);
     assert_eq!(shop.proxies.snapshot(), before);
-    assert_eq!(shop.stock.requests(), [""; 0], "no probe is asked");
+    let asked = shop.stock.requests();
+    assert_eq!(asked, ["GET /health"; 2], "each probe is asked once");
     let stack = shop
         .folder
         .read("stacks/shop.yaml")
@@ -182,6 +183,7 @@ fn a_dry_run_looks_at_everything_and_touches_nothing() {
     shop.folder.write("stacks/shop.yaml", &stack);
     shop.firedrill.run(line).exits(4).tells("shop-stork");
     assert_eq!(shop.proxies.snapshot(), before);
+    assert_eq!(shop.stock.requests(), asked, "nothing unproven is asked");
 }
 
 #[test]

@@ -27,7 +27,7 @@ fn began() -> Timestamp {
 
 pub(super) fn series(drill: bool) -> Series {
     Series {
-        id: 3,
+        id: if drill { 3 } else { 4 },
         scenario: Scenario {
             drill,
             name: "outage".into(),
