@@ -37,4 +37,4 @@ ci:
 	cargo clippy --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items
 	$(MAKE) test
-	cargo run -- validate stacks experiments drills runbooks teams
+	cargo run -- validate stacks experiments drills runbooks teams channels messages
