@@ -24,6 +24,9 @@ WINDOW = 64 * 1024
 LEFT = 40_000
 # What a line costs, in bytes of code: it is read by people, and matched by the linker.
 LINE = 3_000
+# Where valgrind loads a program on x86-64. It knows a program's section `.text` alone: what lies in order already is told
+# by its place in memory, as code of an unknown object.
+LOADED = 0x108000
 # Shorter beginnings would say nothing.
 SHORTEST = 5
 
@@ -43,13 +46,16 @@ def functions(program):
 def needed(program, profile, all_functions):
     """Addresses of the functions in which an instruction was carried out."""
     starts = [address for address, _, _ in all_functions]
-    addresses, within = set(), False
+    addresses, within, offset = set(), False, 0
     with open(profile, encoding="utf-8") as lines:
         for line in lines:
             if line.startswith("ob="):
-                within = line[3:].strip() == program
+                name = line[3:].strip()
+                within, offset = name in (program, "???"), LOADED if name == "???" else 0
             elif within and line.startswith("0x"):
-                at = int(line.split()[0], 16)
+                at = int(line.split()[0], 16) - offset
+                if at < starts[0]:
+                    continue
                 address, size, _ = all_functions[bisect.bisect_right(starts, at) - 1]
                 if at < address + size:
                     addresses.add(address)
