@@ -5,7 +5,6 @@
 //! links followed. A save is refused where the file changed since it was read, where the text has errors, and where it
 //! brings in a command (invariant 11).
 
-use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -13,6 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use sha2::{Digest as _, Sha256};
 
 use super::catalogue::Finding;
+use super::gate::hex;
 use super::shelf::findings;
 use crate::model::ids::{BadName, StackName};
 use crate::spec::{self, Item, Library, Options};
@@ -315,12 +315,7 @@ fn canonical(path: &Path) -> PathBuf {
 
 /// What a text is known by.
 fn tag(text: &str) -> String {
-    let digest = Sha256::digest(text.as_bytes());
-    digest.iter().take(12).fold(String::new(), |mut hex, byte| {
-        // Writing to a string can't fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    hex(&Sha256::digest(text.as_bytes())[..12])
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! Answers that are known by a tag of their content: sent once, and afterwards only said to be the same.
 
-use std::fmt::Write as _;
-
+use crate::http::gate::hex;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -65,13 +64,7 @@ fn response_has_body(fields: &HeaderMap) -> bool {
 }
 
 fn tag(text: &[u8]) -> String {
-    let digest = Sha256::digest(text);
-    let hex = digest.iter().take(12).fold(String::new(), |mut hex, byte| {
-        // Writing to a string can't fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    });
-    format!("\"{hex}\"")
+    format!("\"{}\"", hex(&Sha256::digest(text)[..12]))
 }
 
 /// Whether the client names the tag as one that it has.

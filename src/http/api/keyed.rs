@@ -4,7 +4,6 @@
 //! that was lost comes again, over restarts too, and a start that was refused, of which nothing is left, may be tried
 //! again.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use axum::http::HeaderMap;
@@ -13,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use super::start::{Started, Wanted, start_as};
 use crate::http::Services;
 use crate::http::actor::Visitor;
+use crate::http::gate::hex;
 use crate::http::problem::Problem;
 use crate::model::ids::RunId;
 use crate::store::{self, keyed::KeyedStart};
@@ -114,13 +114,7 @@ async fn known(services: &Services, run: &RunId) -> Result<Option<Started>, Prob
 /// What is asked for, whatever the order and the spaces of its JSON.
 fn digest(wanted: &Wanted) -> Result<String, Problem> {
     let text = serde_json::to_vec(wanted).map_err(|error| Problem::internal(&error))?;
-    Ok(Sha256::digest(text)
-        .iter()
-        .fold(String::new(), |mut hex, byte| {
-            // Writing to a string can't fail.
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        }))
+    Ok(hex(&Sha256::digest(text)))
 }
 
 #[cfg(test)]
