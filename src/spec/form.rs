@@ -38,8 +38,6 @@ pub(crate) enum Need {
     Optional,
     /// It may be absent and then counts as this text.
     Default(&'static str),
-    /// It is planned, and refused until it is there.
-    Later,
 }
 
 /// What must hold between the keys of an object.
@@ -235,17 +233,6 @@ pub(crate) const fn defaulted(
         about,
         need: Need::Default(default),
         form,
-    }
-}
-
-/// A key that is planned.
-#[expect(dead_code, reason = "no key is planned at the moment")]
-pub(crate) const fn later(name: &'static str, about: &'static str) -> Field {
-    Field {
-        name,
-        about,
-        need: Need::Later,
-        form: Form::Any,
     }
 }
 

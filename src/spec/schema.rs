@@ -28,7 +28,7 @@ pub fn schema(kind: Kind) -> Value {
 fn object(object: &Object) -> Value {
     let mut properties = Map::new();
     let mut required: Vec<&str> = Vec::new();
-    for field in object.fields().filter(|field| field.need != Need::Later) {
+    for field in object.fields() {
         properties.insert(field.name.to_owned(), property(field));
         if field.need == Need::Required {
             required.push(field.name);
@@ -206,7 +206,7 @@ mod tests {
     fn known(path: &str, of: &Form, keys: &mut BTreeSet<String>) {
         match of {
             Form::Object(object) => {
-                for field in object.fields().filter(|field| field.need != Need::Later) {
+                for field in object.fields() {
                     let path = format!("{path}/{}", field.name);
                     known(&path, &field.form, keys);
                     keys.insert(path);

@@ -210,12 +210,7 @@ fn wrong_type(node: &Node, anchor: Span, form: &'static Form, sink: &mut Sink) {
 }
 
 pub(crate) fn check_object(node: &Node, anchor: Span, object: &'static Object, sink: &mut Sink) {
-    let known = || {
-        object
-            .fields()
-            .filter(|field| field.need != Need::Later)
-            .map(|field| field.name)
-    };
+    let known = || object.fields().map(|field| field.name);
     for entry in node.entries() {
         match object.field(&entry.key) {
             None => {
@@ -228,7 +223,6 @@ pub(crate) fn check_object(node: &Node, anchor: Span, object: &'static Object, s
                 )
                 .with_hint(did_you_mean(near, &all));
             }
-            Some(field) if field.need == Need::Later => unsupported(field.name, entry.span, sink),
             Some(field) => check(&entry.value, entry.span, &field.form, sink),
         }
     }

@@ -190,12 +190,11 @@ impl Parts {
         text: &mut String,
         fields: impl Iterator<Item = &'static Field> + 'a,
     ) {
-        let (planned, there): (Vec<_>, Vec<_>) =
-            fields.partition(|field| field.need == Need::Later);
-        if !there.is_empty() {
+        let fields: Vec<_> = fields.collect();
+        if !fields.is_empty() {
             text.push_str("| key | holds | when absent | meaning |\n|---|---|---|---|\n");
         }
-        for field in &there {
+        for field in &fields {
             let _ = writeln!(
                 text,
                 "| `{}` | {} | {} | {} |",
@@ -206,8 +205,7 @@ impl Parts {
             );
         }
         text.push('\n');
-        write_planned(text, planned.iter().map(|field| (field.name, field.about)));
-        let forms = there.iter().map(|field| (field.name, &field.form));
+        let forms = fields.iter().map(|field| (field.name, &field.form));
         write_words(text, forms);
     }
 

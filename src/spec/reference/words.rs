@@ -77,7 +77,7 @@ pub(super) fn absent(need: Need) -> String {
         Need::Required => "required".to_owned(),
         Need::Default("") => "empty".to_owned(),
         Need::Default(text) => format!("`{text}`"),
-        Need::Optional | Need::Later => "–".to_owned(),
+        Need::Optional => "–".to_owned(),
     }
 }
 
