@@ -94,6 +94,15 @@ pub enum OpenError {
         /// The latest this program knows.
         known: i64,
     },
+    /// A build from before the first release made tables that no release has.
+    #[error(
+        "{} has the tables of a firedrill from before the first release; hint: let that one `recover` what it left on, then give another folder with `--data DIR`",
+        path.display()
+    )]
+    Unreleased {
+        /// Which.
+        path: PathBuf,
+    },
     /// There is no room.
     #[error("there is no room for {}: {why}; hint: free some space on its disk", path.display())]
     Full {
@@ -388,13 +397,22 @@ async fn migrate(writer: &SqlitePool, path: &Path) -> Result<(), OpenError> {
             });
         }
     }
-    MIGRATIONS.run(writer).await.map_err(|error| match error {
+    // All or none of them, and one commit instead of two for each.
+    let mut together = writer.begin().await.map_err(failed)?;
+    let migrated = MIGRATIONS.run(&mut *together).await;
+    migrated.map_err(|error| match error {
         MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _) => failed(source),
+        MigrateError::VersionMismatch(_) | MigrateError::VersionMissing(_) => {
+            OpenError::Unreleased {
+                path: path.to_owned(),
+            }
+        }
         other => OpenError::Other {
             path: path.to_owned(),
             why: Box::new(other),
         },
-    })
+    })?;
+    together.commit().await.map_err(failed)
 }
 
 #[cfg(test)]
@@ -513,7 +531,7 @@ mod tests {
         let database = Database::open(&folder.path).await.expect("opened");
         sqlx::query(
             "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
-             VALUES (9999, 'later', 1, x'00', 0)",
+             VALUES (99991231000000, 'later', 1, x'00', 0)",
         )
         .execute(database.writer())
         .await
@@ -521,9 +539,28 @@ mod tests {
         database.close().await.expect("closed");
         let error = refusal(&folder.path).await;
         assert!(
-            matches!(error, OpenError::Newer { found: 9999, .. }),
+            matches!(
+                error,
+                OpenError::Newer {
+                    found: 99_991_231_000_000,
+                    ..
+                }
+            ),
             "{error:?}"
         );
+    }
+
+    #[tokio::test]
+    async fn tables_from_before_the_first_release_are_refused() {
+        let folder = sample::Folder::new();
+        let database = Database::open(&folder.path).await.expect("opened");
+        sqlx::query("UPDATE _sqlx_migrations SET version = version - 20261128000000")
+            .execute(database.writer())
+            .await
+            .expect("made older");
+        database.close().await.expect("closed");
+        let error = refusal(&folder.path).await;
+        assert!(matches!(error, OpenError::Unreleased { .. }), "{error:?}");
     }
 
     #[tokio::test]

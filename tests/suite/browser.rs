@@ -1,14 +1,17 @@
 //! The pages in a real browser: a person is on call, with and without JavaScript, and says that it is real.
 
 mod chromium;
+mod keys;
 mod looks;
 mod many;
 mod office;
+mod settings;
 
 use std::time::Duration;
 
 use crate::ground::until;
 use chromium::{Chromium, PATIENCE, Scripts};
+use keys::is_gone_through;
 use looks::{look_at, print};
 use office::Office;
 
@@ -143,9 +146,11 @@ fn write_a_report(browser: &Chromium, scripts: Scripts) {
         }
     };
     look("report");
+    is_gone_through(browser, "report");
     browser.go("/actions");
     browser.shows("main", "Alert on refused transfers, too");
     look("actions");
+    is_gone_through(browser, "actions");
     browser.go("/");
     browser.shows("#open-actions", "Alert on refused transfers, too");
     look("overview-after");
@@ -181,36 +186,6 @@ fn times_are_the_readers(browser: &Chromium, room: &str) {
         "Emulation.setTimezoneOverride",
         serde_json::json!({"timezoneId": ""}),
     );
-}
-
-/// Every control of the page is reached with the tab key, each shows that it has the focus, and none holds it.
-fn everything_is_reached_by_keyboard(browser: &Chromium) {
-    const WANTED: &str = "return [...document.querySelectorAll(
-            'a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex=\"0\"]')]
-        .filter(e => e.checkVisibility() && !e.disabled).length";
-    const FOCUSED: &str = "const e = document.activeElement;
-        if (e === document.body) return null;
-        window.reached ??= new Set();
-        const fresh = !window.reached.has(e);
-        window.reached.add(e);
-        return [fresh, getComputedStyle(e).outlineStyle, e.outerHTML.slice(0, 120), e.className]";
-    browser.go("/");
-    let wanted = browser.evaluate(WANTED).as_u64().expect("a number");
-    assert!(wanted > 10, "the overview has controls");
-    browser.press("Tab", 9);
-    let first = browser.evaluate(FOCUSED);
-    assert_eq!(first[3], "skip", "the first leads past the navigation");
-    let mut reached = 1;
-    for _ in 0..wanted + 5 {
-        browser.press("Tab", 9);
-        let focused = browser.evaluate(FOCUSED);
-        if focused.is_null() || focused[0] == false {
-            break;
-        }
-        assert_ne!(focused[1], "none", "the focus is not seen: {}", focused[2]);
-        reached += 1;
-    }
-    assert_eq!(reached, wanted, "not everything is reached");
 }
 
 /// What the runbook of the drill expects, all of it.
@@ -354,6 +329,7 @@ fn a_person_on_call_takes_a_drill_from_start_to_scorecard() {
         );
     }
     look_at(&browser, "scorecard");
+    is_gone_through(&browser, "scorecard");
     assert_eq!(
         print(&browser, "scorecard"),
         1,
@@ -361,7 +337,8 @@ fn a_person_on_call_takes_a_drill_from_start_to_scorecard() {
     );
     write_a_report(&browser, Scripts::On);
     times_are_the_readers(&browser, &room);
-    everything_is_reached_by_keyboard(&browser);
+    browser.go("/");
+    is_gone_through(&browser, "overview");
     browser.go("/runs");
     assert_eq!(browser.text("tbody .rating"), "P");
     look_at(&browser, "runs");
@@ -402,6 +379,7 @@ fn a_drill_goes_from_start_to_scorecard_without_javascript() {
     browser.shows("#log", "reports wallet-api: Transfers are refused");
     tick_off(&browser, 2);
     browser.shows("#log", "ticks off “2. Say so”");
+    is_gone_through(&browser, "room");
     // A draft is looked at on a page of its own, and comes back as it was written.
     let update = form(&browser, "update_posted");
     browser.fill(&format!("{update}//textarea"), "Transfers fail.");

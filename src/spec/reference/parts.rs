@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::words::{absent, holds, rules};
 use crate::spec::check::stack::HEAD;
 use crate::spec::check::step::{LASTING, LINKED, TIMING};
-use crate::spec::form::{Field, Form, Need, Object, Rule, Variant};
+use crate::spec::form::{Field, Form, Object, Rule, Variant};
 
 /// Keys that many maps have in common: their heading, the keys, and the rules that come with them.
 static COMMON: [(&str, &[Field], &[Rule]); 3] = [

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use super::chromium::Chromium;
+use super::keys::is_named;
 use crate::ground::project;
 
 /// The most bytes that a page's first load may take.
@@ -78,6 +79,7 @@ pub(super) fn look_at(browser: &Chromium, page: &str) {
         "{page} takes {bytes} bytes: {load}"
     );
 
+    is_named(browser, page);
     for look in LOOKS {
         emulate(browser, &look, look.width, look.height);
         if look.phone {

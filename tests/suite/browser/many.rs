@@ -1,6 +1,7 @@
 //! Pages over many runs, and the library, in a real browser: looked at in every way, and used without JavaScript.
 
 use super::chromium::{Chromium, Scripts};
+use super::keys::is_gone_through;
 use super::looks::look_at;
 use super::office::Office;
 use crate::history;
@@ -35,32 +36,39 @@ fn pages_over_many_runs_tell_what_there_is_and_fit_everywhere() {
     browser.shows("main", "faster");
     browser.shows("main", "too few for a median: 2 more runs");
     look_at(&browser, "trends");
+    is_gone_through(&browser, "trends");
 
     browser.click("//h2/a[.='signer-outage']");
     browser.shows("h1", "signer-outage");
     browser.shows("main", "detected 8 of 9");
     browser.shows("main", "advice");
     look_at(&browser, "trend");
+    is_gone_through(&browser, "trend");
 
     browser.go("/forecast?counted=12&ahead=12&budget=1h&seed=1&s1=3");
     browser.shows("main", "What this takes for granted");
     look_at(&browser, "forecast");
+    is_gone_through(&browser, "forecast");
 
     browser.go("/coverage");
     browser.shows("main", "never");
     assert!(browser.count(".cell.drilled") > 0 && browser.count(".cell.never") > 0);
     look_at(&browser, "coverage");
+    is_gone_through(&browser, "coverage");
 
     browser.go("/calendar");
     browser.shows("main", "signer-outage");
     look_at(&browser, "calendar");
+    is_gone_through(&browser, "calendar");
 
     browser.go("/library");
     browser.shows("main", "wallet-demo");
     look_at(&browser, "library");
+    is_gone_through(&browser, "library");
     browser.click("//a[.='signer-outage']");
     browser.shows("main", "Dry run: what it would hit");
     look_at(&browser, "library-file");
+    is_gone_through(&browser, "library-file");
 
     browser.go("/transparency");
     browser.shows("h1", "Example Wallet: incident drills");
@@ -69,6 +77,7 @@ fn pages_over_many_runs_tell_what_there_is_and_fit_everywhere() {
         "a name is published"
     );
     look_at(&browser, "transparency");
+    is_gone_through(&browser, "transparency");
     assert_eq!(browser.complaints(), [""; 0]);
 }
 
@@ -89,6 +98,7 @@ fn a_file_is_edited_without_javascript_and_no_edit_is_lost() {
         "the blast radius is drawn"
     );
     look_at(&browser, "library-file");
+    is_gone_through(&browser, "library-file");
 
     // Somebody else saves meanwhile, on disk.
     let theirs = format!("{before}# reviewed\n");

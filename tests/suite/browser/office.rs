@@ -71,12 +71,21 @@ impl Office {
         format!("http://{}", self.address)
     }
 
-    /// The wallet's monitoring notices, and says so as Alertmanager does.
+    /// The wallet's monitoring notices what a drill does, and says so as Alertmanager does.
+    pub(super) fn alert(&self, name: &str) {
+        self.tell_of(name, 1);
+    }
+
+    /// The same while nothing runs that it could belong to.
+    pub(super) fn alert_between_drills(&self, name: &str) {
+        self.tell_of(name, 0);
+    }
+
     #[expect(
         clippy::disallowed_methods,
         reason = "an alert says when it fired by its own system's clock"
     )]
-    pub(super) fn alert(&self, name: &str) {
+    fn tell_of(&self, name: &str, matches: u64) {
         let message = json!({
             "version": "4",
             "status": "firing",
@@ -97,6 +106,6 @@ impl Office {
         );
         let answer = answer.expect("firedrill answers");
         assert_eq!(answer.status(), 200, "{}", answer.body);
-        assert_eq!(answer.json()["matched"], 1, "{}", answer.body);
+        assert_eq!(answer.json()["matched"], matches, "{}", answer.body);
     }
 }

@@ -161,6 +161,73 @@ async fn one_network_is_left_and_a_mac_address_that_was_given_comes_back() {
 }
 
 #[tokio::test]
+async fn fixed_addresses_of_both_families_come_back() {
+    on_yard(|yard| async move {
+        let (network, prefix, prefix6) = yard.with_both_families("both").await;
+        let (ipv4, ipv6) = (format!("{prefix}.79"), format!("{prefix6}:79"));
+        let given = Endpoint {
+            ipv6: Some(ipv6.clone()),
+            ..fixed("stock", ipv4.clone())
+        };
+        let id = yard
+            .serve("stock", &[(&network, given)], HostConfig::default())
+            .await;
+        let caller = yard
+            .serve(
+                "other",
+                &[(&network, known_as("other"))],
+                HostConfig::default(),
+            )
+            .await;
+        let drawn = yard.refused(&yard.leave("other", &[], Address::Same)).await;
+        assert!(drawn.contains("was chosen by the daemon"), "{drawn}");
+        for address in [&ipv4, &ipv6] {
+            assert!(yard.reaches(&caller, address).await, "{address}");
+        }
+        let armed = yard.armed(&yard.leave("stock", &[], Address::Same)).await;
+        yard.site.driver.apply(&armed).await.expect("it is applied");
+        for address in [&ipv4, &ipv6] {
+            assert!(!yard.reaches(&caller, address).await, "{address}");
+        }
+        let removed = recovering(&yard).undo(&after_a_crash(&armed)).await;
+        assert_eq!(removed.expect("it is undone").by, UndoneBy::Us);
+        for address in [&ipv4, &ipv6] {
+            assert!(yard.reaches(&caller, address).await, "{address}");
+        }
+        let by_hand = yard.site.driver.by_hand(&armed).expect("there is a way");
+        assert!(
+            by_hand.contains(&format!("--ip {ipv4} --ip6 {ipv6}")),
+            "{by_hand}"
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_cut_must_mean_one_container() {
+    on_yard(|yard| async move {
+        let network = yard.network("net").await;
+        let on = [(network.as_str(), Endpoint::default())];
+        for what in ["one", "two"] {
+            yard.serve(what, &on, HostConfig::default()).await;
+        }
+        let mut leave = yard.leave("one", &[], Address::Any);
+        let Act::Cut { selector, .. } = &mut leave.act else {
+            panic!("it is a cut");
+        };
+        *selector = ContainerSelector::Label(format!("firedrill.test.site={}", yard.site.name));
+        let several = yard.refused(&leave).await;
+        assert!(
+            several.contains("it must be one, and matches ")
+                && several.contains(&yard.name("one"))
+                && several.contains(&yard.name("two")),
+            "{several}"
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn an_undo_of_a_disconnect_that_never_was_touches_nothing() {
     on_yard(|yard| async move {
         let network = yard.network("net").await;

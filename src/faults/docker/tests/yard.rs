@@ -90,6 +90,29 @@ impl Yard {
         self.in_subnet(wanted, 30).await;
     }
 
+    /// A network of both families with subnets of its own, and what its addresses of either begin with.
+    pub(super) async fn with_both_families(&self, what: &str) -> (String, String, String) {
+        let (network, prefix) = self.with_subnet(what).await;
+        let docker = &self.site.docker;
+        docker.remove_network(&network).await.expect("it is free");
+        let prefix6 = format!("fd00:{:x}:{:x}:", std::process::id() & 0xffff, prefix.len());
+        let subnets = [format!("{prefix}.0/24"), format!("{prefix6}:/64")];
+        let config = subnets.map(|subnet| IpamConfig {
+            subnet: Some(subnet),
+            ..IpamConfig::default()
+        });
+        let wanted = NetworkCreateRequest {
+            enable_ipv6: Some(true),
+            ipam: Some(Ipam {
+                config: Some(config.to_vec()),
+                ..Ipam::default()
+            }),
+            ..NetworkCreateRequest::default()
+        };
+        let made = self.make(what, wanted).await.expect("a network is made");
+        (made, prefix, prefix6)
+    }
+
     async fn in_subnet(&self, wanted: NetworkCreateRequest, length: u8) -> (String, String) {
         let first = std::process::id() % 200;
         // Other tests, and other things on this machine, have theirs.
@@ -372,10 +395,7 @@ impl Yard {
 const LISTENING: [&str; 6] = ["/bin/busybox", "httpd", "-f", "-p80", "-h", "/"];
 
 fn settings(endpoint: &Endpoint) -> serde_json::Value {
-    let ipam = endpoint
-        .ipv4
-        .as_ref()
-        .map(|ip| serde_json::json!({"IPv4Address": ip}));
+    let ipam = serde_json::json!({"IPv4Address": endpoint.ipv4, "IPv6Address": endpoint.ipv6});
     serde_json::json!({"IPAMConfig": ipam, "Aliases": endpoint.aliases, "Links": endpoint.links})
 }
 

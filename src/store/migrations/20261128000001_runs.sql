@@ -9,6 +9,9 @@ CREATE TABLE runs (
     kind        TEXT    NOT NULL CHECK (kind IN ('experiment', 'drill')),
     stack       TEXT    NOT NULL,
     started_by  TEXT    NOT NULL,
+    team        TEXT,    -- which one it drills: what roles are bounded by, beside its stack
+    secret      INTEGER NOT NULL DEFAULT 0, -- its responders are not told that it runs, until it is over or staff reveal it
+    rehearsal   INTEGER NOT NULL DEFAULT 0, -- a scripted team responds in place of people: it counts in no trend
     seed        TEXT    NOT NULL, -- decimal: SQLite's integers are signed
     created     TEXT    NOT NULL,
     ended       TEXT,
@@ -39,6 +42,9 @@ CREATE TABLE events (
     PRIMARY KEY (run, seq),
     CHECK ((payload IS NULL) = (erased IS NOT NULL))
 ) STRICT;
+
+-- Whether something of a run's log was erased is asked with every reading of it.
+CREATE INDEX events_erased ON events (run) WHERE payload IS NULL AND erased IS NOT NULL;
 
 -- Injections whose undo has failed for too long, until it works.
 CREATE TABLE stuck (

@@ -1,10 +1,8 @@
--- Which team a run drills: what roles are bounded by, beside its stack.
-ALTER TABLE runs ADD COLUMN team TEXT;
-
-UPDATE runs SET team = (
-    SELECT json_extract(events.payload, '$.plan.drill.team.name') FROM events
-    WHERE events.run = runs.id AND events.seq = 1
-);
+-- Who is behind a pseudonym: the only place where a person's name is.
+CREATE TABLE people (
+    pseudonym TEXT NOT NULL PRIMARY KEY,
+    name      TEXT NOT NULL UNIQUE
+) STRICT;
 
 -- Who may log in. Passwords are Argon2id hashes in the PHC string format.
 CREATE TABLE users (
@@ -42,4 +40,18 @@ CREATE INDEX sessions_of_user ON sessions (user);
 CREATE TABLE server_secret (
     id    INTEGER PRIMARY KEY CHECK (id = 1),
     value TEXT    NOT NULL
+) STRICT;
+
+-- What machines show instead of logging in. A token is here only as its SHA-256.
+CREATE TABLE tokens (
+    id           INTEGER PRIMARY KEY,
+    name         TEXT    NOT NULL UNIQUE COLLATE NOCASE,
+    token_sha256 TEXT    NOT NULL UNIQUE,
+    role         TEXT    NOT NULL CHECK (role IN ('viewer', 'responder', 'operator', 'administrator')),
+    team         TEXT,
+    stack        TEXT,
+    created      TEXT    NOT NULL,
+    created_by   TEXT    NOT NULL, -- a pseudonym
+    expires      TEXT    NOT NULL,
+    used         TEXT
 ) STRICT;

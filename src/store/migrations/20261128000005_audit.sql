@@ -1,17 +1,3 @@
--- What machines show instead of logging in. A token is here only as its SHA-256.
-CREATE TABLE tokens (
-    id           INTEGER PRIMARY KEY,
-    name         TEXT    NOT NULL UNIQUE COLLATE NOCASE,
-    token_sha256 TEXT    NOT NULL UNIQUE,
-    role         TEXT    NOT NULL CHECK (role IN ('viewer', 'responder', 'operator', 'administrator')),
-    team         TEXT,
-    stack        TEXT,
-    created      TEXT    NOT NULL,
-    created_by   TEXT    NOT NULL, -- a pseudonym
-    expires      TEXT    NOT NULL,
-    used         TEXT
-) STRICT;
-
 -- Who changed what, in a hash chain of its own: as with events, the chain covers headers that hold payloads' digests, so
 -- that a payload (from where, and about what) can be erased.
 CREATE TABLE audit (

@@ -53,6 +53,3 @@ CREATE TABLE hits (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX hits_of_run ON hits (run);
-
--- The calendar asks what came of every start of a month.
-CREATE INDEX scheduled_by_due ON scheduled (due, drill);
