@@ -1,10 +1,12 @@
 //! Following a run: its stored events, then each as soon as it is on disk, as server-sent events.
 //!
 //! Everything sent is read from the store, in the order of sequences; the feed only wakes the reader. So whatever a
-//! follower missed, it gets once and in its place, and a run that another process drives can be followed too.
+//! follower missed, it gets once and in its place, and a run that another process drives can be followed too. Who is only
+//! told that there is news is told by the feed itself, where it has what comes next: many browsers cost no reading.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::HeaderMap;
@@ -17,7 +19,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
 
 use super::Services;
 use super::keeper::Pass;
-use crate::engine::event::Event;
+use crate::engine::event::{Event, Fact};
 use crate::model::ids::RunId;
 use crate::store::runs::ShownEvent;
 
@@ -30,6 +32,13 @@ const POLL: Duration = Duration::from_secs(1);
 /// How often it is asked whether a follower may still follow.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
+/// What one page costs a server that makes it, by and large: browsers that are told of news at the same moment ask for
+/// their pages over so long for each that follows.
+const PAGE: Duration = Duration::from_millis(3);
+
+/// However many follow, no browser waits longer.
+const LATEST_PAGE: Duration = Duration::from_secs(3);
+
 /// How often a silent stream shows that it lives.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
@@ -38,8 +47,33 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 pub(super) enum Shape {
     /// All of it.
     Whole,
-    /// Only that there is one: what it says may not be for this follower yet.
+    /// Only that there is one, and within how many milliseconds to look: what it says may not be for this follower yet.
     Change,
+}
+
+/// What comes next.
+#[derive(Debug)]
+enum News {
+    /// As it was read from the store.
+    Stored(ShownEvent),
+    /// As the feed has it, for those who are not told more.
+    Fed(Arc<Event>),
+}
+
+impl News {
+    fn seq(&self) -> u64 {
+        match self {
+            Self::Stored(event) => event.seq,
+            Self::Fed(event) => event.seq,
+        }
+    }
+
+    fn ends(&self) -> bool {
+        match self {
+            Self::Stored(event) => event.kind == "run_ended",
+            Self::Fed(event) => matches!(event.fact, Fact::RunEnded { .. }),
+        }
+    }
 }
 
 /// Where a follower wants to go on: after the last event it had, else after what it asks for.
@@ -62,25 +96,14 @@ pub(super) fn follow(
     shape: Shape,
 ) -> impl IntoResponse {
     let keep_alive = KeepAlive::new().interval(HEARTBEAT).text("heartbeat");
-    Sse::new(stream(Follower::new(services, pass, run, after), shape)).keep_alive(keep_alive)
+    Sse::new(stream(Follower::new(services, pass, run, after, shape))).keep_alive(keep_alive)
 }
 
-fn stream(follower: Follower, shape: Shape) -> impl Stream<Item = Result<sse::Event, Infallible>> {
-    unfold(follower, move |mut follower| async move {
-        let event = follower.next().await?;
-        Some((Ok(message(&event, shape)), follower))
+fn stream(follower: Follower) -> impl Stream<Item = Result<sse::Event, Infallible>> {
+    unfold(follower, |mut follower| async move {
+        let news = follower.next().await?;
+        Some((Ok(follower.message(&news)), follower))
     })
-}
-
-fn message(event: &ShownEvent, shape: Shape) -> sse::Event {
-    let message = sse::Event::default().id(event.seq.to_string());
-    match shape {
-        // A stored event was read from JSON, so it can be written as such.
-        Shape::Whole => message
-            .event(&event.kind)
-            .data(serde_json::to_string(event).unwrap_or_default()),
-        Shape::Change => message.data("changed"),
-    }
 }
 
 #[derive(Debug)]
@@ -92,12 +115,15 @@ struct Follower {
     run: RunId,
     last: u64,
     read: VecDeque<ShownEvent>,
-    feed: broadcast::Receiver<(RunId, std::sync::Arc<Event>)>,
+    feed: broadcast::Receiver<(RunId, Arc<Event>)>,
+    shape: Shape,
+    /// Whether what the feed brings is all that it does not have yet.
+    has_all: bool,
     over: bool,
 }
 
 impl Follower {
-    fn new(services: Services, pass: Pass, run: RunId, after: u64) -> Self {
+    fn new(services: Services, pass: Pass, run: RunId, after: u64, shape: Shape) -> Self {
         let mut looks = interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // Followed before the first read: nothing can fall in between.
@@ -110,11 +136,34 @@ impl Follower {
             last: after,
             read: VecDeque::new(),
             feed,
+            shape,
+            has_all: false,
             over: false,
         }
     }
 
-    async fn next(&mut self) -> Option<ShownEvent> {
+    fn message(&self, news: &News) -> sse::Event {
+        let message = sse::Event::default().id(news.seq().to_string());
+        if let (Shape::Whole, News::Stored(event)) = (self.shape, news) {
+            // A stored event was read from JSON, so it can be written as such.
+            return message
+                .event(&event.kind)
+                .data(serde_json::to_string(event).unwrap_or_default());
+        }
+        let followers = self.services.supervisor.feed().followers();
+        let followers = u32::try_from(followers).unwrap_or(u32::MAX);
+        let within = PAGE.saturating_mul(followers).min(LATEST_PAGE);
+        message.data(within.as_millis().to_string())
+    }
+
+    async fn next(&mut self) -> Option<News> {
+        let news = self.look().await?;
+        self.last = news.seq();
+        self.over = news.ends();
+        Some(news)
+    }
+
+    async fn look(&mut self) -> Option<News> {
         loop {
             // At least every `POLL` it is here again.
             if self.looks.tick().now_or_never().is_some() && !self.pass.holds().await {
@@ -122,12 +171,18 @@ impl Follower {
                 return None;
             }
             if let Some(event) = self.read.pop_front() {
-                self.last = event.seq;
-                self.over = event.kind == "run_ended";
-                return Some(event);
+                return Some(News::Stored(event));
             }
             if self.over {
                 return None;
+            }
+            if self.has_all {
+                let event = self.wake().await?;
+                let next = event.filter(|event| event.seq == self.last + 1);
+                match (self.shape, next) {
+                    (Shape::Change, Some(event)) => return Some(News::Fed(event)),
+                    _ => self.has_all = false,
+                }
             }
             // Whether it is over is asked first: what was appended until then is in what is read next. A server that
             // goes has ended its runs before, and a follower is owed their ends.
@@ -139,7 +194,7 @@ impl Follower {
                 .await
             {
                 Ok(events) if events.is_empty() && ended => return None,
-                Ok(events) if events.is_empty() => self.wake().await?,
+                Ok(events) if events.is_empty() => self.has_all = true,
                 Ok(events) => self.read.extend(events),
                 Err(error) => {
                     tracing::warn!(run = %self.run, %error, "a follower's events can't be read");
@@ -157,21 +212,24 @@ impl Follower {
         Some(row.ended.is_some())
     }
 
-    /// Waits until there may be more. Cancel safe: a missed wake-up only means a read that finds nothing.
-    async fn wake(&mut self) -> Option<()> {
+    /// Waits until there may be more: the event that woke it, where that is known. Cancel safe: a missed wake-up only means
+    /// a read that finds nothing.
+    async fn wake(&mut self) -> Option<Option<Arc<Event>>> {
         let poll = sleep(POLL);
         tokio::pin!(poll);
         loop {
             tokio::select! {
-                () = self.services.shutdown.cancelled() => return Some(()),
-                () = &mut poll => return Some(()),
+                () = self.services.shutdown.cancelled() => return Some(None),
+                () = &mut poll => return Some(None),
                 news = self.feed.recv() => match news {
-                    Ok((run, event)) if run == self.run && event.seq > self.last => return Some(()),
+                    Ok((run, event)) if run == self.run && event.seq > self.last => {
+                        return Some(Some(event));
+                    }
                     Ok(_) => {}
-                    Err(RecvError::Lagged(_)) => return Some(()),
+                    Err(RecvError::Lagged(_)) => return Some(None),
                     Err(RecvError::Closed) => {
                         poll.as_mut().await;
-                        return Some(());
+                        return Some(None);
                     }
                 },
             }

@@ -30,6 +30,11 @@ impl Feed {
         self.sender.subscribe()
     }
 
+    /// How many follow.
+    pub fn followers(&self) -> usize {
+        self.sender.receiver_count()
+    }
+
     pub(super) fn publish(&self, run: &RunId, events: &[Event]) {
         if self.sender.receiver_count() == 0 {
             return;

@@ -4,16 +4,16 @@
 //! readers never wait for the writer. Several processes may have one file open; each waits for another's commit.
 //! Connections that read are made when first needed and let go when idle.
 
-use std::fs::DirBuilder;
+use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::SqlitePool;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection, SqlitePool};
 use tokio_util::task::TaskTracker;
 
 use super::intake::Intake;
@@ -23,6 +23,9 @@ use crate::ports::JournalError;
 
 /// The file in the data folder.
 pub(super) const FILE: &str = "firedrill.db";
+
+/// The file while it is made.
+const DRAFT: &str = "firedrill.db.new";
 
 static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations");
 
@@ -212,7 +215,7 @@ impl Database {
 
     async fn open_with(
         data: &Path,
-        adapt: impl FnOnce(SqliteConnectOptions) -> SqliteConnectOptions,
+        adapt: impl Fn(SqliteConnectOptions) -> SqliteConnectOptions,
     ) -> Result<Self, OpenError> {
         let folder = |why| OpenError::Folder {
             path: data.to_owned(),
@@ -241,6 +244,9 @@ impl Database {
             // What is erased must not stay in free pages.
             .pragma("secure_delete", "ON")
             .pragma("journal_size_limit", "16777216");
+        if !path.exists() {
+            make(data, &path, &adapt).await?;
+        }
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
             .idle_timeout(None)
@@ -249,11 +255,13 @@ impl Database {
             .connect_with(adapt(options))
             .await
             .map_err(failed)?;
-        migrate_unsynced(&writer, &path).await?;
+        let mut connection = writer.acquire().await.map_err(failed)?;
+        migrate(&mut connection, &path).await?;
         let secret: Vec<u8> = sqlx::query_scalar("SELECT key FROM seed_secret WHERE id = 1")
-            .fetch_one(&writer)
+            .fetch_one(&mut *connection)
             .await
             .map_err(failed)?;
+        drop(connection);
         drop(opening);
 
         let readers = SqlitePoolOptions::new()
@@ -343,34 +351,53 @@ async fn opening_alone(data: &Path, path: &Path) -> Result<RunLock, OpenError> {
     })
 }
 
-/// Migrates without waiting for the disk at each step, which is most of what a run in a new folder would wait for.
-/// In WAL mode a file is whole whatever is lost, nothing is promised before the first durable append, and that one's
-/// sync takes the log before it along. A connection made later is fully synchronous from its options.
-async fn migrate_unsynced(writer: &SqlitePool, path: &Path) -> Result<(), OpenError> {
+/// Makes the file beside its place, without waiting for the disk at each step, which is most of what a run in a new folder
+/// would wait for; then puts it there whole. Who dies meanwhile leaves a draft, which the next one makes anew.
+async fn make(
+    data: &Path,
+    path: &Path,
+    adapt: &impl Fn(SqliteConnectOptions) -> SqliteConnectOptions,
+) -> Result<(), OpenError> {
+    let folder = |why| OpenError::Folder {
+        path: data.to_owned(),
+        why,
+    };
+    let draft = data.join(DRAFT);
+    match fs::remove_file(&draft) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(folder(error)),
+        _ => {}
+    }
+    let options = SqliteConnectOptions::new()
+        .filename(&draft)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Memory)
+        .synchronous(SqliteSynchronous::Off);
     let failed = |source| opened(path, source);
-    sqlx::query("PRAGMA synchronous = NORMAL")
-        .execute(writer)
+    let mut connection = adapt(options).connect().await.map_err(failed)?;
+    migrate(&mut connection, path).await?;
+    sqlx::query("PRAGMA journal_mode = WAL")
+        .execute(&mut connection)
         .await
         .map_err(failed)?;
-    migrate(writer, path).await?;
-    sqlx::query("PRAGMA synchronous = FULL")
-        .execute(writer)
-        .await
-        .map_err(failed)?;
-    Ok(())
+    connection.close().await.map_err(failed)?;
+    File::open(&draft)
+        .and_then(|file| file.sync_all())
+        .and_then(|()| fs::rename(&draft, path))
+        .and_then(|()| File::open(data)?.sync_all())
+        .map_err(folder)
 }
 
-async fn migrate(writer: &SqlitePool, path: &Path) -> Result<(), OpenError> {
+async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<(), OpenError> {
     let failed = |source| opened(path, source);
     let (tables, application): (i64, i64) = sqlx::query_as(
         "SELECT (SELECT count(*) FROM sqlite_schema), application_id FROM pragma_application_id",
     )
-    .fetch_one(writer)
+    .fetch_one(&mut *connection)
     .await
     .map_err(failed)?;
     let migrated: i64 =
         sqlx::query_scalar("SELECT count(*) FROM sqlite_schema WHERE name = '_sqlx_migrations'")
-            .fetch_one(writer)
+            .fetch_one(&mut *connection)
             .await
             .map_err(failed)?;
     if tables > 0 && application != APPLICATION_ID && migrated == 0 {
@@ -386,7 +413,7 @@ async fn migrate(writer: &SqlitePool, path: &Path) -> Result<(), OpenError> {
     if migrated > 0 {
         let found: i64 =
             sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM _sqlx_migrations")
-                .fetch_one(writer)
+                .fetch_one(&mut *connection)
                 .await
                 .map_err(failed)?;
         if found > known {
@@ -398,7 +425,7 @@ async fn migrate(writer: &SqlitePool, path: &Path) -> Result<(), OpenError> {
         }
     }
     // All or none of them, and one commit instead of two for each.
-    let mut together = writer.begin().await.map_err(failed)?;
+    let mut together = connection.begin().await.map_err(failed)?;
     let migrated = MIGRATIONS.run(&mut *together).await;
     migrated.map_err(|error| match error {
         MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _) => failed(source),

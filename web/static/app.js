@@ -143,9 +143,12 @@ function follow() {
   if (source) {
     let waiting = 0;
     const stream = new EventSource(source.dataset.changes);
-    const soon = () => {
-      clearTimeout(waiting);
-      waiting = setTimeout(refresh, 100);
+    // Not all who follow at once: the news says within how many milliseconds to look.
+    const soon = (news) => {
+      waiting ||= setTimeout(() => {
+        waiting = 0;
+        refresh();
+      }, 50 + Math.random() * (Number(news.data) || 0));
     };
     stream.onmessage = soon;
     // The stream ends with the run; a broken one is opened again by the browser.

@@ -142,13 +142,32 @@ async fn a_follower_that_drops_out_gets_every_event_once() {
 }
 
 #[tokio::test]
-async fn the_rooms_stream_tells_that_and_not_what() {
+async fn the_rooms_stream_tells_that_there_is_news_and_when_to_look_and_not_what() {
     let server = Server::start().await;
     let run = server.drill().await;
+    let path = format!("/api/v1/runs/{run}/events");
     let mut stream = Stream::open(&server, &format!("/runs/{run}/changes?after=2"), None).await;
-    let (seq, kind, data) = stream.next().await.expect("an event");
-    assert_eq!((seq, kind.as_str(), data.as_str()), (3, "", "changed"));
-    server.halt(&run).await;
+    let acts = async {
+        for text in ["one", "two", "three"] {
+            let act = json!({"type": "noted", "text": text});
+            server.post(&path, act).await;
+        }
+        server.halt(&run).await;
+    };
+    let told = async {
+        let mut told = Vec::new();
+        while let Some((seq, kind, data)) = stream.next().await {
+            let within: u64 = data.parse().expect("milliseconds");
+            assert!((1..100).contains(&within), "one follower looks soon");
+            assert_eq!(kind, "");
+            told.push(seq);
+        }
+        told
+    };
+    let ((), told) = tokio::join!(acts, told);
+    let stored = server.get(&path).await.json();
+    let last = stored["events"].as_array().expect("events").len() as u64;
+    assert_eq!(told, (3..=last).collect::<Vec<_>>());
 }
 
 fn everywhere(role: Role) -> Vec<Grant> {

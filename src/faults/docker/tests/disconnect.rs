@@ -169,8 +169,7 @@ async fn fixed_addresses_of_both_families_come_back() {
             ipv6: Some(ipv6.clone()),
             ..fixed("stock", ipv4.clone())
         };
-        let id = yard
-            .serve("stock", &[(&network, given)], HostConfig::default())
+        yard.serve("stock", &[(&network, given)], HostConfig::default())
             .await;
         let caller = yard
             .serve(
