@@ -187,8 +187,9 @@ async fn play(
         ready = wait_until_ready(&desk, &ready) => ready?,
         () = signals.next() => return Ok(Exit::Aborted),
     }
-    let exit = drill(args, app, &desk, address, signals, terminal).await?;
-    if !args.exit && exit != Exit::Stuck {
+    let mut follower = Follower::new(app);
+    let exit = drill(args, &mut follower, app, &desk, address, signals, terminal).await?;
+    if !args.exit && exit != Exit::Stuck && !follower.was_signalled() {
         terminal.note(&format!(
             "the scorecard: http://{address}{}",
             desk.page("scorecard")
@@ -202,13 +203,13 @@ async fn play(
 
 async fn drill(
     args: &Args,
+    follower: &mut Follower,
     app: &App,
     desk: &Desk,
     address: SocketAddr,
     signals: &mut Signals,
     terminal: Terminal,
 ) -> anyhow::Result<Exit> {
-    let mut follower = Follower::new(app);
     let run = desk
         .start(&json!({"drill": args.drill(), "seed": args.seed}))
         .await?;

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::ground::until;
+use crate::firedrill::Firedrill;
+use crate::ground::{Folder, own_address, until};
+use crate::proxies::Proxies;
 use crate::shop::{Experiment, IS_ON, Shop};
 
 /// A signal in the middle of a fault undoes it.
@@ -47,6 +49,21 @@ fn a_hangup_undoes_the_fault_and_aborts() {
 #[test]
 fn a_quit_undoes_the_fault_and_aborts() {
     undoes(Signal::QUIT);
+}
+
+#[test]
+fn a_termination_ends_a_demo_that_would_go_on_serving() {
+    let folder = Folder::new();
+    let firedrill = Firedrill::within(folder.path());
+    let host = own_address();
+    let address = host.to_string();
+    let mut demo = firedrill.start(["demo", "--manual", "--host", &address]);
+    demo.wait_for(IS_ON);
+    demo.signal(Signal::TERM);
+    demo.finish().exits(3).tells("stopping: a signal");
+    assert!(!Proxies::on(host).answers(), "its proxies are still there");
+    let left = firedrill.run(["recover", "--dry-run"]);
+    left.exits(0).results("nothing is open");
 }
 
 #[test]
