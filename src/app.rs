@@ -67,6 +67,8 @@ pub struct Settings {
     pub runs: Option<usize>,
     /// Channels that messages of drills may be sent to, beside those that firedrill serves itself.
     pub channels: BTreeSet<String>,
+    /// How many connections read the journal at once: pages want several, a command is quicker with one.
+    pub readers: u32,
 }
 
 /// Everything a firedrill process works with.
@@ -131,7 +133,7 @@ impl App {
         wrap: impl FnOnce(Ports) -> Ports,
     ) -> Result<Self, OpenError> {
         let clock = SystemClock::start();
-        let database = Database::open(&settings.data).await?;
+        let database = Database::open_for(&settings.data, settings.readers).await?;
         let lever = Lever::of(&settings.data);
         if let Some(former) = database.take_former_halt().await.ok().flatten() {
             lever.pull(&former).map_err(|why| OpenError::Folder {

@@ -37,6 +37,7 @@ pub use exit::Exit;
 
 use crate::app::{App, Settings, default_data};
 use crate::spec::{Config, Options};
+use crate::store::database::READERS;
 use terminal::Terminal;
 
 /// Incident drills and experiments on staging wallet stacks: breaks them on purpose, times the team, undoes everything.
@@ -165,6 +166,7 @@ impl Common {
             protected: config.protected.clone(),
             runs: config.runs,
             channels: config.channels.clone(),
+            readers: if bounded { READERS } else { 1 },
         }
     }
 }

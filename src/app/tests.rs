@@ -109,6 +109,7 @@ async fn a_secret_reaches_the_stack_and_never_the_data_folder() {
         protected: BTreeSet::new(),
         runs: None,
         channels: std::collections::BTreeSet::new(),
+        readers: 1,
     };
     let app = App::assemble(settings, environment).await.expect("an app");
     let started = app.supervisor.start(plan, None, Trigger::CommandLine).await;
@@ -171,6 +172,7 @@ async fn a_dry_run_and_a_run_that_is_not_proven_take_no_port() {
         protected: std::collections::BTreeSet::new(),
         runs: None,
         channels: std::collections::BTreeSet::new(),
+        readers: 1,
     };
     let app = App::open(settings).await.expect("an app");
     let is_free = || std::net::TcpListener::bind(address).is_ok();

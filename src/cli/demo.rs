@@ -31,6 +31,7 @@ use crate::model::signal::{Secret, Senders};
 use crate::score::report::text;
 use crate::shipped;
 use crate::spec::Options;
+use crate::store::database::READERS;
 use desk::Desk;
 use stage::{Set, Stage};
 
@@ -144,6 +145,7 @@ pub(super) fn settings(data: PathBuf) -> Settings {
         protected: BTreeSet::new(),
         runs: None,
         channels: BTreeSet::new(),
+        readers: READERS,
     }
 }
 

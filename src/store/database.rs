@@ -36,7 +36,7 @@ const APPLICATION_ID: i64 = 1_718_186_597;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Readers at once: pages are few, and each connection is a thread and a cache of its own.
-const READERS: u32 = 3;
+pub const READERS: u32 = 3;
 
 /// Why a database could not be opened. Each message holds its cause, before its hint, so that none is a `source` too:
 /// whoever prints the chain would print it twice.
@@ -210,11 +210,17 @@ impl Database {
 
     /// Opens the database in the folder `data`, making both where they are missing.
     pub async fn open(data: &Path) -> Result<Self, OpenError> {
-        Box::pin(Self::open_with(data, |options| options)).await
+        Self::open_for(data, READERS).await
+    }
+
+    /// The same with so many connections that read.
+    pub async fn open_for(data: &Path, readers: u32) -> Result<Self, OpenError> {
+        Box::pin(Self::open_with(data, readers, |options| options)).await
     }
 
     async fn open_with(
         data: &Path,
+        readers: u32,
         adapt: impl Fn(SqliteConnectOptions) -> SqliteConnectOptions,
     ) -> Result<Self, OpenError> {
         let folder = |why| OpenError::Folder {
@@ -244,7 +250,8 @@ impl Database {
             // What is erased must not stay in free pages.
             .pragma("secure_delete", "ON")
             .pragma("journal_size_limit", "16777216");
-        if !path.exists() {
+        let is_new = !path.exists();
+        if is_new {
             make(data, &path, &adapt).await?;
         }
         let writer = SqlitePoolOptions::new()
@@ -256,7 +263,9 @@ impl Database {
             .await
             .map_err(failed)?;
         let mut connection = writer.acquire().await.map_err(failed)?;
-        migrate(&mut connection, &path).await?;
+        if !is_new {
+            migrate(&mut connection, &path).await?;
+        }
         let secret: Vec<u8> = sqlx::query_scalar("SELECT key FROM seed_secret WHERE id = 1")
             .fetch_one(&mut *connection)
             .await
@@ -265,7 +274,7 @@ impl Database {
         drop(opening);
 
         let readers = SqlitePoolOptions::new()
-            .max_connections(READERS)
+            .max_connections(readers)
             .idle_timeout(Duration::from_mins(1))
             .test_before_acquire(false)
             .connect_lazy_with(
@@ -446,7 +455,7 @@ async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<(), O
 impl Database {
     /// As `open`, with a file that can't grow beyond `pages`: a full disk.
     pub(super) async fn open_limited(data: &Path, pages: u32) -> Result<Self, OpenError> {
-        Box::pin(Self::open_with(data, |options| {
+        Box::pin(Self::open_with(data, READERS, |options| {
             options.pragma("max_page_count", pages.to_string())
         }))
         .await

@@ -204,6 +204,7 @@ impl Order {
             protected: std::collections::BTreeSet::new(),
             runs: None,
             channels: std::collections::BTreeSet::new(),
+            readers: 1,
         };
         let app = App::open_through(settings, |ports| Ports {
             journal: Arc::new(WatchedJournal {
