@@ -1,4 +1,4 @@
-//! The library's files as pages edit them.
+//! The library's files as pages and the API edit them.
 //!
 //! A file is only ever named by the path under which the library lists it: nothing that a request says becomes a path, but
 //! for a new file's name, which has no separator in it. What a listed path leads to must lie within the library's folders,
@@ -81,7 +81,7 @@ pub enum Unsaved {
     Errors,
     /// It would bring commands in.
     #[error(
-        "commands never come from a page: they are code, and this edit adds or changes {0}; hint: change the file on disk, where the server's own users can"
+        "commands never come from a page or a request: they are code, and this edit adds or changes {0}; hint: change the file on disk, where the server's own users can"
     )]
     Commands(String),
     /// It would break other files.
@@ -309,7 +309,8 @@ fn write(path: &Path, text: &str) -> Result<(), Unsaved> {
     written.map_err(failed)
 }
 
-fn canonical(path: &Path) -> PathBuf {
+/// The one spelling of a path; itself where nothing is there.
+pub(super) fn canonical(path: &Path) -> PathBuf {
     std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
 

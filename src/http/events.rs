@@ -29,7 +29,8 @@ const BATCH: u32 = 500;
 /// How often a run that another process drives is looked at.
 const POLL: Duration = Duration::from_secs(1);
 
-/// How often it is asked whether a follower may still follow.
+/// How often it is asked whether a follower may still follow. Asking is use of their session, which so does not lapse under
+/// somebody who only watches; the store keeps that every five minutes at most.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// What one page costs a server that makes it, by and large: browsers that are told of news at the same moment ask for

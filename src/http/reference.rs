@@ -28,7 +28,8 @@ may do all that those before it may.
 | administrator | make accounts and tokens, give and take roles, end sessions, read the audit, forget people |
 
 What is taken is gone with the next request: a session that is ended, a token that is revoked, a role that is taken. Live
-streams that were let in by it end within seconds.
+streams that were let in by it end within seconds. A session ends after a week, and after a day without use; a live stream
+that is followed is use.
 
 A role that has bounds holds for a run by the stack it is on and the team it drills. Lists show what it reaches. What
 reaches every stack, as lifting the halt does, takes a role without bounds; halting everything takes none.

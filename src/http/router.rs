@@ -5,7 +5,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 
 use super::api::{
-    accounts, compose as draft, corrections, findings, halt as lever, health, library, log,
+    accounts, compose as draft, corrections, files, findings, halt as lever, health, library, log,
     metrics, names, people, review as reviews, runs, scorecard, sessions, signals, start, upcoming,
 };
 use super::guard::{LARGEST_BODY, guard};
@@ -16,7 +16,7 @@ use super::page::{
 use super::routes::About::{AnyRun, Anywhere, Drill, Everywhere, Experiment, Named, Run, Stack};
 use super::routes::Needs::{Door, HookToken, Nothing, Published, Somebody, To};
 use super::routes::{Routes, Row};
-use super::{Services, assets, hook, openapi, page};
+use super::{Services, api, assets, hook, openapi, page};
 use crate::model::access::Permission::{Administer, Operate, Respond, See, SeeAnswers};
 
 /// Everything the server answers.
@@ -209,8 +209,30 @@ fn api() -> Routes {
             To(SeeAnswers, Drill),
             library::explain_drill,
         )
+        .post(
+            "/experiments/{name}/look",
+            To(Operate, Experiment),
+            files::look_at_experiment,
+        )
+        .post(
+            "/drills/{name}/look",
+            To(Operate, Drill),
+            files::look_at_drill,
+        )
+        .get("/files", To(See, Anywhere), files::list)
+        .post("/files", To(Operate, Everywhere), files::create)
+        .get("/files/blank", To(Operate, Anywhere), files::blank)
+        .get("/files/text", To(Operate, Anywhere), files::get)
+        .put("/files/text", To(Operate, Named), files::put)
+        .post("/files/check", To(Operate, Named), files::check)
         .get("/findings", To(Operate, Anywhere), findings::get)
         .get("/upcoming", To(See, Anywhere), upcoming::get)
+        .get("/calendar", To(See, Anywhere), api::calendar::get)
+        .get("/trends", To(See, Anywhere), api::trends::list)
+        .get("/trends/{name}", To(See, Anywhere), api::trends::get)
+        .get("/coverage", To(See, Anywhere), api::coverage::get)
+        .get("/forecast", To(See, Anywhere), api::forecast::get)
+        .get("/transparency", Door, api::transparency::get)
         .get("/stuck", To(See, Anywhere), runs::stuck)
         .get("/runs", To(See, Anywhere), runs::list)
         .post("/runs", To(Operate, Named), start::post)

@@ -15,6 +15,7 @@ use super::stack::Stack;
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "FailureKind")]
 pub enum Failure {
     /// Answers come late or in pieces.
     Slow,

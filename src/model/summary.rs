@@ -1,6 +1,7 @@
 //! What of a run that is over is kept beside its log, for pages over many runs: made from the log by the score, and made
 //! anew whenever the rules change.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::failure::{Failure, Target};
@@ -81,8 +82,11 @@ pub enum Standing {
 }
 
 /// What a weakness would be of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "WeaknessSide")]
 pub enum Side {
     /// A probe of the hypothesis: the stack.
     Stack,

@@ -9,6 +9,9 @@
 
 use std::fmt::Write as _;
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
 use super::random::Stream;
 use super::survival::Survival;
 use super::{FEWEST, Time, float, measured};
@@ -84,7 +87,8 @@ pub enum Refused {
 }
 
 /// Marks of a distribution: what 5, 50, 90 and 95 of 100 trials stay at or below.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "ForecastMarks")]
 pub struct Marks {
     /// Of 5 in 100.
     pub p5: u64,
@@ -97,7 +101,8 @@ pub struct Marks {
 }
 
 /// What may come of one scenario.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "ForecastPart")]
 pub struct Part {
     /// Which.
     pub name: String,
@@ -108,7 +113,8 @@ pub struct Part {
 }
 
 /// What may come.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "ForecastAnswer")]
 pub struct Forecast {
     /// Incidents of all scenarios in the time ahead.
     pub incidents: Marks,

@@ -7,13 +7,17 @@
 //! whatever cut it short, and is only ever wider than it need be.
 
 use super::survival::Survival;
+use schemars::JsonSchema;
+use serde::Serialize;
+
 use super::{FEWEST, Time, float};
 
 /// The least confidence of an interval.
 pub const CONFIDENCE: f64 = 0.95;
 
 /// A median with its interval.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "MedianTime")]
 pub struct Median {
     /// The median, in milliseconds (Kaplan–Meier where some were cut short); none where half of them never ended.
     pub ms: Option<u64>,

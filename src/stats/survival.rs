@@ -5,13 +5,17 @@
 //! standard error is M. Greenwood's (*The errors of sampling of the survivorship tables*, 1926). A run that was cut short
 //! at the moment at which another ended was still watched then.
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
 use super::{Time, float};
 
 /// How near two shares are the same.
 const SAME: f64 = 1e-12;
 
 /// A step of the curve.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "SurvivalStep")]
 pub struct Step {
     /// After so long, in milliseconds.
     pub ms: u64,

@@ -8,6 +8,9 @@
 
 use std::cmp::Ordering;
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
 use super::{FEWEST, Time, float};
 
 /// An arrow is shown only for what comes about by chance less often than this.
@@ -20,7 +23,9 @@ pub const ENOUGH: usize = 10;
 const EXACTLY: usize = 60;
 
 /// Which way times go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "TrendWay")]
 pub enum Way {
     /// Later runs took less time.
     Shorter,
@@ -31,7 +36,8 @@ pub enum Way {
 }
 
 /// A trend.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "MannTrend")]
 pub struct Trend {
     /// Which way.
     pub way: Way,

@@ -119,7 +119,8 @@ impl Database {
         Ok(())
     }
 
-    /// Whose session this is, if it is one and is not over.
+    /// Whose session this is, if it is one and is not over. Asking is use of it, and kept at most every five minutes: a
+    /// stream that asks again and again for as long as somebody watches keeps its session from lapsing.
     pub async fn session(&self, token_sha256: &str, now: Timestamp) -> Result<Option<Holder>> {
         let row: Option<RawHolder> = sqlx::query_as(
             "SELECT sessions.id, sessions.user, users.name, sessions.seen, sessions.expires
@@ -289,6 +290,27 @@ mod tests {
             database.session("used", at(168)).await.expect("asked"),
             None
         );
+    }
+
+    #[tokio::test]
+    async fn use_is_kept_at_most_every_five_minutes() {
+        let folder = sample::Folder::new();
+        let database = database(&folder).await;
+        database
+            .begin_session(&new("one", at(0)), None)
+            .await
+            .expect("begun");
+        let mut kept = Vec::new();
+        for seconds in (0..=600).step_by(2) {
+            let now = at(0) + SignedDuration::from_secs(seconds);
+            assert!(database.session("one", now).await.expect("asked").is_some());
+            let listed = database.sessions(None, now).await.expect("asked");
+            let seen = listed[0].seen.duration_since(at(0)).as_mins();
+            if kept.last() != Some(&seen) {
+                kept.push(seen);
+            }
+        }
+        assert_eq!(kept, [0, 5, 10]);
     }
 
     #[tokio::test]

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::library::contents;
 use crate::http::Services;
 use crate::http::actor::Actor;
-use crate::http::page::calendar::is_told;
+use crate::http::calendar;
 use crate::http::problem::Problem;
 use crate::model::ids::DrillName;
 
@@ -39,21 +39,16 @@ pub(in crate::http) async fn get(
     actor: Actor,
 ) -> Result<Json<Schedule>, Problem> {
     let contents = contents(&services).await?;
-    let ask = services.upcoming.clone();
-    let planned = tokio::task::spawn_blocking(move || ask.next())
-        .await
-        .map_err(|error| Problem::internal(&error))?;
-    // Of a surprise, its range is no secret; what has none is told to nobody whom it surprises.
-    let kept = planned
-        .into_iter()
-        .filter(|planned| planned.range.is_some() || actor.is_told_of(planned, &contents));
-    let upcoming = kept.map(|planned| {
-        let told = planned.range.is_none() || is_told(&actor, &contents, &planned.drill);
+    let told = calendar::next(&services, &actor, &contents)
+        .await?
+        .into_iter();
+    let upcoming = told.map(|told| {
+        let (drill, at) = told.start.unzip();
         Upcoming {
-            drill: Some(planned.drill).filter(|_| told),
-            at: Some(planned.at).filter(|_| told),
-            from: planned.range.map(|(from, _)| from),
-            to: planned.range.map(|(_, to)| to),
+            drill,
+            at,
+            from: told.range.map(|(from, _)| from),
+            to: told.range.map(|(_, to)| to),
         }
     });
     Ok(Json(Schedule {

@@ -4,13 +4,16 @@ use serde_json::{Value, json};
 
 use super::paper::{Operation, Paper};
 use crate::http::api::{
-    accounts, compose, findings, halt, keyed, library, log, names, people, review, runs, scorecard,
-    sessions, signals, start, upcoming,
+    accounts, calendar, compose, coverage, files, findings, forecast, halt, keyed, library, log,
+    names, people, review, runs, scorecard, sessions, signals, start, transparency, trends,
+    upcoming,
 };
 
 /// Writes all of them.
 pub(super) fn all(paper: &mut Paper) {
     of_the_library(paper);
+    of_files(paper);
+    of_many_runs(paper);
     of_runs(paper);
     of_one_run(paper);
     of_reviews(paper);
@@ -93,6 +96,96 @@ fn of_the_library(paper: &mut Paper) {
         .done();
 }
 
+fn of_files(paper: &mut Paper) {
+    paper
+        .operation("get", "/files", "listFiles", "The library's files")
+        .tagged()
+        .gives::<files::Files>(
+            200,
+            "What each holds, what is wrong in it, and what uses it",
+        )
+        .done();
+    paper
+        .operation("post", "/files", "makeFile", "Make a file")
+        .about("Its path is made from its kind and name. Like an edit, it is checked first, and brings in no commands.")
+        .takes::<files::New>()
+        .tags()
+        .gives::<files::Text>(201, "It is saved")
+        .refuses(409, "There is such a file, or others would have errors")
+        .done();
+    paper
+        .operation(
+            "get",
+            "/files/blank",
+            "beginFile",
+            "What a new file begins with",
+        )
+        .query::<files::Blank>()
+        .gives::<files::Text>(
+            200,
+            "Where it would be, and a text to start from; nothing is saved",
+        )
+        .refuses(409, "There is such a file")
+        .refuses(422, "There is no such kind, or the name is none")
+        .done();
+    paper
+        .operation("get", "/files/text", "getFile", "The text of a file")
+        .about("For those who operate something that it is used by: a drill's file tells what the drill hides.")
+        .query::<files::Which>()
+        .tagged()
+        .gives::<files::Text>(200, "As it is on disk")
+        .refuses(404, "The library has no such file")
+        .done();
+    paper
+        .operation("put", "/files/text", "saveFile", "Save an edit of a file")
+        .about(
+            "For those who operate all that it is used by. Nothing is saved where somebody else saved since it was read, \
+             where the text has errors, or where it brings in a command; where other files would have errors, only with \
+             `although_others_break`.",
+        )
+        .query::<files::Which>()
+        .guarded()
+        .takes::<files::Edit>()
+        .gives::<files::Text>(200, "It is saved")
+        .refuses(404, "The library has no such file")
+        .refuses(409, "Other files would have errors")
+        .refuses(428, "`If-Match` is not given")
+        .done();
+    paper
+        .operation(
+            "post",
+            "/files/check",
+            "checkFile",
+            "Check a file, or an edit of it",
+        )
+        .about("Nothing is saved.")
+        .query::<files::Which>()
+        .takes::<files::Trial>()
+        .gives::<files::Checked>(200, "What is wrong, there and elsewhere")
+        .refuses(404, "The library has no such file")
+        .done();
+    look(paper.operation(
+        "post",
+        "/experiments/{name}/look",
+        "lookAtExperiment",
+        "Look at every target of an experiment",
+    ));
+    look(paper.operation(
+        "post",
+        "/drills/{name}/look",
+        "lookAtDrill",
+        "Look at every target of a drill",
+    ));
+}
+
+fn look(operation: Operation<'_>) {
+    operation
+        .about("A dry run: asks every target what it is, and touches nothing.")
+        .gives::<files::Looked>(200, "What was found, and what a run would hit")
+        .refuses(422, "Its files have findings")
+        .done();
+}
+
 fn explanation(operation: Operation<'_>) {
     operation
         .tagged()
@@ -102,6 +195,65 @@ fn explanation(operation: Operation<'_>) {
             &json!({"text/plain": {"schema": {"type": "string"}}}),
         )
         .refuses(422, "Its files have findings")
+        .done();
+}
+
+fn of_many_runs(paper: &mut Paper) {
+    paper
+        .operation("get", "/calendar", "getCalendar", "What starts by itself, and what did")
+        .about(
+            "Of a surprise, those whom it surprises are told the hours in which it may come, and what came of it a day \
+             later.",
+        )
+        .query::<calendar::Asked>()
+        .gives::<calendar::Calendar>(200, "A month, or another time")
+        .done();
+    paper
+        .operation("get", "/trends", "listTrends", "Each scenario over its runs")
+        .about("Compared with itself only; rehearsals are left out. Fewer runs than `fewest` have no median.")
+        .query::<trends::Part>()
+        .gives::<trends::Listed>(200, "A part of the list, those with the latest runs first")
+        .done();
+    paper
+        .operation(
+            "get",
+            "/trends/{name}",
+            "getTrends",
+            "The scenarios of one name in full",
+        )
+        .gives::<trends::Named>(200, "Their runs, times and weaknesses")
+        .done();
+    paper
+        .operation(
+            "get",
+            "/coverage",
+            "getCoverage",
+            "What of a stack was drilled, and what never",
+        )
+        .query::<coverage::Which>()
+        .gives::<coverage::Coverage>(200, "Each part of it by kinds of failure")
+        .refuses(404, "There is no such stack")
+        .done();
+    paper
+        .operation("get", "/forecast", "forecast", "How long users may be hurt in the time ahead")
+        .about(
+            "From real incidents, which are counted and given, and from drills of the same scenarios. It says what it takes \
+             for granted.",
+        )
+        .query::<forecast::Asked>()
+        .gives::<forecast::Foretold>(200, "What can be asked about, and the answer")
+        .refuses(422, "The question has no answer")
+        .done();
+    paper
+        .operation(
+            "get",
+            "/transparency",
+            "getTransparency",
+            "What the platform publishes of its drills",
+        )
+        .open()
+        .gives::<transparency::Transparency>(200, "Figures without names")
+        .refuses(404, "Nothing is published")
         .done();
 }
 

@@ -269,6 +269,12 @@ impl Operation<'_> {
         )
     }
 
+    /// Its good answer says what the thing is known by from now on.
+    pub(super) fn tags(mut self) -> Self {
+        self.tagged = true;
+        self
+    }
+
     /// It changes what may have changed since it was looked at: only what `If-Match` names.
     pub(super) fn guarded(mut self) -> Self {
         self.tagged = true;

@@ -4,20 +4,17 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::response::Html;
 
-use super::trends::{WINDOW, visible};
 use crate::http::Services;
 use crate::http::actor::Actor;
 use crate::http::api::runs::bad_query;
 use crate::http::problem::Problem;
+use crate::http::series::{drilled, foretell};
 use crate::http::templates::render;
 use crate::http::view::forecast::{Answer, Choice, Forecast, PLAYED};
 use crate::http::view::layout::Layout;
 use crate::model::time::Millis;
-use crate::stats::forecast::{Question, Scenario, forecast};
-use crate::stats::{FEWEST, Time, measured};
-
-/// Scenarios that can be asked about at once.
-const MOST: usize = 24;
+use crate::stats::forecast::{Question, Scenario};
+use crate::stats::{FEWEST, measured};
 
 /// What can be asked, and the answer where something was.
 pub(in crate::http) async fn get(
@@ -34,12 +31,9 @@ pub(in crate::http) async fn get(
             .unwrap_or(usual)
             .to_owned()
     };
-    let (series, _) = visible(&services, &actor).await?;
     let (mut choices, mut few, mut scenarios) = (Vec::new(), Vec::new(), Vec::new());
     let (mut counts, mut wrong) = (Vec::new(), None);
-    for one in series.iter().filter(|one| one.scenario.drill).take(MOST) {
-        let runs = services.database.summaries_of(one.id, WINDOW).await?;
-        let times: Vec<Time> = runs.iter().filter_map(|run| run.times.recover).collect();
+    for (one, times) in drilled(&services, &actor).await? {
         let name = one.scenario.called();
         if times.len() < FEWEST {
             few.push(format!("{name}: {} so far", times.len()));
@@ -86,11 +80,7 @@ pub(in crate::http) async fn get(
                     command.push_str(" --budget ");
                     command.push_str(&budget);
                 }
-                // Some ten thousand trials: not on a thread that answers others.
-                let found = tokio::task::spawn_blocking(move || forecast(&scenarios, &question))
-                    .await
-                    .map_err(|error| Problem::internal(&error))?;
-                match found {
+                match foretell(scenarios, question).await? {
                     Ok(found) => answer = Some(Answer::new(found, command)),
                     Err(why) => refused = Some(why.to_string()),
                 }

@@ -8,8 +8,8 @@ use crate::http::actor::Actor;
 use crate::http::api::library::contents;
 use crate::http::api::review::listed;
 use crate::http::api::signals::hidden_from;
+use crate::http::calendar;
 use crate::http::catalogue::Kind;
-use crate::http::page::calendar::is_told;
 use crate::http::problem::Problem;
 use crate::http::reading::Reading;
 use crate::http::templates::render;
@@ -45,11 +45,7 @@ pub(in crate::http) async fn get(
         .map(RunLine::from)
         .filter(|run| run.score.is_some() && !run.rehearsal)
         .collect();
-    // The schedule is read from files.
-    let upcoming = services.upcoming.clone();
-    let upcoming = tokio::task::spawn_blocking(move || upcoming.next())
-        .await
-        .map_err(|error| Problem::internal(&error))?;
+    let upcoming = calendar::next(&services, &actor, &contents).await?;
     let actions: Vec<ActionLine> = listed(&services, &actor, false)
         .await?
         .into_iter()
@@ -73,12 +69,7 @@ pub(in crate::http) async fn get(
     render(&Overview {
         layout: Layout::new(&services, "Overview", "overview", &actor).await?,
         live,
-        upcoming: upcoming
-            .iter()
-            .filter(|planned| planned.range.is_some() || actor.is_told_of(planned, &contents))
-            .take(SHOWN)
-            .map(|planned| Next::new(planned, is_told(&actor, &contents, &planned.drill)))
-            .collect(),
+        upcoming: upcoming.iter().take(SHOWN).map(Next::new).collect(),
         drills: Startable::all(&contents, Kind::Drill, &scored, &actor),
         experiments: Startable::all(&contents, Kind::Experiment, &scored, &actor),
         scorecards: scored.into_iter().take(SHOWN).collect(),

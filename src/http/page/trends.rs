@@ -6,22 +6,17 @@ use axum::response::Html;
 use serde::Deserialize;
 
 use crate::http::Services;
-use crate::http::actor::{Actor, Visitor};
+use crate::http::actor::Actor;
 use crate::http::api::runs::bad_query;
 use crate::http::problem::Problem;
+use crate::http::series::{Narrowing, WINDOW, latest_runs, named, visible};
 use crate::http::templates::render;
 use crate::http::view::layout::Layout;
 use crate::http::view::trends::{Card, Filters, Part, Trend, Trends};
-use crate::model::access::{Permission, Place, Subject};
-use crate::model::summary::Scenario;
 use crate::stats::FEWEST;
-use crate::store::summaries::Series;
 
 /// Scenarios on one page.
 const CARDS: usize = 24;
-
-/// How many of a scenario's latest runs are looked at.
-pub(in crate::http) const WINDOW: u32 = 60;
 
 /// What the list is narrowed to.
 #[derive(Debug, Default, Deserialize)]
@@ -34,30 +29,6 @@ pub(in crate::http) struct Wish {
     kind: String,
 }
 
-/// Whether a visitor may see the runs of a scenario.
-pub(in crate::http) fn sees(visitor: &Visitor, scenario: &Scenario) -> bool {
-    let place = Place {
-        stack: Some(&scenario.stack),
-        team: scenario.team.as_ref(),
-        hides: false,
-        secret: false,
-    };
-    visitor.may(Permission::See, &Subject::At(place))
-}
-
-/// The series that a visitor may see, rehearsals left out, and how many those are.
-pub(in crate::http) async fn visible(
-    services: &Services,
-    visitor: &Visitor,
-) -> Result<(Vec<Series>, usize), Problem> {
-    let mut all = services.database.series().await?;
-    all.retain(|one| sees(visitor, &one.scenario));
-    let before = all.len();
-    all.retain(|one| !one.scenario.rehearsal);
-    let rehearsed = before - all.len();
-    Ok((all, rehearsed))
-}
-
 /// All scenarios, those with the latest runs first.
 pub(in crate::http) async fn list(
     State(services): State<Services>,
@@ -68,13 +39,16 @@ pub(in crate::http) async fn list(
     let (series, rehearsed) = visible(&services, &actor).await?;
     let filters = Filters::new(&series, &wish.team, &wish.failure, &wish.kind);
     let any = !series.is_empty();
-    let chosen: Vec<Series> = series
-        .into_iter()
-        .filter(|one| filters.take(&one.scenario))
-        .collect();
+    let narrowing = Narrowing {
+        team: &wish.team,
+        failure: &wish.failure,
+        kind: &wish.kind,
+    };
+    let mut chosen = series;
+    chosen.retain(|one| narrowing.takes(&one.scenario));
     let mut cards = Vec::new();
     for one in chosen.iter().take(CARDS) {
-        let runs = services.database.summaries_of(one.id, WINDOW).await?;
+        let runs = latest_runs(&services, one).await?;
         cards.push(Card::new(one, &runs, false));
     }
     render(&Trends {
@@ -95,20 +69,11 @@ pub(in crate::http) async fn one(
     actor: Actor,
     Path(name): Path<String>,
 ) -> Result<Html<String>, Problem> {
-    let (series, _) = visible(&services, &actor).await?;
     let mut parts = Vec::new();
-    for one in series.iter().filter(|one| one.scenario.name == name) {
-        let runs = services.database.summaries_of(one.id, WINDOW).await?;
+    for one in &named(&services, &actor, &name).await? {
+        let runs = latest_runs(&services, one).await?;
         let all = services.database.runs_of_series(one.id).await?;
         parts.push(Part::new(one, &runs, all));
-    }
-    if parts.is_empty() {
-        return Err(Problem::missing(
-            "no-such-scenario",
-            format!(
-                "no drill or experiment `{name}` has ended yet; hint: start it, and its runs are compared here"
-            ),
-        ));
     }
     render(&Trend {
         layout: Layout::new(&services, format!("Trends of {name}"), "trends", &actor).await?,

@@ -261,6 +261,7 @@ fn what_takes_nothing_tells_nothing() {
     GET /login
     POST /login
     GET /transparency
+    GET /api/v1/transparency
     GET /api/v1/openapi.json
     ");
     let changes = table()

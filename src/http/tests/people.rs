@@ -75,18 +75,11 @@ fn everything_that_forms_can_do_the_api_can() {
         ("/actions/{id}/close", Operation("closeAction")),
         ("/actions/{id}/reopen", Operation("reopenAction")),
         ("/signals/{id}/attach", Operation("attachSignal")),
-        (
-            "/library/file",
-            None("machines change files on disk, where they are under version control"),
-        ),
-        (
-            "/library/new",
-            None("machines make files on disk, where they are under version control"),
-        ),
-        (
-            "/library/look",
-            None("machines look at targets with `firedrill run --dry-run`"),
-        ),
+        ("/library/file", Operation("saveFile")),
+        ("/library/file", Operation("checkFile")),
+        ("/library/new", Operation("makeFile")),
+        ("/library/look", Operation("lookAtDrill")),
+        ("/library/look", Operation("lookAtExperiment")),
         ("/settings/password", Operation("setOwnPassword")),
         ("/settings/first", Operation("makeAccount")),
         ("/settings/sessions/end", Operation("endSession")),
@@ -109,18 +102,90 @@ fn everything_that_forms_can_do_the_api_can() {
             "POST {form}: say here which operation of the API does the same, or why none does"
         );
     }
+    held_to_operations(&forms, twins);
+}
+
+/// That each of these twins is of an address that is there, and is an operation that is described.
+fn held_to_operations(addresses: &[&str], twins: impl IntoIterator<Item = (&'static str, Twin)>) {
     let paths = DOCUMENT["paths"].as_object().expect("paths").values();
     let operations: Vec<&str> = paths
         .flat_map(|path| path.as_object().expect("operations").values())
         .filter_map(|operation| operation["operationId"].as_str())
         .collect();
-    for (form, twin) in twins {
-        assert!(forms.contains(&form), "no form is sent to {form}");
+    for (address, twin) in twins {
+        assert!(addresses.contains(&address), "nothing is at {address}");
         match twin {
-            Operation(id) => assert!(operations.contains(&id), "{form}: there is no `{id}`"),
-            None(why) => assert!(!why.is_empty()),
+            Twin::Operation(id) => {
+                assert!(operations.contains(&id), "{address}: there is no `{id}`");
+            }
+            Twin::None(why) => assert!(!why.is_empty()),
         }
     }
+}
+
+#[test]
+fn everything_that_pages_show_the_api_tells() {
+    use Twin::{None, Operation};
+    let twins = [
+        (
+            "/setup/{code}",
+            None("the one-time link is opened by a person"),
+        ),
+        ("/login", None("machines show tokens, and log in nowhere")),
+        ("/transparency", Operation("getTransparency")),
+        ("/", Operation("listRuns")),
+        ("/", Operation("listUpcoming")),
+        ("/", Operation("listStuck")),
+        ("/", Operation("getHalt")),
+        ("/", Operation("listActions")),
+        ("/", Operation("listSignals")),
+        ("/runs", Operation("listRuns")),
+        ("/runs/{run}", Operation("getRun")),
+        ("/runs/{run}", Operation("listPeople")),
+        ("/runs/{run}/changes", Operation("listEvents")),
+        ("/runs/{run}/compose", Operation("composeMessage")),
+        (
+            "/status/{run}",
+            None("a page for customers, whom its messages are for"),
+        ),
+        (
+            "/status/{run}/banner",
+            None("a part of the page for customers"),
+        ),
+        ("/runs/{run}/scorecard", Operation("getScorecard")),
+        ("/library", Operation("listFiles")),
+        ("/library/file", Operation("getFile")),
+        ("/library/file", Operation("checkFile")),
+        ("/library/new", Operation("beginFile")),
+        ("/trends", Operation("listTrends")),
+        ("/trends/{name}", Operation("getTrends")),
+        ("/calendar", Operation("getCalendar")),
+        ("/coverage", Operation("getCoverage")),
+        ("/forecast", Operation("forecast")),
+        ("/runs/{run}/report", Operation("getReview")),
+        ("/runs/{run}/report.md", Operation("getReview")),
+        ("/runs/{run}/evidence.json", Operation("getEvidence")),
+        ("/actions", Operation("listActions")),
+        ("/signals", Operation("listSignals")),
+        ("/settings", Operation("whoAmI")),
+        ("/settings", Operation("listSessions")),
+        ("/settings/people", Operation("listAccounts")),
+        ("/settings/tokens", Operation("listTokens")),
+        ("/settings/audit", Operation("listAudit")),
+    ];
+    let rows = table();
+    let pages: Vec<&str> = rows
+        .iter()
+        .filter(|row| row.page && !row.takes_a_form())
+        .map(|row| row.path.as_str())
+        .collect();
+    for page in &pages {
+        assert!(
+            twins.iter().any(|(path, _)| path == page),
+            "GET {page}: say here which operation of the API tells the same, or why none does"
+        );
+    }
+    held_to_operations(&pages, twins);
 }
 
 #[tokio::test]

@@ -237,6 +237,41 @@ async fn a_stream_ends_with_what_let_its_follower_in() {
 }
 
 #[tokio::test]
+async fn a_session_does_not_lapse_under_somebody_who_watches() {
+    let server = Server::beyond_loopback().await;
+    server.add("Root", &everywhere(Role::Administrator)).await;
+    let (watched, left) = (server.login_as("Root").await, server.login_as("Root").await);
+    let run = server.drill_as(&watched).await;
+    let log = format!("/api/v1/runs/{run}/events");
+    let cookie = format!("session={watched}");
+    let mut stream = Stream::open_with(&server, &log, None, ("cookie", &cookie)).await;
+    stream.next().await.expect("the first event");
+    for _ in 0..3 {
+        server.move_on(20);
+        // Nobody asks for anything: the stream alone keeps it in use.
+        let used = async || {
+            let now = server.services.now().wall;
+            let sessions = server.services.database.sessions(Some("Root"), now);
+            let mut sessions = sessions.await.expect("asked").into_iter();
+            sessions.any(|session| now.duration_since(session.seen).as_mins() < 5)
+        };
+        let mut tries = 0;
+        while !used().await {
+            tries += 1;
+            assert!(tries < 160, "its use was not kept");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+    let gone = server.get_as("/api/v1/me", &left).await;
+    assert_eq!(gone.problem(401), "not-logged-in");
+    server.add("Ann", &everywhere(Role::Responder)).await;
+    let ann = server.login_as("Ann").await;
+    let note = json!({"type": "noted", "text": "still here"});
+    assert_eq!(server.post_as(&log, note, &ann).await.status, 201);
+    while stream.next().await.expect("an event").1 != "noted" {}
+}
+
+#[tokio::test]
 async fn streams_end_when_the_server_goes() {
     let server = Server::start().await;
     let run = server.drill().await;

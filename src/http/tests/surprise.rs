@@ -1,11 +1,15 @@
 //! A surprise drill, looked for by its responders: on every page, in every answer of the API, in every stream.
 
+use std::sync::Arc;
+
 use hyper::Method;
 use hyper::header::{ACCEPT, COOKIE};
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::senders::slack;
 use super::world::{Once, Reply, Server, TOKEN};
+use crate::http::Timetable;
 use crate::http::router::table;
 use crate::http::routes::{About, Needs};
 use crate::model::access::{Grant, Role, Scope};
@@ -56,15 +60,24 @@ fn everywhere(role: Role) -> Vec<Grant> {
 
 /// A server with a surprise drill in its library, and the sessions of an operator and a responder.
 async fn set() -> (Server, String, String) {
-    let server = Server::start_with(|services| {
-        services.gate = crate::http::Gate::beyond("c0de");
-        let planned = crate::http::Planned {
+    set_with(|_| {
+        Arc::new(Once(crate::http::Planned {
             drill: "night-heron".parse().expect("a name"),
             at: "2126-03-01T10:00:00Z".parse().expect("an instant"),
             range: None,
             barred: None,
-        };
-        services.upcoming = std::sync::Arc::new(Once(planned));
+        }))
+    })
+    .await
+}
+
+/// The same with another timetable, made at this instant.
+pub(super) async fn set_with(
+    timetable: impl FnOnce(Timestamp) -> Arc<dyn Timetable>,
+) -> (Server, String, String) {
+    let server = Server::start_with(|services| {
+        services.gate = crate::http::Gate::beyond("c0de");
+        services.upcoming = timetable(services.now().wall);
     })
     .await;
     server.write("dark.yaml", EXPERIMENT);

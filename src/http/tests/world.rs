@@ -12,7 +12,7 @@ use hyper::{HeaderMap, Method, Request, StatusCode};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -34,6 +34,7 @@ use crate::model::plan::Plan;
 use crate::model::probe::Probe;
 use crate::model::signal::{GrafanaSigning, Sandbox, Secret, Senders};
 use crate::model::stack::Stack;
+use crate::model::time::Stamp;
 use crate::ports::{
     Answer, Applied, Claim, Claims, Clock, Delivered, FaultDriver, FaultError, Inspector, Notifier,
     Presence, Prober, Removed,
@@ -178,6 +179,24 @@ fn senders() -> Senders {
     }
 }
 
+/// The system's clock, whose calendar can be moved on.
+#[derive(Debug, Clone)]
+pub(super) struct Movable {
+    clock: SystemClock,
+    ahead_hours: Arc<AtomicU32>,
+}
+
+impl Clock for Movable {
+    fn now(&self) -> Stamp {
+        let now = self.clock.now();
+        let ahead = SignedDuration::from_hours(self.ahead_hours.load(Ordering::SeqCst).into());
+        Stamp {
+            wall: now.wall + ahead,
+            ..now
+        }
+    }
+}
+
 /// A schedule of one start.
 pub(super) struct Once(pub(super) Planned);
 
@@ -224,6 +243,7 @@ impl Reply {
 /// A server and all it stands on.
 pub(super) struct Server {
     pub(super) services: Services,
+    ahead_hours: Arc<AtomicU32>,
     address: String,
     client: Client<HttpConnector, Full<Bytes>>,
     tracker: TaskTracker,
@@ -247,6 +267,11 @@ impl Server {
         let library = folder.join("library");
         write_library(&library);
         let clock = SystemClock::start();
+        let ahead_hours = Arc::new(AtomicU32::new(0));
+        let movable = Movable {
+            clock,
+            ahead_hours: ahead_hours.clone(),
+        };
         let database = Database::open(&folder.join("data"))
             .await
             .expect("a database");
@@ -257,7 +282,7 @@ impl Server {
         let tracker = TaskTracker::new();
         let lever = Lever::of(&folder.join("data"));
         let ports = Ports {
-            clock: Arc::new(clock),
+            clock: Arc::new(movable),
             ids: Arc::new(SystemIds::new(clock)),
             journal: Arc::new(database.clone()),
             driver: world.clone(),
@@ -316,11 +341,17 @@ impl Server {
         ));
         Self {
             services,
+            ahead_hours,
             address,
             client: Client::builder(TokioExecutor::new()).build_http(),
             tracker,
             folder,
         }
+    }
+
+    /// Moves its calendar on.
+    pub(super) fn move_on(&self, hours: u32) {
+        self.ahead_hours.fetch_add(hours, Ordering::SeqCst);
     }
 
     /// Writes a file of its library.

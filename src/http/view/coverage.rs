@@ -1,21 +1,15 @@
 //! Coverage: services and links by kinds of failure: drilled when, with what rating, and what never.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::layout::Layout;
 use super::time::Moment;
-use crate::http::catalogue::Kind;
+use crate::http::coverage::{self, Hits, Seen, Starts, is_stale};
 use crate::http::templates::Page;
 use crate::model::failure::{Failure, Target};
-use crate::model::plan::Plan;
 use crate::model::stack::Stack;
 use crate::store::summaries::Hit;
-
-/// A drill is stale after so many days.
-const STALE_DAYS: i64 = 90;
 
 /// The coverage of one stack.
 #[derive(Debug, Serialize)]
@@ -113,60 +107,14 @@ pub(in crate::http) struct Last {
     pub(in crate::http) result: String,
 }
 
-/// A run that hit a cell, and whether whoever looks may see it.
-#[derive(Debug, Clone)]
-pub(in crate::http) struct Seen {
-    pub(in crate::http) hit: Hit,
-    pub(in crate::http) visible: bool,
-}
-
-/// What was hit last by drills, and by experiments.
-#[derive(Debug, Default)]
-pub(in crate::http) struct Hits {
-    pub(in crate::http) drills: Vec<Seen>,
-    pub(in crate::http) experiments: Vec<Seen>,
-}
-
-/// The cells of a stack that can fail.
-pub(in crate::http) fn cells(stack: &Stack) -> Vec<(String, Failure)> {
-    let mut cells = Vec::new();
-    for target in Target::all(stack) {
-        for failure in Failure::ALL {
-            if target.can(failure, stack) {
-                cells.push((target.key(), failure));
-            }
+impl From<&coverage::Start> for Start {
+    fn from(start: &coverage::Start) -> Self {
+        Self {
+            kind: start.kind,
+            name: start.name.clone(),
+            allowed: start.allowed,
         }
     }
-    cells
-}
-
-/// What entries of a library would hit, by cell.
-pub(in crate::http) fn starts<'a>(
-    plans: impl IntoIterator<Item = (Kind, &'a str, &'a Plan, bool)>,
-) -> BTreeMap<(String, Failure), Vec<Start>> {
-    let mut starts: BTreeMap<(String, Failure), Vec<Start>> = BTreeMap::new();
-    for (kind, name, plan, allowed) in plans {
-        for (target, failure) in plan.hits() {
-            let start = Start {
-                kind: kind.as_str(),
-                name: name.to_owned(),
-                allowed,
-            };
-            starts
-                .entry((target.key(), failure))
-                .or_default()
-                .push(start);
-        }
-    }
-    // A drill trains people as well.
-    for all in starts.values_mut() {
-        all.sort_by(|one, other| {
-            one.kind
-                .cmp(other.kind)
-                .then_with(|| one.name.cmp(&other.name))
-        });
-    }
-    starts
 }
 
 impl Grid {
@@ -174,7 +122,7 @@ impl Grid {
     pub(in crate::http) fn new(
         stack: &Stack,
         hits: &Hits,
-        starts: &BTreeMap<(String, Failure), Vec<Start>>,
+        starts: &Starts,
         now: Timestamp,
     ) -> Self {
         let mut grid = Self {
@@ -216,16 +164,10 @@ impl Grid {
         name: &str,
         failure: Failure,
         hits: &Hits,
-        starts: &BTreeMap<(String, Failure), Vec<Start>>,
+        starts: &Starts,
         now: Timestamp,
     ) -> Cell {
-        let key = target.key();
-        let find = |all: &[Seen]| {
-            all.iter()
-                .find(|seen| seen.hit.target == key && seen.hit.failure == failure)
-                .cloned()
-        };
-        let (drill, experiment) = (find(&hits.drills), find(&hits.experiments));
+        let (drill, experiment) = hits.of(target, failure);
         self.possible += 1;
         if drill.is_none() {
             let gap = Gap {
@@ -233,7 +175,9 @@ impl Grid {
                 failure: failure.title(),
                 steps: failure.steps(),
                 tried: experiment.is_some(),
-                starts: starts.get(&(key, failure)).cloned().unwrap_or_default(),
+                starts: starts
+                    .get(&(target.key(), failure))
+                    .map_or_else(Vec::new, |all| all.iter().map(Start::from).collect()),
             };
             if gap.starts.is_empty() {
                 self.unwritten.push(gap);
@@ -245,20 +189,20 @@ impl Grid {
             self.told.push(Told {
                 target: name.to_owned(),
                 failure: failure.title(),
-                drill: drill.as_ref().map(last),
-                experiment: experiment.as_ref().map(last),
+                drill: drill.map(last),
+                experiment: experiment.map(last),
             });
         }
         match (drill, experiment) {
             (Some(seen), _) => {
                 self.drilled += 1;
-                let cell = hit("drilled", &seen, now);
+                let cell = hit("drilled", seen, now);
                 self.stale += usize::from(cell.stale);
                 cell
             }
             (None, Some(seen)) => {
                 self.tried += 1;
-                hit("tried", &seen, now)
+                hit("tried", seen, now)
             }
             (None, None) => Cell {
                 state: "never",
@@ -318,7 +262,7 @@ fn hit(state: &'static str, seen: &Seen, now: Timestamp) -> Cell {
     Cell {
         state,
         look,
-        stale: days >= STALE_DAYS,
+        stale: is_stale(hit.created, now),
         title: format!(
             "{} {}, {age}",
             if seen.visible {
@@ -376,6 +320,3 @@ fn last(seen: &Seen) -> Last {
         },
     }
 }
-
-/// After so many days a drill is stale.
-pub(in crate::http) const STALE: i64 = STALE_DAYS;

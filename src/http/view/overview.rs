@@ -10,8 +10,8 @@ use super::run_line::{RunLine, Score};
 use super::sight::Sight;
 use super::time::Moment;
 use crate::engine::event::Phase;
-use crate::http::Planned;
 use crate::http::actor::Visitor;
+use crate::http::calendar::Told;
 use crate::http::catalogue::{Contents, Entry, Kind};
 use crate::http::keeper::of_plan;
 use crate::http::reading::Reading;
@@ -127,19 +127,18 @@ pub(in crate::http) struct Next {
 }
 
 impl Next {
-    /// A start; of a surprise no more than its range, to those who are not `told`.
-    pub(in crate::http) fn new(planned: &Planned, told: bool) -> Self {
-        match planned.range.filter(|_| !told) {
-            Some((from, to)) => Self {
-                drill: "A surprise".to_owned(),
-                at: from.into(),
-                until: Some(to.into()),
-            },
-            None => Self {
-                drill: planned.drill.to_string(),
-                at: planned.at.into(),
-                until: None,
-            },
+    /// A start; of a surprise no more than its hours, to those who are told no more.
+    pub(in crate::http) fn new(told: &Told) -> Self {
+        Self {
+            drill: told
+                .start
+                .as_ref()
+                .map_or_else(|| "A surprise".to_owned(), |(drill, _)| drill.to_string()),
+            at: told.at().into(),
+            until: told
+                .range
+                .filter(|_| told.start.is_none())
+                .map(|(_, to)| to.into()),
         }
     }
 }

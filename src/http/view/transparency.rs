@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::layout::Layout;
 use super::time::span;
+use crate::http::published::{Gathered, QUARTERS, letter, sum, uptime};
 use crate::http::templates::Page;
 use crate::stats::median::median;
 use crate::stats::{FEWEST, Time, measured};
@@ -66,7 +67,7 @@ pub(in crate::http) struct Scenario {
 }
 
 /// The last four times three months, the latest first.
-pub(in crate::http) const QUARTERS: [&str; 4] = [
+const NAMES: [&str; QUARTERS] = [
     "the last three months",
     "three to six months ago",
     "six to nine months ago",
@@ -78,26 +79,20 @@ fn of(part: u64, all: u64) -> String {
 }
 
 impl Figures {
-    /// From what was counted in each quarter, the latest first, from how many corrective actions are open and late, and
-    /// from each scenario's latest runs.
-    pub(in crate::http) fn new(
-        month: String,
-        quarters: &[Counted],
-        (actions, late): (usize, usize),
-        scenarios: &[(Series, Vec<Summarised>)],
-    ) -> Self {
-        let sum = |count: fn(&Counted) -> u64| quarters.iter().map(count).sum::<u64>();
-        let (watched, hurt) = (sum(|one| one.watched_ms), sum(|one| one.hurt_ms));
+    /// What was gathered, in words.
+    pub(in crate::http) fn new(gathered: &Gathered) -> Self {
+        let quarters = &gathered.quarters;
+        let sum = |count: fn(&Counted) -> u64| sum(quarters, count);
         Self {
-            month,
+            month: gathered.at.strftime("%B %Y").to_string(),
             drills: sum(|one| one.drills),
             passed: of(sum(|one| one.passed), sum(|one| one.judged)),
             detected: of(sum(|one| one.detected), sum(|one| one.with_impact)),
             recovered: of(sum(|one| one.recovered), sum(|one| one.to_recover)),
-            uptime: (watched > 0).then(|| tenths(watched - hurt.min(watched), watched)),
-            actions,
-            late,
-            quarters: QUARTERS
+            uptime: uptime(quarters).map(tenths),
+            actions: gathered.actions,
+            late: gathered.late,
+            quarters: NAMES
                 .into_iter()
                 .zip(quarters)
                 .map(|(name, counted)| Quarter {
@@ -106,7 +101,8 @@ impl Figures {
                     passed: of(counted.passed, counted.judged),
                 })
                 .collect(),
-            scenarios: scenarios
+            scenarios: gathered
+                .scenarios
                 .iter()
                 .enumerate()
                 .map(|(index, (series, runs))| scenario(index, series, runs))
@@ -155,37 +151,7 @@ fn typical(times: &[Time]) -> Option<String> {
     Some(format!("{middle} ({} {high})", span(median.low_ms)))
 }
 
-/// `A` to `Z`, then `AA`.
-fn letter(index: usize) -> String {
-    let of =
-        |index: usize| u8::try_from(index % 26).map_or('Z', |offset| char::from(b'A' + offset));
-    match index / 26 {
-        0 => of(index).to_string(),
-        round => format!("{}{}", of(round - 1), of(index)),
-    }
-}
-
-/// A share in percent with one decimal, rounded down: no better than it is.
-fn tenths(part: u64, all: u64) -> String {
-    let thousandths = u128::from(part) * 1000 / u128::from(all.max(1));
-    let (whole, tenth) = (thousandths / 10, thousandths % 10);
-    format!("{whole}.{tenth}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn shares_are_never_rounded_up() {
-        assert_eq!(tenths(9_999, 10_000), "99.9");
-        assert_eq!(tenths(1, 1), "100.0");
-        assert_eq!(tenths(0, 7), "0.0");
-    }
-
-    #[test]
-    fn scenarios_have_letters_that_say_nothing() {
-        let letters: Vec<String> = [0, 1, 25, 26, 27].into_iter().map(letter).collect();
-        assert_eq!(letters, ["A", "B", "Z", "AA", "AB"]);
-    }
+/// Tenths of a percent as a number with one decimal.
+fn tenths(thousandths: u64) -> String {
+    format!("{}.{}", thousandths / 10, thousandths % 10)
 }

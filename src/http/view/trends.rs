@@ -1,21 +1,20 @@
 //! Trends: each scenario compared with itself only. Fewer than six runs are shown one by one; what was cut short stays in;
 //! announced and surprise drills, different stacks and teams are never one figure.
 
-use jiff::Timestamp;
 use serde::Serialize;
 
 use super::layout::Layout;
 use super::plot::{self, Mark};
 use super::time::{Moment, span};
 use super::{Badge, figure};
+use crate::http::series::{Shown, found};
 use crate::http::templates::Page;
 use crate::model::failure::Failure;
-use crate::model::ids::RunId;
-use crate::model::summary::{Scenario, Side, Time};
+use crate::model::summary::{Side, Time};
 use crate::stats::median::median;
 use crate::stats::survival::Survival;
 use crate::stats::trend::{Way, trend};
-use crate::stats::weakness::{Weakness, weaknesses};
+use crate::stats::weakness::Weakness;
 use crate::stats::{FEWEST, measured};
 use crate::store::summaries::{Series, Summarised};
 
@@ -75,22 +74,6 @@ impl Filters {
                 .collect(),
             kind: kind.to_owned(),
         }
-    }
-
-    /// Whether a scenario is among what was chosen.
-    pub(in crate::http) fn take(&self, scenario: &Scenario) -> bool {
-        let team = scenario.team.as_ref().map_or("", |team| team.as_str());
-        (self.team.is_empty() || self.team == team)
-            && (self.failure.is_empty()
-                || scenario
-                    .failures
-                    .iter()
-                    .any(|kind| kind.as_str() == self.failure))
-            && match self.kind.as_str() {
-                "drills" => scenario.drill,
-                "experiments" => !scenario.drill,
-                _ => true,
-            }
     }
 }
 
@@ -380,13 +363,6 @@ fn result(passed: Option<bool>) -> Badge {
         Some(false) => Badge::new("failed", '✗', "bad"),
         None => Badge::new("broke off", '■', "warn"),
     }
-}
-
-type Shown = (Timestamp, RunId);
-
-fn found(runs: &[Summarised]) -> Vec<Weakness<Shown>> {
-    let oldest = runs.iter().rev();
-    weaknesses(oldest.map(|run| ((run.created, run.run.clone()), run.points.as_slice())))
 }
 
 fn seen((at, run): &Shown) -> Seen {

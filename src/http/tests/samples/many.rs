@@ -3,12 +3,14 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::layout;
-use crate::http::Planned;
+use crate::http::calendar::Told;
 use crate::http::catalogue::{Finding, Kind};
+use crate::http::coverage::{Hits, STALE_DAYS, Seen, cells, starts};
 use crate::http::desk::{Considered, Listed};
+use crate::http::published::Gathered;
 use crate::http::templates::sample;
-use crate::http::view::calendar::{Calendar, Entry, Rule, Told, laid_out};
-use crate::http::view::coverage::{Coverage, Grid, Hits, STALE, Seen, cells, starts};
+use crate::http::view::calendar::{Calendar, Entry, Rule, laid_out};
+use crate::http::view::coverage::{Coverage, Grid};
 use crate::http::view::forecast::{Answer, Choice, Forecast, PLAYED};
 use crate::http::view::library::{File, Group, Library, Line, Start, Trial, lines, plural, state};
 use crate::http::view::transparency::{Figures, Transparency};
@@ -224,7 +226,7 @@ fn coverage_tells_what_was_drilled_and_what_never() {
     let (target, failure) = all.first().expect("a cell").clone();
     let hit = |days: i64, visible, rating: Option<&str>| Seen {
         hit: Hit {
-            target: target.clone(),
+            target: target.key(),
             failure,
             run: "r1".parse().expect("an id"),
             created: began() - SignedDuration::from_hours(24 * days),
@@ -242,7 +244,7 @@ fn coverage_tells_what_was_drilled_and_what_never() {
             stacks: vec!["tiny".into(), "other".into()],
             stack: stack.map(str::to_owned),
             grid,
-            stale_days: STALE,
+            stale_days: STALE_DAYS,
         })
     };
     let grid = |drills, experiments| {
@@ -296,20 +298,25 @@ fn what_is_published_names_nothing() {
         watched_ms: 600_000,
         hurt_ms: 60_000,
     };
-    let quarters = [counted(4), counted(3), counted(2), counted(1)];
-    let scenarios = [(series(true), runs(7)), (series(true), runs(2))];
-    let page = |figures| {
+    let gathered = |quarters, actions, late, scenarios| Gathered {
+        at: began(),
+        quarters,
+        actions,
+        late,
+        scenarios,
+    };
+    let page = |gathered: &Gathered| {
         sample(&Transparency {
             layout: layout(false),
             platform: "Example <Wallet>".into(),
-            figures,
+            figures: Figures::new(gathered),
         })
     };
-    let full = page(Figures::new(
-        "March 2026".into(),
-        &quarters,
-        (3, 1),
-        &scenarios,
+    let full = page(&gathered(
+        vec![counted(4), counted(3), counted(2), counted(1)],
+        3,
+        1,
+        vec![(series(true), runs(7)), (series(true), runs(2))],
     ));
     for part in [
         "Example &lt;Wallet&gt;",
@@ -325,7 +332,7 @@ fn what_is_published_names_nothing() {
     for telling in ["outage", "tiny", "crew", "cut off", "r0", "<footer"] {
         assert!(!full.contains(telling), "`{telling}` is published");
     }
-    let none = page(Figures::new("March 2026".into(), &[], (0, 0), &[]));
+    let none = page(&gathered(vec![], 0, 0, vec![]));
     assert!(none.contains("No drill was held in the last twelve months."));
 }
 
@@ -336,21 +343,21 @@ fn the_calendar_says_what_starts_what_did_and_why_something_did_not() {
         due: began(),
         outcome: outcome.into(),
     };
-    let planned = |range, barred: Option<&str>| Planned {
-        drill: "outage".parse().expect("a name"),
-        at: began(),
+    let drill = || "outage".parse().expect("a name");
+    let planned = |told: bool, range, barred: Option<&str>| Told {
+        start: told.then(|| (drill(), began())),
         range,
         barred: barred.map(str::to_owned),
     };
     let range = Some((began(), began() + SignedDuration::from_hours(6)));
     let entries = vec![
-        Entry::past("outage", &start("started run r1"), &zone, true),
-        Entry::past("outage", &start("skipped: it came late"), &zone, true),
-        Entry::past("outage", &start("not started: it is busy"), &zone, true),
-        Entry::past("outage", &start("claimed"), &zone, true),
-        Entry::planned(&planned(None, None), Told::All, &zone),
-        Entry::planned(&planned(range, None), Told::Range, &zone),
-        Entry::planned(&planned(None, Some("2026-03-01")), Told::All, &zone),
+        Entry::past("outage", &start("started run r1"), &zone),
+        Entry::past("outage", &start("skipped: it came late"), &zone),
+        Entry::past("outage", &start("not started: it is busy"), &zone),
+        Entry::past("outage", &start("claimed"), &zone),
+        Entry::planned(&planned(true, None, None), &zone),
+        Entry::planned(&planned(false, range, None), &zone),
+        Entry::planned(&planned(true, None, Some("2026-03-01")), &zone),
     ];
     let page = |entries, scheduled| {
         let month = "2026-03-01".parse().expect("a day");
