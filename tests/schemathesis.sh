@@ -14,7 +14,7 @@ if ! command -v "$tool" >/dev/null; then
     exit 0
 fi
 
-program=${FIREDRILL_BIN:-target/debug/firedrill}
+program=$(realpath "${FIREDRILL_BIN:-target/debug/firedrill}")
 scratch=$(mktemp -d) || exit 1
 server=
 stop() {
@@ -28,10 +28,12 @@ end() {
 trap end EXIT
 trap 'exit 1' INT TERM
 
-# The shipped library: its targets are not there, so that what is started ends at its preflight.
+# The shipped library, a copy of it, since files are saved and made: its targets are not there, so that what is started
+# ends at its preflight.
 serve() {
-    data=$scratch/$1 log=$scratch/$1.log
-    "$program" --data "$data" serve --listen 127.0.0.1:0 >"$log" 2>&1 &
+    data=$scratch/$1 log=$scratch/$1.log shelf=$scratch/$1.library
+    mkdir "$shelf" && cp -R stacks experiments drills runbooks teams channels messages "$shelf" || exit 1
+    (cd "$shelf" && exec "$program" --data "$data" serve --listen 127.0.0.1:0) >"$log" 2>&1 &
     server=$!
     address=
     tries=0
@@ -74,6 +76,12 @@ parameters = { "path.name" = "slow-signer" }
 [[operations]]
 include-path-regex = "^/drills/"
 parameters = { "path.name" = "signer-outage" }
+[[operations]]
+include-path-regex = "^/trends/"
+parameters = { "path.name" = "signer-outage" }
+[[operations]]
+include-path-regex = "^/files/(text|check)"
+parameters = { "query.path" = "drills/signer-outage.yaml" }
 [[operations]]
 include-path-regex = "^/people/"
 parameters = { "path.name" = "Somebody" }

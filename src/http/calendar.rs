@@ -227,12 +227,13 @@ pub(super) fn zone(name: &str) -> Result<TimeZone, Problem> {
 }
 
 /// A day of a month that is written like `2026-03`; today where nothing is.
-pub(super) fn month(text: &str, today: Date) -> Result<Date, Problem> {
-    if text.is_empty() {
+pub(super) fn month(text: Option<&str>, today: Date) -> Result<Date, Problem> {
+    let Some(text) = text else {
         return Ok(today);
-    }
-    Date::strptime("%Y-%m-%d", format!("{text}-01"))
-        .ok()
+    };
+    let whole = Some(text).filter(|text| text.len() == "2026-03".len());
+    whole
+        .and_then(|text| Date::strptime("%Y-%m-%d", format!("{text}-01")).ok())
         .filter(|day| (2000..2200).contains(&day.year()))
         .ok_or_else(|| Problem::bad("bad-query", "`month` is written like 2026-03"))
 }

@@ -19,6 +19,12 @@ use crate::store::schedule::ScheduledStart;
 /// The longest time that is told at once.
 const LONGEST: SignedDuration = SignedDuration::from_hours(24 * 62);
 
+/// The years of which anything is told: from 2000 to before 2200.
+const YEARS: (Timestamp, Timestamp) = (
+    Timestamp::constant(946_684_800, 0),
+    Timestamp::constant(7_258_118_400, 0),
+);
+
 /// Of which time.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -167,14 +173,21 @@ impl Asked {
             (Some(_), Some(_)) if whole => {
                 Err(bad("`from` and `to` stand in place of `month` and `zone`"))
             }
-            (Some(from), Some(to)) if from < to && to.duration_since(from) <= LONGEST => {
+            (Some(from), Some(to))
+                if YEARS.0 <= from
+                    && from < to
+                    && to <= YEARS.1
+                    && to.duration_since(from) <= LONGEST =>
+            {
                 Ok((from, to))
             }
-            (Some(_), Some(_)) => Err(bad("`to` is later than `from`, and at most 62 days")),
+            (Some(_), Some(_)) => Err(bad(
+                "`to` is later than `from`, at most 62 days, and both are of the years 2000 to 2199",
+            )),
             (None, None) => {
                 let zone = calendar::zone(self.zone.as_deref().unwrap_or("UTC"))?;
                 let today = now.to_zoned(zone.clone()).date();
-                let month = calendar::month(self.month.as_deref().unwrap_or(""), today)?;
+                let month = calendar::month(self.month.as_deref(), today)?;
                 let first = month.first_of_month();
                 let after = first.checked_add(1.month()).unwrap_or(first);
                 Ok((begins(first, &zone), begins(after, &zone)))

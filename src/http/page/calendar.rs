@@ -49,7 +49,8 @@ pub(in crate::http) async fn get(
     };
     let zone = calendar::zone(&name)?;
     let today = services.now().wall.to_zoned(zone.clone()).date();
-    let month = calendar::month(&wish.month, today)?;
+    let month = Some(wish.month.as_str()).filter(|text| !text.is_empty());
+    let month = calendar::month(month, today)?;
     let (begin, end) = shown(month);
     let days = (
         begins(begin, &zone),

@@ -105,10 +105,13 @@ async fn a_month_or_a_time_is_told_with_what_starts_in_it() {
     for wrong in [
         "month=2026-13",
         "month=March",
+        "month=2026-3",
+        "month=",
         "zone=Moon",
         "from=2026-03-01T00:00:00Z",
         "from=2026-03-02T00:00:00Z&to=2026-03-01T00:00:00Z",
         "from=2026-03-01T00:00:00Z&to=2027-03-01T00:00:00Z",
+        "from=9999-03-01T00:00:00Z&to=9999-03-02T00:00:00Z",
         "from=2026-03-01T00:00:00Z&to=2026-03-02T00:00:00Z&month=2026-03",
     ] {
         let refused = server.get(&format!("/api/v1/calendar?{wrong}")).await;

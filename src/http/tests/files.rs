@@ -295,8 +295,7 @@ async fn files_are_read_and_saved_by_those_whom_the_pages_let() {
         } else {
             assert!(!reads, "{wanted} is kept from {name}");
         }
-        let new =
-            json!({"kind": "Team", "name": "new", "text": "kind: Team\nname: new\nmembers: [ann]\n"});
+        let new = json!({"kind": "Team", "name": "new", "text": "kind: Team\nname: new\nmembers: [ann]\n"});
         let made = server.post_as("/api/v1/files", new, &session).await;
         assert_eq!(made.status == 201, name == "Root", "{}", made.body);
         let looked = server
