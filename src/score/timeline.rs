@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::engine::event::{
-    ActorKind, Event, Fact, Knew, Standing, StopCause, UndoCause, UndoneBy, Verdict,
+    ActorKind, Event, Fact, Knew, Phase, Standing, StopCause, UndoCause, UndoneBy, Verdict,
 };
 use crate::model::fault::{Cause, Injection};
 use crate::model::ids::{ChannelName, InjectionId, ProbeName, RemedyId};
@@ -154,6 +154,8 @@ pub struct Timeline<'a> {
     pub plan: &'a Plan,
     /// When the run was created.
     pub created: Moment,
+    /// When the method began, where that is on record.
+    running: Option<Moment>,
     /// The injections of steps that took effect, in the order they were sent.
     pub faults: Vec<FaultSpan<'a>>,
     /// Where observation ended; nothing while the run lasts.
@@ -200,6 +202,15 @@ impl<'a> Timeline<'a> {
         let mut timeline = Self {
             plan,
             created: Moment::of(created),
+            running: own.iter().find_map(|event| {
+                matches!(
+                    event.fact,
+                    Fact::PhaseBegan {
+                        phase: Phase::Running
+                    }
+                )
+                .then(|| Moment::of(event))
+            }),
             faults: faults(&own, events),
             end,
             last: own
@@ -408,10 +419,10 @@ impl<'a> Timeline<'a> {
         self.acts.iter().copied()
     }
 
-    /// What was done since the first fault was sent; what came before can't answer it, nor what is about something
-    /// from before.
+    /// What was done since the first fault was sent, in a decoy since its method began; what came before can't answer
+    /// it, nor what is about something from before.
     pub fn answers(&self) -> impl Iterator<Item = &'a Event> + '_ {
-        let sent = self.first_sent();
+        let sent = self.since();
         self.acts().filter(move |act| {
             sent.is_some_and(|sent| {
                 let older = |at: Option<jiff::Timestamp>| at.is_some_and(|at| at < sent.at.wall);
@@ -420,6 +431,25 @@ impl<'a> Timeline<'a> {
                     && !(told && (older(act.origin.event_time) || older(act.origin.since)))
             })
         })
+    }
+
+    /// From when on something is answered.
+    fn since(&self) -> Option<Moment> {
+        if self.plan.decoy().is_some() {
+            return Some(self.running.unwrap_or(self.created));
+        }
+        self.first_sent()
+    }
+
+    /// When the first alert fired or message was shown that could make a team look.
+    pub(super) fn alerted(&self) -> Option<Moment> {
+        let fires =
+            |act: &&Event| matches!(&act.fact, Fact::AlertReceived { alert } if alert.firing);
+        let alert = self.answers().find(fires).map(Moment::of);
+        let since = self.since()?;
+        let shown = self.delivered.values().copied();
+        let shown = shown.filter(|shown| !shown.at.is_before(&since.at));
+        shown.chain(alert).min_by_key(Moment::order)
     }
 
     /// When the first fault was sent.
