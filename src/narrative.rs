@@ -229,6 +229,18 @@ pub fn sentence(
                 sender.title()
             ),
         ),
+        Fact::SourceTested {
+            sender,
+            heard_at: Some(at),
+            ..
+        } => (
+            Tone::Well,
+            format!(
+                "{} was last heard at {}: nothing is sent for a surprise",
+                sender.title(),
+                wall_clock(*at)
+            ),
+        ),
         Fact::SourceTested { sender, reason, .. } => (
             Tone::Alarm,
             format!(

@@ -7,8 +7,8 @@ use super::event::{
     ActorKind, Alert, Fact, Origin, Phase, Source, StopCause, UndoCause, UndoneBy, Update,
 };
 use super::input::{
-    AppliedProof, Attachment, Correction, DeliveredProof, Input, Outcome, Rejection, RemovedProof,
-    Said, TeamAct,
+    AppliedProof, Attachment, Correction, DeliveredProof, Input, Outcome, Proof, Rejection,
+    RemovedProof, Said, TeamAct,
 };
 use super::posts;
 use super::state::{RemedyProgress, State};
@@ -79,13 +79,15 @@ pub(super) fn decide(state: &State, input: Input, now: Stamp) -> Result<Vec<Draf
             })
         }
         Input::Source { sender, heard } => {
-            let (took_ms, reason) = match heard {
-                Ok(took) => (Some(took.get()), None),
-                Err(reason) => (None, Some(reason)),
+            let (took_ms, heard_at, reason) = match heard {
+                Ok(Proof::Tested(took)) => (Some(took.get()), None, None),
+                Ok(Proof::Heard(at)) => (None, Some(at), None),
+                Err(reason) => (None, None, Some(reason)),
             };
             Ok(vec![engine(Fact::SourceTested {
                 sender,
                 took_ms,
+                heard_at,
                 reason,
             })])
         }

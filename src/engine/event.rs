@@ -758,13 +758,17 @@ pub enum Fact {
         /// Whether somebody continued it; else its time was up.
         continued: bool,
     },
-    /// A test signal was sent through a tool whose signals are detections of the drill.
+    /// Whether a tool whose signals are detections of the drill can be heard: by a test signal through it; of a surprise,
+    /// for which nothing is sent, by when it was last heard.
     SourceTested {
         /// The tool.
         sender: Sender,
         /// From sending it until its hook received it; nothing where it did not.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         took_ms: Option<u64>,
+        /// When it was last heard, where nothing was sent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        heard_at: Option<Timestamp>,
         /// Why it was not received.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,

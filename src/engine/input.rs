@@ -73,12 +73,12 @@ pub enum Input {
         /// On whose word.
         origin: Origin,
     },
-    /// A test signal came through, after so long; or why it did not.
+    /// A tool was proven to be heard; or why it was not.
     Source {
         /// Through which tool.
         sender: Sender,
         /// What came of it.
-        heard: Result<Millis, String>,
+        heard: Result<Proof, String>,
     },
     /// A responder, or a rule in their place, did something.
     Team {
@@ -118,6 +118,15 @@ pub struct Correction {
     pub text: Option<String>,
     /// Why.
     pub reason: String,
+}
+
+/// How a tool was proven to be heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// A test signal was sent for the run, and came through after so long.
+    Tested(Millis),
+    /// Nothing was sent for the run; it was last heard then.
+    Heard(Timestamp),
 }
 
 /// What a signal says, in a run's terms.

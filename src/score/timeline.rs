@@ -332,6 +332,7 @@ impl<'a> Timeline<'a> {
             Fact::SourceTested {
                 sender,
                 took_ms: None,
+                heard_at: None,
                 reason,
             } => {
                 let reason = reason.as_deref().unwrap_or_default();

@@ -291,6 +291,7 @@ fn what_only_a_deaf_source_could_tell_is_not_observed() {
     let tested = |took_ms| Fact::SourceTested {
         sender: Sender::Alertmanager,
         took_ms,
+        heard_at: None,
         reason: Some("it did not come".into()),
     };
     let unseen = LineVerdict::NotObserved;
@@ -298,6 +299,17 @@ fn what_only_a_deaf_source_could_tell_is_not_observed() {
     assert_eq!(
         story(Some(tested(Some(40))), false),
         (LineVerdict::Missed, LineVerdict::NotApplicable)
+    );
+    let heard = Fact::SourceTested {
+        sender: Sender::Alertmanager,
+        took_ms: None,
+        heard_at: Some(stamp(0.0).wall),
+        reason: None,
+    };
+    assert_eq!(
+        story(Some(heard), false),
+        (LineVerdict::Missed, LineVerdict::NotApplicable),
+        "a tool that was heard of late is proven"
     );
     assert_eq!(
         story(Some(tested(None)), true).1,
