@@ -389,6 +389,14 @@ fn people(event: &Event, plan: &Plan, who: &str, name: &dyn Fn(&str) -> String) 
                 what.join("; ")
             )
         }
+        Fact::LineJudged {
+            line,
+            verdict,
+            reason,
+        } => format!("{who} judges `{line}` {}. Why: {reason}", verdict.as_str()),
+        Fact::EndAttributed { by, reason } => {
+            format!("{who} says who ended it: {}. Why: {reason}", by.as_str())
+        }
         Fact::SignalAttached {
             received,
             told,

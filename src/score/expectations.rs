@@ -17,7 +17,7 @@ use super::phrases;
 use super::recovery::Holding;
 use super::timeline::Moment;
 use super::wording;
-use crate::engine::event::{ActorKind, Fact};
+use crate::engine::event::{ActorKind, Fact, Judgement};
 use crate::model::ids::ExpectationId;
 use crate::model::runbook::{Anchor, Expectation, Expected, Milestone, Target};
 use crate::model::time::{Millis, Stamp};
@@ -257,10 +257,24 @@ fn finding(reader: &Reader<'_>, line: &Expectation) -> Finding {
                 },
             )
         }
-        Expected::Manual { .. } => {
-            Finding::new(Verdict::NotObserved, "staff have not judged it yet")
-        }
+        Expected::Manual { .. } => manual(reader, &line.id),
     }
+}
+
+/// A line that only people can judge. Where nobody did anything there is nothing to earn.
+fn manual(reader: &Reader<'_>, line: &ExpectationId) -> Finding {
+    let Some(judged) = reader.timeline.judged(line) else {
+        return Finding::new(Verdict::NotObserved, "staff have not judged it yet");
+    };
+    let reason = format!("staff: {}", judged.reason);
+    let finding = match judged.verdict {
+        Judgement::Missed => Finding::new(Verdict::Missed, reason),
+        Judgement::Met if reader.timeline.idle() => {
+            Finding::met(format!("{reason}; nobody acted: it earns nothing")).idle_proof()
+        }
+        Judgement::Met => Finding::met(reason),
+    };
+    finding.because([judged.seq])
 }
 
 /// When a line is due.

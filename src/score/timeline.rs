@@ -11,11 +11,12 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::corrections::{Attributed, Judged};
 use crate::engine::event::{
     ActorKind, Event, Fact, Knew, Phase, Standing, StopCause, UndoCause, UndoneBy, Verdict,
 };
 use crate::model::fault::{Cause, Injection};
-use crate::model::ids::{ChannelName, InjectionId, ProbeName, RemedyId};
+use crate::model::ids::{ChannelName, ExpectationId, InjectionId, ProbeName, RemedyId};
 use crate::model::plan::Plan;
 use crate::model::signal::Sender;
 use crate::model::team::Seat;
@@ -185,6 +186,9 @@ pub struct Timeline<'a> {
     knew: BTreeMap<&'a str, (Knew, Option<Timestamp>)>,
     /// Messages of updates, in the order in which they were asked for.
     pub deliveries: Vec<Delivery<'a>>,
+    /// What staff said afterwards of the lines that only they can judge, and of who ended it.
+    judged: &'a [Judged],
+    pub(super) attributed: Option<&'a Attributed>,
 }
 
 impl<'a> Timeline<'a> {
@@ -248,6 +252,8 @@ impl<'a> Timeline<'a> {
             deaf: BTreeMap::new(),
             knew: knew(events),
             deliveries: Vec::new(),
+            judged: &[],
+            attributed: None,
         };
         for event in &own {
             timeline.take(event);
@@ -257,6 +263,20 @@ impl<'a> Timeline<'a> {
             turns.sort_by_key(|turn| turn.first.order());
         }
         Some(timeline)
+    }
+
+    /// With what staff said afterwards.
+    pub(super) fn with(self, judged: &'a [Judged], attributed: Option<&'a Attributed>) -> Self {
+        Self {
+            judged,
+            attributed,
+            ..self
+        }
+    }
+
+    /// What staff said last of a line.
+    pub(super) fn judged(&self, line: &ExpectationId) -> Option<&'a Judged> {
+        self.judged.iter().rfind(|one| one.line == *line)
     }
 
     fn take(&mut self, event: &'a Event) {
