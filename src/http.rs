@@ -66,7 +66,7 @@ pub use reading::Readings;
 pub use reference::access_reference;
 pub use router::router;
 pub use server::serve;
-pub use sources::{Courier, Echoes, test as test_sources};
+pub use sources::{Courier, Echoes, rounds as test_rounds, test as test_sources};
 pub use tls::Tls;
 
 /// What the edge calls. Cheap to clone.

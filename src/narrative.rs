@@ -229,6 +229,18 @@ pub fn sentence(
                 sender.title()
             ),
         ),
+        Fact::SourceTested {
+            sender,
+            heard_at: Some(at),
+            ..
+        } => (
+            Tone::Well,
+            format!(
+                "{} was last heard at {}: nothing is sent for a surprise",
+                sender.title(),
+                wall_clock(*at)
+            ),
+        ),
         Fact::SourceTested { sender, reason, .. } => (
             Tone::Alarm,
             format!(
@@ -376,6 +388,14 @@ fn people(event: &Event, plan: &Plan, who: &str, name: &dyn Fn(&str) -> String) 
                 "{who} corrects event {seq}: {}. Why: {reason}",
                 what.join("; ")
             )
+        }
+        Fact::LineJudged {
+            line,
+            verdict,
+            reason,
+        } => format!("{who} judges `{line}` {}. Why: {reason}", verdict.as_str()),
+        Fact::EndAttributed { by, reason } => {
+            format!("{who} says who ended it: {}. Why: {reason}", by.as_str())
         }
         Fact::SignalAttached {
             received,

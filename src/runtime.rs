@@ -9,7 +9,7 @@ mod feed;
 pub mod halt;
 mod handle;
 mod perform;
-mod pilot;
+pub mod pilot;
 pub mod recovery;
 mod runner;
 pub mod scheduler;

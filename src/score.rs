@@ -23,26 +23,25 @@ mod wording;
 #[cfg(test)]
 mod tests;
 
-pub use corrections::{Attached, Change};
+pub use corrections::{Attached, Attributed, Change, Judged};
 pub use report::{Report, Scorecard};
 pub use rubric::{RUBRIC, Rating, TeamVerdict};
 pub(crate) use wording::span;
 
 use crate::engine::event::Event;
+use timeline::Timeline;
 
 /// Judges a log, of a run that is over or one that goes on. Nothing when it does not begin with a run's creation.
 pub fn judge(events: &[Event]) -> Option<Report> {
-    let report =
-        |events: &[Event]| timeline::Timeline::read(events).map(|timeline| Report::new(&timeline));
     let Some(corrected) = corrections::Corrected::read(events) else {
-        return report(events);
+        return Some(Report::new(&Timeline::read(events)?));
     };
-    let before = report(&corrected.before)?;
-    let mut after = report(&corrected.after)?;
-    after.corrected = Some(report::Corrected::new(
-        corrected.attached,
-        corrected.changes,
-        &before,
-    ));
+    let before = Report::new(&Timeline::read(&corrected.before)?);
+    let timeline = Timeline::read(&corrected.after)?;
+    let timeline = timeline.with(&corrected.judged, corrected.attributed.last());
+    let mut after = Report::new(&timeline);
+    // What was said afterwards was read, too.
+    after.chain.seq = events.last()?.seq;
+    after.corrected = Some(report::Corrected::new(corrected, &before));
     Some(after)
 }

@@ -34,6 +34,7 @@ use crate::spec::Options;
 use crate::store::database::READERS;
 use desk::Desk;
 use stage::{Set, Stage};
+use team::Team;
 
 /// How long the wallet may take until it knows a price.
 const WALLET_PATIENCE: Duration = Duration::from_secs(15);
@@ -226,14 +227,10 @@ async fn drill(
     let people = TaskTracker::new();
     let log = desk::Log::default();
     people.spawn(monitor::watch(desk.clone(), log.clone(), over.clone()));
-    if !args.manual {
-        people.spawn(team::respond(
-            desk.clone(),
-            args.drill().to_owned(),
-            args.seed,
-            log.clone(),
-            over.clone(),
-        ));
+    if !args.manual
+        && let Some(team) = Team::new(handle.plan(), args.seed, desk.clone(), log.clone())
+    {
+        people.spawn(team.respond(over.clone()));
     }
     let status = follower
         .settled(app, handle.clone(), signals, terminal)

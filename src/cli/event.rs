@@ -183,6 +183,26 @@ enum Act {
         #[arg(long, value_name = "TEXT")]
         because: String,
     },
+    /// Judge a line of the runbook that only people can, once the run is over (exercise staff)
+    Judge {
+        /// The line's id
+        line: String,
+        /// What it came to
+        #[arg(value_parser = ["met", "missed"])]
+        verdict: String,
+        /// Why
+        #[arg(long, value_name = "TEXT")]
+        because: String,
+    },
+    /// Say who ended it, once the run is over and where nothing on record does (exercise staff)
+    EndedBy {
+        /// Who
+        #[arg(value_parser = ["team", "automation", "stack", "outside"])]
+        who: String,
+        /// How you know
+        #[arg(long, value_name = "TEXT")]
+        because: String,
+    },
     /// Say that this is real: everything is undone and nothing is scored
     Real,
 }
@@ -279,8 +299,22 @@ impl Act {
                 let body = json!({"seq": event, "reason": because});
                 with(with(body, "at", at.as_ref()), "text", text.as_ref())
             }
+            Self::Judge {
+                line,
+                verdict,
+                because,
+            } => json!({"line": line, "verdict": verdict, "reason": because}),
+            Self::EndedBy { who, because } => json!({"ended_by": who, "reason": because}),
             Self::Real => json!({"type": "real"}),
         }
+    }
+
+    /// Whether it is said of a run that is over.
+    fn corrects(&self) -> bool {
+        matches!(
+            self,
+            Self::Correct { .. } | Self::Judge { .. } | Self::EndedBy { .. }
+        )
     }
 }
 
@@ -402,7 +436,7 @@ pub(super) async fn run(args: Args, terminal: Terminal) -> anyhow::Result<Exit> 
     let now = SystemClock::start().now().wall;
     let mut body = args.act.body(now);
     let mut headers = BTreeMap::new();
-    let corrects = matches!(args.act, Act::Correct { .. });
+    let corrects = args.act.corrects();
     let door = if corrects { "corrections" } else { "events" };
     let token = bearer::token(args.token_file.as_deref(), args.token.as_deref());
     let token = match token {

@@ -191,6 +191,7 @@ async fn begin(app: App, library: Arc<dyn Catalogue>, services: Services, ready:
     }
     ready.set();
     app.tracker.clone().spawn(recover_again(app.clone()));
+    app.tracker.spawn(http::test_rounds(services.clone()));
     let summarising = app.clone();
     app.tracker
         .clone()

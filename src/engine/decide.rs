@@ -7,8 +7,8 @@ use super::event::{
     ActorKind, Alert, Fact, Origin, Phase, Source, StopCause, UndoCause, UndoneBy, Update,
 };
 use super::input::{
-    AppliedProof, Attachment, Correction, DeliveredProof, Input, Outcome, Rejection, RemovedProof,
-    Said, TeamAct,
+    AppliedProof, Attachment, Correction, Corrects, DeliveredProof, Input, Outcome, Proof,
+    Rejection, RemovedProof, Said, TeamAct,
 };
 use super::posts;
 use super::state::{RemedyProgress, State};
@@ -16,9 +16,10 @@ use super::undo::{Entry, Obligation};
 use super::{Draft, LOOK_AGAIN_AFTER, STUCK_AFTER, backoff};
 use crate::model::channel::PREFIX;
 use crate::model::fault::Cause;
-use crate::model::ids::{InjectionId, RemedyId, StepId};
+use crate::model::ids::{ExpectationId, InjectionId, RemedyId, StepId};
 use crate::model::message::Stage;
 use crate::model::plan::Plan;
+use crate::model::runbook::{Expectation, Expected, Runbook};
 use crate::model::team::Seat;
 use crate::model::time::Stamp;
 
@@ -79,13 +80,15 @@ pub(super) fn decide(state: &State, input: Input, now: Stamp) -> Result<Vec<Draf
             })
         }
         Input::Source { sender, heard } => {
-            let (took_ms, reason) = match heard {
-                Ok(took) => (Some(took.get()), None),
-                Err(reason) => (None, Some(reason)),
+            let (took_ms, heard_at, reason) = match heard {
+                Ok(Proof::Tested(took)) => (Some(took.get()), None, None),
+                Ok(Proof::Heard(at)) => (None, Some(at), None),
+                Err(reason) => (None, None, Some(reason)),
             };
             Ok(vec![engine(Fact::SourceTested {
                 sender,
                 took_ms,
+                heard_at,
                 reason,
             })])
         }
@@ -518,39 +521,81 @@ fn correct(
     now: Stamp,
 ) -> Result<Vec<Draft>, Rejection> {
     let plan = state.plan().ok_or(Rejection::NotBegun)?;
-    plan.drill.as_ref().ok_or(Rejection::NoTeam)?;
+    let exercise = plan.drill.as_ref().ok_or(Rejection::NoTeam)?;
     let ended = state.ended_at().ok_or(Rejection::Running)?;
-    let Correction {
-        seq,
-        at,
-        text,
-        reason,
-    } = correction;
-    if at.is_none() && text.is_none() {
-        return Err(Rejection::NothingCorrected);
-    }
-    let Some(has_words) = state.told(seq) else {
-        return Err(Rejection::NotCorrectable(seq));
+    let reason = filled("the reason", correction.reason)?;
+    let fact = match correction.what {
+        Corrects::Event { seq, at, text } => {
+            if at.is_none() && text.is_none() {
+                return Err(Rejection::NothingCorrected);
+            }
+            let Some(has_words) = state.told(seq) else {
+                return Err(Rejection::NotCorrectable(seq));
+            };
+            if text.is_some() && !has_words {
+                return Err(Rejection::NotCorrectable(seq));
+            }
+            let began = state.running_since().ok_or(Rejection::NotBegun)?;
+            let (from, to) = (began.wall, ended.wall);
+            if at.is_some_and(|at| at < from || at > to) {
+                return Err(Rejection::OutsideTheRun { from, to });
+            }
+            let text = text.map(|text| filled("the text", text)).transpose()?;
+            Fact::Corrected {
+                seq,
+                at,
+                text,
+                reason,
+            }
+        }
+        Corrects::Line { line, verdict } => {
+            keep_judges_apart(state, &origin)?;
+            judgeable(&exercise.runbook, &line)?;
+            Fact::LineJudged {
+                line,
+                verdict,
+                reason,
+            }
+        }
+        Corrects::End { by } => {
+            keep_judges_apart(state, &origin)?;
+            Fact::EndAttributed { by, reason }
+        }
     };
-    if text.is_some() && !has_words {
-        return Err(Rejection::NotCorrectable(seq));
-    }
-    let began = state.running_since().ok_or(Rejection::NotBegun)?;
-    let (from, to) = (began.wall, ended.wall);
-    if at.is_some_and(|at| at < from || at > to) {
-        return Err(Rejection::OutsideTheRun { from, to });
-    }
-    let text = text.map(|text| filled("the text", text)).transpose()?;
     Ok(vec![Draft {
         at: now,
         origin,
-        fact: Fact::Corrected {
-            seq,
-            at,
-            text,
-            reason: filled("the reason", reason)?,
-        },
+        fact,
     }])
+}
+
+/// Whoever responded does not judge the response.
+fn keep_judges_apart(state: &State, origin: &Origin) -> Result<(), Rejection> {
+    let seat = origin.actor.as_deref().and_then(|actor| state.seat(actor));
+    match seat {
+        Some(seat) if !seat.is_staff() => Err(Rejection::IsResponder(Seat::Observer)),
+        _ => Ok(()),
+    }
+}
+
+/// That a line is people's to judge.
+fn judgeable(runbook: &Runbook, line: &ExpectationId) -> Result<(), Rejection> {
+    let manual = |one: &&Expectation| matches!(one.what, Expected::Manual { .. });
+    let known = || match listed(runbook.expect.iter().filter(manual).map(|one| &one.id)) {
+        none if none.is_empty() => "none".to_owned(),
+        known => known,
+    };
+    match runbook.expect.iter().find(|one| one.id == *line) {
+        None => Err(Rejection::NoSuchLine {
+            name: line.to_string(),
+            known: known(),
+        }),
+        Some(found) if !manual(&found) => Err(Rejection::NotManual {
+            name: line.to_string(),
+            known: known(),
+        }),
+        Some(_) => Ok(()),
+    }
 }
 
 /// Somebody says when they knew that it was a drill. Who says it again means that.

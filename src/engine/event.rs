@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::posts::Message;
 use crate::model::drill::Severity;
 use crate::model::fault::Injection;
-use crate::model::ids::{InjectionId, ProbeName, RemedyId, ServiceName, StepId};
+use crate::model::ids::{ExpectationId, InjectionId, ProbeName, RemedyId, ServiceName, StepId};
 use crate::model::message::Stage;
 use crate::model::plan::Plan;
 use crate::model::runbook::{Audience, UpdatePart};
@@ -375,6 +375,55 @@ impl Knew {
             Self::Before => "before it began",
             Self::During => "while it went on",
             Self::Told => "when told",
+        }
+    }
+}
+
+/// What exercise staff say of a line that only people can judge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Judgement {
+    /// It was so.
+    Met,
+    /// It was not.
+    Missed,
+}
+
+impl Judgement {
+    /// As files and the API write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Met => "met",
+            Self::Missed => "missed",
+        }
+    }
+}
+
+/// Who ended it, where nothing on record says so and exercise staff know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Attribution {
+    /// The team.
+    Team,
+    /// A machine of theirs.
+    Automation,
+    /// The stack, by itself.
+    Stack,
+    /// Somebody else.
+    Outside,
+}
+
+impl Attribution {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Team, Self::Automation, Self::Stack, Self::Outside];
+
+    /// As the API writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Team => "team",
+            Self::Automation => "automation",
+            Self::Stack => "stack",
+            Self::Outside => "outside",
         }
     }
 }
@@ -744,6 +793,22 @@ pub enum Fact {
         /// Why it is corrected.
         reason: String,
     },
+    /// After the run, exercise staff judged a line of the runbook that only people can judge.
+    LineJudged {
+        /// Which.
+        line: ExpectationId,
+        /// What it came to.
+        verdict: Judgement,
+        /// Why.
+        reason: String,
+    },
+    /// After the run, exercise staff said who ended it, where nothing on record says so.
+    EndAttributed {
+        /// Who.
+        by: Attribution,
+        /// How they know.
+        reason: String,
+    },
     /// The method waits for a person.
     PauseBegan {
         /// The step that asks.
@@ -758,13 +823,17 @@ pub enum Fact {
         /// Whether somebody continued it; else its time was up.
         continued: bool,
     },
-    /// A test signal was sent through a tool whose signals are detections of the drill.
+    /// Whether a tool whose signals are detections of the drill can be heard: by a test signal through it; of a surprise,
+    /// for which nothing is sent, by when it was last heard.
     SourceTested {
         /// The tool.
         sender: Sender,
         /// From sending it until its hook received it; nothing where it did not.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         took_ms: Option<u64>,
+        /// When it was last heard, where nothing was sent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        heard_at: Option<Timestamp>,
         /// Why it was not received.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,

@@ -1,13 +1,17 @@
 //! Inputs: everything that can happen to a run from outside, and why it may be turned away.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
 use super::effect::EffectKey;
-use super::event::{Alert, Fact, Knew, Origin, StopCause, Token, Trigger, UndoneBy, Update};
+use super::event::{
+    Alert, Attribution, Fact, Judgement, Knew, Origin, StopCause, Token, Trigger, UndoneBy, Update,
+};
 use crate::model::drill::Severity;
-use crate::model::ids::{InjectionId, RemedyId, ServiceName, StepId};
+use crate::model::ids::{ExpectationId, InjectionId, RemedyId, ServiceName, StepId};
 use crate::model::plan::Plan;
 use crate::model::signal::Sender;
 use crate::model::team::{Role, Seat};
@@ -73,12 +77,12 @@ pub enum Input {
         /// On whose word.
         origin: Origin,
     },
-    /// A test signal came through, after so long; or why it did not.
+    /// A tool was proven to be heard; or why it was not.
     Source {
         /// Through which tool.
         sender: Sender,
         /// What came of it.
-        heard: Result<Millis, String>,
+        heard: Result<Proof, String>,
     },
     /// A responder, or a rule in their place, did something.
     Team {
@@ -104,20 +108,115 @@ pub struct Attachment {
     pub reason: String,
 }
 
-/// What was otherwise than the log says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+/// What exercise staff say of a run that is over: one thing, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Flat")]
 pub struct Correction {
-    /// The event.
-    pub seq: u64,
-    /// When it was, where its time is wrong.
-    #[serde(default)]
-    pub at: Option<Timestamp>,
-    /// What it said, where its words are wrong.
-    #[serde(default)]
-    pub text: Option<String>,
+    /// What.
+    pub what: Corrects,
     /// Why.
     pub reason: String,
+}
+
+/// What is said of a run that is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Corrects {
+    /// Something was otherwise than the log says.
+    Event {
+        /// Which event.
+        seq: u64,
+        /// When it was, where its time is wrong.
+        at: Option<Timestamp>,
+        /// What it said, where its words are wrong.
+        text: Option<String>,
+    },
+    /// What a line of the runbook came to that only people can judge.
+    Line {
+        /// Which.
+        line: ExpectationId,
+        /// What it came to.
+        verdict: Judgement,
+    },
+    /// Who ended it, where nothing on record says so.
+    End {
+        /// Who.
+        by: Attribution,
+    },
+}
+
+/// A correction as it comes in: of an event, or a line judged, or who ended it.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Correction")]
+struct Flat {
+    /// The event that is corrected.
+    #[serde(default)]
+    seq: Option<u64>,
+    /// With `seq`: when it was, where its time is wrong.
+    #[serde(default)]
+    at: Option<Timestamp>,
+    /// With `seq`: what it said, where its words are wrong.
+    #[serde(default)]
+    text: Option<String>,
+    /// The manual line of the runbook that is judged.
+    #[serde(default)]
+    line: Option<ExpectationId>,
+    /// With `line`: what it came to.
+    #[serde(default)]
+    verdict: Option<Judgement>,
+    /// Who ended it, where nothing on record says so.
+    #[serde(default)]
+    ended_by: Option<Attribution>,
+    /// Why.
+    reason: String,
+}
+
+impl TryFrom<Flat> for Correction {
+    type Error = &'static str;
+
+    fn try_from(flat: Flat) -> Result<Self, Self::Error> {
+        let otherwise = flat.at.is_some() || flat.text.is_some();
+        let what = match (flat.seq, flat.line, flat.verdict, flat.ended_by) {
+            (Some(seq), None, None, None) => Corrects::Event {
+                seq,
+                at: flat.at,
+                text: flat.text,
+            },
+            (None, Some(line), Some(verdict), None) => Corrects::Line { line, verdict },
+            (None, None, None, Some(by)) => Corrects::End { by },
+            _ => {
+                return Err(
+                    "it says one thing: an event by its `seq`, a `line` with its `verdict`, or `ended_by`",
+                );
+            }
+        };
+        if otherwise && !matches!(what, Corrects::Event { .. }) {
+            return Err("`at` and `text` correct an event: they need `seq` beside them");
+        }
+        Ok(Self {
+            what,
+            reason: flat.reason,
+        })
+    }
+}
+
+impl JsonSchema for Correction {
+    fn schema_name() -> Cow<'static, str> {
+        Flat::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Flat::json_schema(generator)
+    }
+}
+
+/// How a tool was proven to be heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// A test signal was sent for the run, and came through after so long.
+    Tested(Millis),
+    /// Nothing was sent for the run; it was last heard then.
+    Heard(Timestamp),
 }
 
 /// What a signal says, in a run's terms.
@@ -408,6 +507,24 @@ pub enum Rejection {
     /// Corrections are for runs that are over.
     #[error("the run goes on; hint: attach the signal once it is over")]
     Running,
+    /// A line that the runbook doesn't have.
+    #[error("the runbook has no line `{name}`; hint: of those that staff judge it has {known}")]
+    NoSuchLine {
+        /// As given.
+        name: String,
+        /// Those it has that staff judge.
+        known: String,
+    },
+    /// A line that is not people's to judge.
+    #[error(
+        "`{name}` is judged from the log, and not by anybody; hint: of lines that staff judge the runbook has {known}"
+    )]
+    NotManual {
+        /// As given.
+        name: String,
+        /// Those it has that staff judge.
+        known: String,
+    },
     /// Neither another time nor other words.
     #[error("nothing is corrected; hint: say another time, other words, or both")]
     NothingCorrected,

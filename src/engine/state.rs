@@ -362,6 +362,16 @@ impl State {
         })
     }
 
+    /// How many steps of the team's escalation chain were taken.
+    pub fn rungs_taken(&self) -> usize {
+        self.escalation.taken
+    }
+
+    /// Whether a person has answered, so that the chain calls nobody else.
+    pub fn is_answered(&self) -> bool {
+        self.escalation.answered
+    }
+
     /// The next step of the team's escalation chain, and when it is taken unless somebody answers before.
     pub fn next_rung(&self) -> Option<(usize, &Rung, Stamp)> {
         let Escalation {

@@ -173,6 +173,8 @@ impl From<Rejection> for Problem {
             Rejection::NoSuchRemedy { .. } => Self::unprocessable("no-such-remedy", detail),
             Rejection::Running => Self::conflict("run-goes-on", detail),
             Rejection::WrongReaders { .. } => Self::unprocessable("wrong-readers", detail),
+            Rejection::NoSuchLine { .. } => Self::unprocessable("no-such-line", detail),
+            Rejection::NotManual { .. } => Self::unprocessable("not-manual", detail),
             Rejection::NothingCorrected => Self::unprocessable("nothing-corrected", detail),
             Rejection::NotCorrectable(_) => Self::unprocessable("not-correctable", detail),
             Rejection::OutsideTheRun { .. } => Self::unprocessable("outside-the-run", detail),

@@ -9,6 +9,7 @@ pub(super) mod chart;
 pub(super) mod compared;
 pub(super) mod compose;
 pub(super) mod coverage;
+pub(super) mod escalation;
 pub(super) mod forecast;
 pub(super) mod layout;
 pub(super) mod library;

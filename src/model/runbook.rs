@@ -161,6 +161,15 @@ pub enum Expected {
         /// Names of phrase sets.
         phrases: Vec<PhraseSet>,
     },
+    /// Enough of the estimated recoveries held the one that was measured.
+    Estimates {
+        /// The share of them, in percent.
+        hold: f64,
+        /// The longest range that counts; any when absent.
+        widest: Option<Millis>,
+        /// Of updates for whom; any audience when absent.
+        audience: Option<Audience>,
+    },
     /// Something that must not happen.
     Forbid {
         /// What is forbidden.
@@ -194,6 +203,13 @@ pub enum Milestone {
     Acknowledged,
     /// An incident was declared.
     Declared,
+    /// Somebody else was called.
+    Escalated {
+        /// Who; anybody when absent.
+        to: Option<String>,
+    },
+    /// Somebody looked, and says that nothing is wrong.
+    Dismissed,
     /// Somebody took a role.
     RoleAssigned(Role),
     /// The right cause was named.
@@ -239,12 +255,18 @@ pub enum Anchor {
     ImpactObserved,
     /// The first qualifying detection.
     Detected,
+    /// The first alert that fired or message that was shown, whether or not it counts as a detection.
+    Alerted,
     /// The first page delivered; without a pager, the first qualifying alert received.
     Paged,
     /// The first human acknowledgement.
     Acknowledged,
     /// An incident was declared.
     Declared,
+    /// Somebody else was called.
+    Escalated,
+    /// A person said that nothing is wrong.
+    Dismissed,
     /// Impact probes hold again.
     Mitigated,
     /// All of steady state holds again.

@@ -110,6 +110,8 @@ pub struct Senders {
     pub people: BTreeMap<String, String>,
     /// How a test signal is sent through a sender.
     pub tests: BTreeMap<Sender, SignalTest>,
+    /// How often each of them is tested whether or not a drill comes, so that a test tells of none.
+    pub tested_every: Option<Millis>,
 }
 
 /// A request by which a tool is made to send a signal: one that comes back through its hook with a number in it shows that

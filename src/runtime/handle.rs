@@ -8,11 +8,10 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::engine::event::{Alert, Origin, Phase, StopCause, Verdict};
-use crate::engine::input::{Input, Rejection, TeamAct};
+use crate::engine::input::{Input, Proof, Rejection, TeamAct};
 use crate::model::ids::{InjectionId, RunId};
 use crate::model::plan::Plan;
 use crate::model::signal::Sender;
-use crate::model::time::Millis;
 
 /// An input, and who waits for it to be on disk.
 #[derive(Debug)]
@@ -137,11 +136,11 @@ impl RunHandle {
         self.send(Input::Alert { alert, origin }).await
     }
 
-    /// Takes what came of a test signal. Answers once it is on disk.
+    /// Takes whether a tool can be heard. Answers once it is on disk.
     pub async fn source(
         &self,
         sender: Sender,
-        heard: Result<Millis, String>,
+        heard: Result<Proof, String>,
     ) -> Result<u64, ActError> {
         self.send(Input::Source { sender, heard }).await
     }

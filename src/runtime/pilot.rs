@@ -3,13 +3,12 @@
 //! It hears what responders hear (alerts, messages, how impact probes stand) and acts through the run's handle, as every
 //! door does. Whatever it does is in the log under the names of its members; its runs are rehearsals.
 
-mod script;
+pub mod script;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::SignedDuration;
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::time::{sleep, timeout};
 
@@ -19,7 +18,7 @@ use crate::engine::input::TeamAct;
 use crate::model::drill::Autopilot;
 use crate::model::ids::{ProbeName, RunId};
 use crate::ports::Clock;
-use script::{Beat, Pace, Script};
+use script::{Beat, Member, Pace, Script};
 
 /// Responds to one run, until it is over. Cancel safe: what was not done is not done.
 pub(super) async fn fly(
@@ -150,31 +149,25 @@ impl Pilot {
             return;
         };
         sleep(self.pace.pause()).await;
-        let reply = TeamAct::Replied {
-            inject: Some(inject),
-            text: script::REPLY.to_owned(),
-        };
-        self.act("commander", reply).await;
+        self.act(Member::Commander, script::reply(inject)).await;
     }
 
     async fn play(&mut self, beat: Beat) {
         sleep(self.pace.pause()).await;
-        let mut act = beat.act;
+        let who = beat.who;
+        let mut act = beat.at(self.clock.now().wall);
         // What fails is what users meet.
         if let (TeamAct::Detected { symptom, .. }, Some(probe)) =
             (&mut act, self.ears.failing.first())
         {
             *symptom = format!("{probe} fails");
         }
-        if let (TeamAct::UpdatePosted(update), Some(next)) = (&mut act, beat.next_update) {
-            let length = SignedDuration::try_from(next).unwrap_or_default();
-            update.next_update_at = self.clock.now().wall.checked_add(length).ok();
-        }
-        self.act(beat.who, act).await;
+        self.act(who, act).await;
     }
 
-    async fn act(&self, who: &str, act: TeamAct) {
-        let origin = Origin::person(Source::Autopilot, format!("autopilot-{who}"));
+    async fn act(&self, who: Member, act: TeamAct) {
+        let pseudonym = format!("autopilot-{}", who.as_str());
+        let origin = Origin::person(Source::Autopilot, pseudonym);
         // What comes too late, or is refused, is a team's lot.
         if let Err(error) = self.run.act(act, origin).await {
             tracing::debug!(run = %self.run.run(), %error, "an act of the scripted team was not taken");

@@ -15,7 +15,7 @@ use super::measures::Reader;
 use super::recovery::Holding;
 use super::timeline::{Delivery, Moment};
 use super::wording::{Tell as _, span};
-use crate::engine::event::{Event, Fact, Update};
+use crate::engine::event::{ActorKind, Event, Fact, Update};
 use crate::model::runbook::{Audience, Class, Runbook};
 use crate::model::time::{Millis, Stamp, wall_clock};
 
@@ -93,17 +93,25 @@ pub enum Held {
     Before,
     /// Recovery came after it.
     After,
+    /// It was given once the recovery had come.
+    Hindsight,
     /// The recovery is not known.
     Unknown,
 }
 
 impl Held {
+    /// Whether it says anything of how well the recovery was foreseen.
+    pub(super) fn is_judged(self) -> bool {
+        matches!(self, Self::Inside | Self::Before | Self::After)
+    }
+
     /// In words.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Inside => "held it",
             Self::Before => "was too late: recovery came before",
             Self::After => "was too early: recovery came after",
+            Self::Hindsight => "says nothing: recovery had come",
             Self::Unknown => "can't be judged: the recovery is not known",
         }
     }
@@ -118,8 +126,13 @@ pub struct Estimate {
     pub from: Timestamp,
     /// Its latest end.
     pub to: Timestamp,
+    /// For whom it was.
+    pub audience: Audience,
     /// Whether it held the recovery.
     pub held: Held,
+    /// Whether a person gave it.
+    #[serde(skip)]
+    pub(super) by_person: bool,
 }
 
 /// A message and what became of it.
@@ -138,30 +151,12 @@ pub struct Delivered {
 impl Communication {
     pub(super) fn new(reader: &Reader<'_>, runbook: &Runbook) -> Self {
         let usual = Usual::of(runbook.class);
-        let posted: Vec<(&Event, &Update)> = reader
-            .timeline
-            .answers()
-            .filter_map(|act| match &act.fact {
-                Fact::UpdatePosted { update } => Some((act, update)),
-                _ => None,
-            })
-            .collect();
+        let posted = posted(reader);
         let recovered = recovery(reader);
         let audiences = Audience::ALL
             .into_iter()
             .filter_map(|audience| told(reader, &posted, audience, usual, recovered.as_ref()));
-        let estimates: Vec<Estimate> = posted
-            .iter()
-            .filter_map(|(act, update)| {
-                let (from, to) = update.estimated_recovery?;
-                Some(Estimate {
-                    seq: act.seq,
-                    from,
-                    to,
-                    held: held(from, to, recovered.as_ref()),
-                })
-            })
-            .collect();
+        let estimates = estimates(reader);
         Self {
             clock: clock(runbook.class),
             audiences: audiences.collect(),
@@ -176,6 +171,39 @@ impl Communication {
     pub fn is_empty(&self) -> bool {
         self.audiences.is_empty() && self.deliveries.is_empty() && self.deadlines.is_empty()
     }
+}
+
+fn posted<'a>(reader: &Reader<'a>) -> Vec<(&'a Event, &'a Update)> {
+    let acts = reader.timeline.answers();
+    let posted = acts.filter_map(|act| match &act.fact {
+        Fact::UpdatePosted { update } => Some((act, update)),
+        _ => None,
+    });
+    posted.collect()
+}
+
+/// Each range that was given for the recovery, held against the one that was measured.
+pub(super) fn estimates(reader: &Reader<'_>) -> Vec<Estimate> {
+    let recovered = recovery(reader);
+    let posted = posted(reader).into_iter();
+    let estimates = posted.filter_map(|(act, update)| {
+        let (from, to) = update.estimated_recovery?;
+        let over = recovered.as_ref();
+        let late = over.is_some_and(|over| Moment::from(act).order() > over.order());
+        Some(Estimate {
+            seq: act.seq,
+            from,
+            to,
+            audience: update.audience,
+            held: if late {
+                Held::Hindsight
+            } else {
+                held(from, to, over)
+            },
+            by_person: act.origin.kind == ActorKind::Human,
+        })
+    });
+    estimates.collect()
 }
 
 fn clock(class: Class) -> String {
@@ -193,7 +221,7 @@ fn clock(class: Class) -> String {
 }
 
 /// When all of steady state held again, where that is known.
-fn recovery(reader: &Reader<'_>) -> Option<Moment> {
+pub(super) fn recovery(reader: &Reader<'_>) -> Option<Moment> {
     match &reader.recovered {
         Holding::Again { start, ended } if super::measures::censoring(ended.by).is_none() => {
             Some(*start)
@@ -299,12 +327,12 @@ fn held(from: Timestamp, to: Timestamp, recovered: Option<&Moment>) -> Held {
 }
 
 fn calibration(estimates: &[Estimate]) -> Option<String> {
-    let judged = estimates.iter().filter(|one| one.held != Held::Unknown);
-    let judged = judged.count();
+    let judged = estimates.iter().filter(|one| one.held.is_judged()).count();
     let inside = estimates.iter().filter(|one| one.held == Held::Inside);
-    match (estimates.len(), judged) {
-        (0, _) => None,
-        (_, 0) => Some("the recovery is not known, so no estimate can be judged".to_owned()),
+    let unknown = estimates.iter().any(|one| one.held == Held::Unknown);
+    match (judged, unknown) {
+        (0, false) => None,
+        (0, true) => Some("the recovery is not known, so no estimate can be judged".to_owned()),
         _ => Some(format!("{} of {judged} held the recovery", inside.count())),
     }
 }

@@ -51,6 +51,9 @@ pub fn parts(runbook: &Runbook, draft: &Update) -> Vec<Part> {
             } if concerns(*audience) => {
                 parts.extend(must_have.iter().map(|part| carried(*part, draft)));
             }
+            Expected::Estimates { audience, .. } if concerns(*audience) => {
+                parts.push(carried(UpdatePart::EstimatedRecovery, draft));
+            }
             Expected::MessageContains { phrases } if draft.audience == Audience::Customers => {
                 parts.extend(phrases.iter().map(|set| Part {
                     what: format!("“{}”", wording::phrase_set(*set).replace('_', " ")),

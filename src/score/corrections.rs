@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::engine::event::{Event, Fact, Source};
+use crate::engine::event::{Attribution, Event, Fact, Judgement, Source};
+use crate::model::ids::ExpectationId;
 use crate::model::time::{Epoch, Stamp};
 
 /// A signal that somebody attached.
@@ -49,16 +50,51 @@ pub struct Change {
     pub reason: String,
 }
 
+/// A line that staff judged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "JudgedLine")]
+pub struct Judged {
+    /// The event that says so.
+    pub seq: u64,
+    /// Which line.
+    pub line: ExpectationId,
+    /// What it came to.
+    pub verdict: Judgement,
+    /// Who judged it, as a pseudonym.
+    pub author: Option<String>,
+    /// When they did.
+    pub at: Timestamp,
+    /// Why.
+    pub reason: String,
+}
+
+/// What staff said of who ended it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Attributed {
+    /// The event that says so.
+    pub seq: u64,
+    /// Who ended it.
+    pub by: Attribution,
+    /// Who says so, as a pseudonym.
+    pub author: Option<String>,
+    /// When they did.
+    pub at: Timestamp,
+    /// How they know.
+    pub reason: String,
+}
+
 /// A log without what was said of it afterwards, and with that where it belongs.
 pub(super) struct Corrected {
     pub(super) before: Vec<Event>,
     pub(super) after: Vec<Event>,
     pub(super) attached: Vec<Attached>,
     pub(super) changes: Vec<Change>,
+    pub(super) judged: Vec<Judged>,
+    pub(super) attributed: Vec<Attributed>,
 }
 
 impl Corrected {
-    /// Reads a log; nothing where no signal was attached.
+    /// Reads a log; nothing where nothing was said of it afterwards.
     pub(super) fn read(events: &[Event]) -> Option<Self> {
         let created = events.first()?.at;
         let mut corrected = Self {
@@ -66,10 +102,11 @@ impl Corrected {
             after: Vec::new(),
             attached: Vec::new(),
             changes: Vec::new(),
+            judged: Vec::new(),
+            attributed: Vec::new(),
         };
         for event in events {
-            if let Fact::Corrected { .. } = event.fact {
-                corrected.change(&created, event);
+            if corrected.hears(&created, event) {
                 continue;
             }
             let Fact::SignalAttached {
@@ -104,8 +141,40 @@ impl Corrected {
                 reason: reason.clone(),
             });
         }
-        let corrects = !(corrected.attached.is_empty() && corrected.changes.is_empty());
-        corrects.then_some(corrected)
+        let silent = corrected.attached.is_empty()
+            && corrected.changes.is_empty()
+            && corrected.judged.is_empty()
+            && corrected.attributed.is_empty();
+        (!silent).then_some(corrected)
+    }
+
+    /// Takes what staff say of a run that is over; whether it was that.
+    fn hears(&mut self, created: &Stamp, event: &Event) -> bool {
+        let (seq, author, at) = (event.seq, event.origin.actor.clone(), event.at.wall);
+        match &event.fact {
+            Fact::Corrected { .. } => self.change(created, event),
+            Fact::LineJudged {
+                line,
+                verdict,
+                reason,
+            } => self.judged.push(Judged {
+                seq,
+                line: line.clone(),
+                verdict: *verdict,
+                author,
+                at,
+                reason: reason.clone(),
+            }),
+            Fact::EndAttributed { by, reason } => self.attributed.push(Attributed {
+                seq,
+                by: *by,
+                author,
+                at,
+                reason: reason.clone(),
+            }),
+            _ => return false,
+        }
+        true
     }
 
     /// Puts an event where, and says with it what, a later one corrects. Of several the last counts.

@@ -6,6 +6,7 @@
 mod anchor;
 mod cadence;
 mod ending;
+mod estimates;
 mod milestone;
 
 use schemars::JsonSchema;
@@ -16,9 +17,9 @@ use super::phrases;
 use super::recovery::Holding;
 use super::timeline::Moment;
 use super::wording;
-use crate::engine::event::{ActorKind, Fact};
+use crate::engine::event::{ActorKind, Fact, Judgement};
 use crate::model::ids::ExpectationId;
-use crate::model::runbook::{Expectation, Expected, Milestone, Target};
+use crate::model::runbook::{Anchor, Expectation, Expected, Milestone, Target};
 use crate::model::time::{Millis, Stamp};
 
 /// What a line came to.
@@ -221,6 +222,11 @@ fn finding(reader: &Reader<'_>, line: &Expectation) -> Finding {
             must_have,
         } => cadence::judge(reader, *every, *until, *audience, must_have),
         Expected::MessageContains { phrases } => message(reader, phrases),
+        Expected::Estimates {
+            hold,
+            widest,
+            audience,
+        } => estimates::judge(reader, *hold, *widest, *audience),
         Expected::Forbid { target } => forbidden(reader, target),
         Expected::Probe {
             probe,
@@ -251,10 +257,24 @@ fn finding(reader: &Reader<'_>, line: &Expectation) -> Finding {
                 },
             )
         }
-        Expected::Manual { .. } => {
-            Finding::new(Verdict::NotObserved, "staff have not judged it yet")
-        }
+        Expected::Manual { .. } => manual(reader, &line.id),
     }
+}
+
+/// A line that only people can judge. Where nobody did anything there is nothing to earn.
+fn manual(reader: &Reader<'_>, line: &ExpectationId) -> Finding {
+    let Some(judged) = reader.timeline.judged(line) else {
+        return Finding::new(Verdict::NotObserved, "staff have not judged it yet");
+    };
+    let reason = format!("staff: {}", judged.reason);
+    let finding = match judged.verdict {
+        Judgement::Missed => Finding::new(Verdict::Missed, reason),
+        Judgement::Met if reader.timeline.idle() => {
+            Finding::met(format!("{reason}; nobody acted: it earns nothing")).idle_proof()
+        }
+        Judgement::Met => Finding::met(reason),
+    };
+    finding.because([judged.seq])
 }
 
 /// When a line is due.
@@ -262,7 +282,7 @@ fn finding(reader: &Reader<'_>, line: &Expectation) -> Finding {
 struct Clock {
     within: Option<Millis>,
     limit: Option<Millis>,
-    from: Option<crate::model::runbook::Anchor>,
+    from: Option<Anchor>,
 }
 
 impl Clock {
@@ -393,6 +413,19 @@ fn message(reader: &Reader<'_>, phrases: &[crate::model::runbook::PhraseSet]) ->
 }
 
 fn forbidden(reader: &Reader<'_>, target: &Target) -> Finding {
+    let decoy = reader.timeline.plan.decoy().is_some();
+    if decoy && *target == Target::Anchor(Anchor::Dismissed) {
+        return match reader.timeline.end {
+            None => Finding::new(
+                Verdict::Pending,
+                "whether it was right comes out at the end",
+            ),
+            Some(_) => Finding::new(
+                Verdict::NotApplicable,
+                "nothing was broken: to say so is right",
+            ),
+        };
+    }
     let happened = anchor::target(reader, target);
     let name = wording::target(target);
     match (happened, reader.timeline.end) {

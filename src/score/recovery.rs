@@ -7,8 +7,9 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::corrections::Attributed;
 use super::timeline::{Close, FaultSpan, Moment, Timeline, Turn};
-use crate::engine::event::{ActorKind, Event, Fact, Standing, UndoCause, UndoneBy};
+use crate::engine::event::{ActorKind, Attribution, Event, Fact, Standing, UndoCause, UndoneBy};
 use crate::model::fault::Act;
 use crate::model::ids::{InjectionId, ProbeName};
 use crate::model::probe::Probe;
@@ -64,6 +65,29 @@ pub struct Ended {
     pub moment: Moment,
     /// How that is known.
     pub reason: String,
+    /// The event by which staff said so, where nothing else on record does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attributed: Option<u64>,
+}
+
+impl Ended {
+    /// With what staff said, where nothing on record explains it.
+    fn attributed(self, told: Option<&Attributed>) -> Self {
+        let Some(told) = told.filter(|_| self.by == Ender::Unattributed) else {
+            return self;
+        };
+        Self {
+            by: match told.by {
+                Attribution::Team => Ender::Team,
+                Attribution::Automation => Ender::Automation,
+                Attribution::Stack => Ender::Stack,
+                Attribution::Outside => Ender::Outside,
+            },
+            reason: format!("staff say so: {} (event {})", told.reason, told.seq),
+            attributed: Some(told.seq),
+            ..self
+        }
+    }
 }
 
 /// A stretch of time.
@@ -192,7 +216,7 @@ pub(super) fn holding(
     let bound = widest_bound(timeline, probes);
     Holding::Again {
         start,
-        ended: ended(timeline, since, over, bound),
+        ended: ended(timeline, since, over, bound).attributed(timeline.attributed),
     }
 }
 
@@ -236,16 +260,19 @@ fn ended(timeline: &Timeline<'_>, impact: Moment, over: Moment, bound: u64) -> E
                 cause.moment
             },
             reason: cause.reason.clone(),
+            attributed: None,
         },
         None if bears_it(timeline, &over) => Ended {
             by: Ender::Stack,
             moment: over,
             reason: "every fault was still on, and no action is on record".into(),
+            attributed: None,
         },
         None => Ended {
             by: Ender::Unattributed,
             moment: over,
             reason: "nothing on record precedes it".into(),
+            attributed: None,
         },
     }
 }

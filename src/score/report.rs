@@ -13,10 +13,11 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::communication::Communication;
-use super::corrections::{Attached, Change};
+use super::corrections::{self, Attached, Attributed, Change, Judged};
 use super::expectations::{self, Line};
 use super::measures::{Measures, Reader};
 use super::people::{self, Attendee, Decoy, Message};
+use super::recovery::Ender;
 use super::rubric::{self, Course, RUBRIC, Rating, Score, Standing, TeamVerdict};
 use super::timeline::{Moment, Timeline, Turn};
 use crate::engine::event::{self, Verdict};
@@ -93,6 +94,12 @@ pub struct Corrected {
     /// Times and words that were corrected.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<Change>,
+    /// Lines that staff judged; of several judgements of one line the last counts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub judged: Vec<Judged>,
+    /// What staff said of who ended it; the last counts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub attributed: Vec<Attributed>,
     /// The figures without them.
     pub before: Before,
 }
@@ -113,11 +120,13 @@ pub struct Before {
 }
 
 impl Corrected {
-    pub(super) fn new(attached: Vec<Attached>, changes: Vec<Change>, before: &Report) -> Self {
+    pub(super) fn new(corrected: corrections::Corrected, before: &Report) -> Self {
         let score = before.scorecard.as_ref().map(|scorecard| &scorecard.score);
         Self {
-            attached,
-            changes,
+            attached: corrected.attached,
+            changes: corrected.changes,
+            judged: corrected.judged,
+            attributed: corrected.attributed,
             before: Before {
                 rating: score.and_then(|score| score.rating),
                 outcome: score.and_then(|score| score.outcome),
@@ -126,6 +135,22 @@ impl Corrected {
                 time_to_acknowledge_ms: before.measures.time_to_acknowledge.value_ms(),
             },
         }
+    }
+
+    /// Everything that was said afterwards, in the order of the log: the event, what kind of thing it is, and it in words.
+    pub fn told(&self) -> Vec<(u64, &'static str, String)> {
+        let attached = self.attached.iter();
+        let attached = attached.map(|one| (one.seq, "attached", one.told()));
+        let changes = self.changes.iter();
+        let changes = changes.map(|one| (one.seq, "corrected", one.told()));
+        let judged = self.judged.iter();
+        let judged = judged.map(|one| (one.seq, "judged", one.told()));
+        let attributed = self.attributed.iter();
+        let attributed = attributed.map(|one| (one.seq, "attributed", one.told()));
+        let all = attached.chain(changes).chain(judged).chain(attributed);
+        let mut all: Vec<_> = all.collect();
+        all.sort_by_key(|(seq, ..)| *seq);
+        all
     }
 
     /// The figures without what was attached, in words.
@@ -140,6 +165,31 @@ impl Corrected {
             number(before.observed),
             length(before.time_to_detect_ms),
             length(before.time_to_acknowledge_ms)
+        )
+    }
+}
+
+impl Judged {
+    /// What was judged, by whom and why, in words.
+    pub fn told(&self) -> String {
+        format!(
+            "line `{}` judged {} by {}: {}",
+            self.line,
+            self.verdict.as_str(),
+            self.author.as_deref().unwrap_or("somebody"),
+            self.reason
+        )
+    }
+}
+
+impl Attributed {
+    /// What was said, by whom and how they know, in words.
+    pub fn told(&self) -> String {
+        format!(
+            "ended by {}, says {}: {}",
+            self.by.as_str(),
+            self.author.as_deref().unwrap_or("somebody"),
+            self.reason
         )
     }
 }
@@ -342,6 +392,14 @@ impl Report {
             || self.experiment.as_str(),
             |scorecard| scorecard.drill.as_str(),
         )
+    }
+
+    /// Whether the record does not say who ended it, whatever staff have said since.
+    pub fn is_unattributed(&self) -> bool {
+        let ends = [&self.measures.mitigation, &self.measures.recovery];
+        ends.into_iter()
+            .flatten()
+            .any(|ended| ended.by == Ender::Unattributed || ended.attributed.is_some())
     }
 
     /// What a command exits with; nothing while the run lasts.

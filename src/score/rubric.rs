@@ -10,7 +10,7 @@ use super::expectations::{Line, Verdict};
 use crate::model::drill::Pass;
 
 /// The version of these rules.
-pub const RUBRIC: u32 = 3;
+pub const RUBRIC: u32 = 4;
 
 /// How well a team did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]

@@ -11,11 +11,12 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::corrections::{Attributed, Judged};
 use crate::engine::event::{
-    ActorKind, Event, Fact, Knew, Standing, StopCause, UndoCause, UndoneBy, Verdict,
+    ActorKind, Event, Fact, Knew, Phase, Standing, StopCause, UndoCause, UndoneBy, Verdict,
 };
 use crate::model::fault::{Cause, Injection};
-use crate::model::ids::{ChannelName, InjectionId, ProbeName, RemedyId};
+use crate::model::ids::{ChannelName, ExpectationId, InjectionId, ProbeName, RemedyId};
 use crate::model::plan::Plan;
 use crate::model::signal::Sender;
 use crate::model::team::Seat;
@@ -154,6 +155,8 @@ pub struct Timeline<'a> {
     pub plan: &'a Plan,
     /// When the run was created.
     pub created: Moment,
+    /// When the method began, where that is on record.
+    running: Option<Moment>,
     /// The injections of steps that took effect, in the order they were sent.
     pub faults: Vec<FaultSpan<'a>>,
     /// Where observation ended; nothing while the run lasts.
@@ -183,6 +186,9 @@ pub struct Timeline<'a> {
     knew: BTreeMap<&'a str, (Knew, Option<Timestamp>)>,
     /// Messages of updates, in the order in which they were asked for.
     pub deliveries: Vec<Delivery<'a>>,
+    /// What staff said afterwards of the lines that only they can judge, and of who ended it.
+    judged: &'a [Judged],
+    pub(super) attributed: Option<&'a Attributed>,
 }
 
 impl<'a> Timeline<'a> {
@@ -200,6 +206,15 @@ impl<'a> Timeline<'a> {
         let mut timeline = Self {
             plan,
             created: Moment::of(created),
+            running: own.iter().find_map(|event| {
+                matches!(
+                    event.fact,
+                    Fact::PhaseBegan {
+                        phase: Phase::Running
+                    }
+                )
+                .then(|| Moment::of(event))
+            }),
             faults: faults(&own, events),
             end,
             last: own
@@ -237,6 +252,8 @@ impl<'a> Timeline<'a> {
             deaf: BTreeMap::new(),
             knew: knew(events),
             deliveries: Vec::new(),
+            judged: &[],
+            attributed: None,
         };
         for event in &own {
             timeline.take(event);
@@ -246,6 +263,20 @@ impl<'a> Timeline<'a> {
             turns.sort_by_key(|turn| turn.first.order());
         }
         Some(timeline)
+    }
+
+    /// With what staff said afterwards.
+    pub(super) fn with(self, judged: &'a [Judged], attributed: Option<&'a Attributed>) -> Self {
+        Self {
+            judged,
+            attributed,
+            ..self
+        }
+    }
+
+    /// What staff said last of a line.
+    pub(super) fn judged(&self, line: &ExpectationId) -> Option<&'a Judged> {
+        self.judged.iter().rfind(|one| one.line == *line)
     }
 
     fn take(&mut self, event: &'a Event) {
@@ -321,6 +352,7 @@ impl<'a> Timeline<'a> {
             Fact::SourceTested {
                 sender,
                 took_ms: None,
+                heard_at: None,
                 reason,
             } => {
                 let reason = reason.as_deref().unwrap_or_default();
@@ -408,10 +440,10 @@ impl<'a> Timeline<'a> {
         self.acts.iter().copied()
     }
 
-    /// What was done since the first fault was sent; what came before can't answer it, nor what is about something
-    /// from before.
+    /// What was done since the first fault was sent, in a decoy since its method began; what came before can't answer
+    /// it, nor what is about something from before.
     pub fn answers(&self) -> impl Iterator<Item = &'a Event> + '_ {
-        let sent = self.first_sent();
+        let sent = self.since();
         self.acts().filter(move |act| {
             sent.is_some_and(|sent| {
                 let older = |at: Option<jiff::Timestamp>| at.is_some_and(|at| at < sent.at.wall);
@@ -420,6 +452,25 @@ impl<'a> Timeline<'a> {
                     && !(told && (older(act.origin.event_time) || older(act.origin.since)))
             })
         })
+    }
+
+    /// From when on something is answered.
+    fn since(&self) -> Option<Moment> {
+        if self.plan.decoy().is_some() {
+            return Some(self.running.unwrap_or(self.created));
+        }
+        self.first_sent()
+    }
+
+    /// When the first alert fired or message was shown that could make a team look.
+    pub(super) fn alerted(&self) -> Option<Moment> {
+        let fires =
+            |act: &&Event| matches!(&act.fact, Fact::AlertReceived { alert } if alert.firing);
+        let alert = self.answers().find(fires).map(Moment::of);
+        let since = self.since()?;
+        let shown = self.delivered.values().copied();
+        let shown = shown.filter(|shown| !shown.at.is_before(&since.at));
+        shown.chain(alert).min_by_key(Moment::order)
     }
 
     /// When the first fault was sent.

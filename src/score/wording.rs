@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::rubric::figure;
 use crate::model::runbook::{
     Anchor, Audience, By, Expected, Milestone, PhraseSet, Target, UpdatePart,
 };
@@ -45,9 +46,12 @@ pub(super) fn anchor(anchor: Anchor) -> &'static str {
         Anchor::FaultEffective => "the fault",
         Anchor::ImpactObserved => "impact",
         Anchor::Detected => "detection",
+        Anchor::Alerted => "the first alert or message",
         Anchor::Paged => "the page",
         Anchor::Acknowledged => "the acknowledgement",
         Anchor::Declared => "the declaration",
+        Anchor::Escalated => "the escalation",
+        Anchor::Dismissed => "the dismissal",
         Anchor::Mitigated => "mitigation",
         Anchor::Recovered => "recovery",
         Anchor::Resolved => "the all-clear",
@@ -60,9 +64,12 @@ pub(super) fn never(anchor: Anchor) -> &'static str {
         Anchor::FaultEffective => "no fault took effect",
         Anchor::ImpactObserved => "no impact was observed",
         Anchor::Detected => "nothing was detected",
+        Anchor::Alerted => "no alert and no message came",
         Anchor::Paged => "nobody was paged",
         Anchor::Acknowledged => "nobody acknowledged",
         Anchor::Declared => "no incident was declared",
+        Anchor::Escalated => "nobody else was called",
+        Anchor::Dismissed => "nobody dismissed the alarm",
         Anchor::Mitigated => "impact probes did not hold again",
         Anchor::Recovered => "steady state did not hold again",
         Anchor::Resolved => "nobody gave the all-clear",
@@ -75,6 +82,9 @@ pub(super) fn done(event: &Milestone) -> String {
         Milestone::Detected => "detected".into(),
         Milestone::Acknowledged => "acknowledged".into(),
         Milestone::Declared => "declared".into(),
+        Milestone::Escalated { to: Some(to) } => format!("escalated to {to}"),
+        Milestone::Escalated { to: None } => "escalated".into(),
+        Milestone::Dismissed => "dismissed".into(),
         Milestone::RoleAssigned(role) => format!("{} taken", role.as_str()),
         Milestone::CauseNamed(cause) => format!("cause `{cause}` named"),
         Milestone::RemedyChosen(remedy) => format!("remedy `{remedy}` chosen"),
@@ -107,6 +117,8 @@ pub(super) fn not_done(event: &Milestone) -> String {
         Milestone::Detected
         | Milestone::Acknowledged
         | Milestone::Declared
+        | Milestone::Escalated { .. }
+        | Milestone::Dismissed
         | Milestone::Mitigated
         | Milestone::Recovered => format!("not {}", done(event)),
         Milestone::RoleAssigned(_) | Milestone::CauseNamed(_) | Milestone::RemedyChosen(_) => {
@@ -230,6 +242,21 @@ pub(super) fn expected(what: &Expected) -> String {
         Expected::MessageContains { phrases } => {
             let names: Vec<_> = phrases.iter().map(|p| phrase_set(*p)).collect();
             format!("an update that says {}", names.join(" and "))
+        }
+        Expected::Estimates {
+            hold,
+            widest,
+            audience,
+        } => {
+            let mut text = format!("at least {}% of the estimates", figure(*hold));
+            if let Some(audience) = audience {
+                text.tell(format_args!(" for {}", readers(*audience)));
+            }
+            text.push_str(" held the recovery");
+            if let Some(widest) = widest {
+                text.tell(format_args!(", in at most {}", span(widest.get())));
+            }
+            text
         }
         Expected::Forbid { target: what } => format!("never {}", target(what)),
         Expected::Probe {

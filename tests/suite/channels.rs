@@ -188,6 +188,40 @@ fn a_channel_off_the_list_stops_the_run_before_anything_is_touched_or_sent() {
         .write("server.yaml", "channels: [customers]\n");
     let room = SocketAddr::new(wallet.host, 8700);
     let hook = format!("http://{}/services/s3cret", receiver.address);
+    let firedrill = wallet.firedrill.with("HOOK", &hook);
+    let (variable, library) = (wallet.variable(), project().display().to_string());
+    let room = room.to_string();
+    let line = [
+        "run",
+        "told.yaml",
+        "--var",
+        &variable,
+        "--library",
+        &library,
+        "--listen",
+        &room,
+        "--config",
+        "server.yaml",
+    ];
+    for team in [&[][..], &["--autopilot", "seasoned"]] {
+        firedrill
+            .run([&line[..], team].concat())
+            .exits(4)
+            .tells("channel `chat`: it is not among the server's `channels`");
+    }
+    assert_eq!(receiver.texts(), [""; 0]);
+    assert_eq!(wallet.proxies.toxics(), [""; 0]);
+}
+
+#[test]
+fn what_a_scripted_team_tells_goes_out_as_a_persons_words_do() {
+    let (wallet, receiver) = (Wallet::start(), Receiver::open());
+    wallet.folder.write("told.yaml", &drill(&receiver));
+    wallet
+        .folder
+        .write("server.yaml", "channels: [chat, customers]\n");
+    let room = SocketAddr::new(wallet.host, 8700);
+    let hook = format!("http://{}/services/s3cret", receiver.address);
     wallet
         .firedrill
         .with("HOOK", &hook)
@@ -202,9 +236,35 @@ fn a_channel_off_the_list_stops_the_run_before_anything_is_touched_or_sent() {
             &room.to_string(),
             "--config",
             "server.yaml",
+            "--autopilot",
+            "seasoned",
+            "--json",
+            "report.json",
         ])
-        .exits(4)
-        .tells("channel `chat`: it is not among the server's `channels`");
-    assert_eq!(receiver.texts(), [""; 0]);
-    assert_eq!(wallet.proxies.toxics(), [""; 0]);
+        .exits(0);
+    let texts = receiver.texts();
+    // The runbook wants customers to be told, and nobody else.
+    assert_eq!(texts.len(), 2, "{texts:?}");
+    assert!(
+        texts[0].starts_with("[DRILL] Something does not work at the moment"),
+        "{texts:?}"
+    );
+    assert!(
+        texts[1].starts_with("[DRILL] Everything works again."),
+        "{texts:?}"
+    );
+    let report: Value =
+        serde_json::from_str(&wallet.folder.read("report.json")).expect("a report is JSON");
+    assert!(report["rehearsal"].is_object(), "{report}");
+    let deliveries = &report["scorecard"]["communication"]["deliveries"];
+    let channels: Vec<_> = deliveries
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|one| (one["channel"].clone(), one["took_ms"].is_u64()))
+        .collect();
+    assert_eq!(
+        channels,
+        [(json!("customers"), true), (json!("customers"), true)]
+    );
 }

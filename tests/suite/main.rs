@@ -22,6 +22,7 @@ mod interruptions;
 mod journals;
 mod lists;
 mod locks;
+mod mail;
 mod monitors;
 mod outputs;
 mod proxies;

@@ -121,6 +121,27 @@ impl Desk {
         }
     }
 
+    /// The messages to the team that came after event `seen`, which moves to the last one. What can't be asked now is asked
+    /// later.
+    pub(super) async fn messages(&self, seen: &mut u64) -> Vec<usize> {
+        let path = format!("/api/v1{}?after={seen}", self.page("events"));
+        let Ok(reply) = self.firedrill("GET", &path, None).await else {
+            return Vec::new();
+        };
+        let log = reply.json().unwrap_or_default();
+        let events = log["events"].as_array().map(Vec::as_slice);
+        let events = events.unwrap_or_default();
+        if let Some(last) = events.last().and_then(|event| event["seq"].as_u64()) {
+            *seen = last;
+        }
+        let shown = events
+            .iter()
+            .filter(|event| event["type"] == "inject_delivered");
+        shown
+            .filter_map(|event| usize::try_from(event["fact"]["index"].as_u64()?).ok())
+            .collect()
+    }
+
     /// Sends alerts as Alertmanager does. Answers whether they were taken.
     pub(super) async fn alert(&self, message: &Value) -> bool {
         let mut request = request(self.firedrill, "POST", "/hooks/alertmanager", Some(message));

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use super::plans::{drill, name};
 use super::world::World;
-use crate::engine::event::{ActorKind, Alert, Fact, Origin, Phase, Source};
-use crate::engine::input::{Correction, Input, TeamAct};
+use crate::engine::event::{ActorKind, Alert, Attribution, Fact, Judgement, Origin, Phase, Source};
+use crate::engine::input::{Correction, Corrects, Input, TeamAct};
 use crate::model::drill::{Rule, When};
 use crate::model::fault::{Lasts, Start};
 use crate::model::plan::Plan;
+use crate::model::runbook::{Expectation, Expected};
 use crate::model::signal::Sender;
 use crate::model::team::{Rung, Seat};
 use crate::model::time::Millis;
@@ -315,9 +316,11 @@ fn what_is_over_is_corrected_by_one_more_event_that_acts_on_nothing() {
     let correct = |world: &mut World, seq, at, text: Option<&str>| {
         world.take(Input::Correct {
             correction: Correction {
-                seq,
-                at,
-                text: text.map(str::to_owned),
+                what: Corrects::Event {
+                    seq,
+                    at,
+                    text: text.map(str::to_owned),
+                },
                 reason: "it was so".into(),
             },
             origin: Origin::person(Source::Room, "p-9"),
@@ -351,4 +354,93 @@ fn what_is_over_is_corrected_by_one_more_event_that_acts_on_nothing() {
         (before.0 + 2, before.1)
     );
     assert!(world.effects().is_empty(), "no side effect fires again");
+}
+
+#[test]
+fn exercise_staff_judge_what_only_people_can_and_say_who_ended_it() {
+    let mut plan = drill();
+    let manual = |id: &str, what| Expectation {
+        id: name(id),
+        what,
+        weight: 1.0,
+        critical: false,
+    };
+    let text = "The handover named the open risks".to_owned();
+    exercise(&mut plan).runbook.expect = vec![
+        manual("handover", Expected::Manual { text }),
+        manual(
+            "advice",
+            Expected::MessageContains {
+                phrases: Vec::new(),
+            },
+        ),
+    ];
+    let mut world = running(plan);
+    world.perform_all();
+    assert!(by(&mut world, "p-1", TeamAct::Acknowledged));
+    let say = |world: &mut World, who: &str, what, reason: &str| {
+        world.take(Input::Correct {
+            correction: Correction {
+                what,
+                reason: reason.into(),
+            },
+            origin: Origin::person(Source::Room, who),
+        })
+    };
+    let line = |id: &str| Corrects::Line {
+        line: name(id),
+        verdict: Judgement::Met,
+    };
+    assert!(!say(&mut world, "p-9", line("handover"), "x"), "it goes on");
+    world.settle(SECOND * 300);
+    assert!(world.state().is_ended());
+    let before = world.log.len();
+    assert!(!say(&mut world, "p-1", line("handover"), "x"), "their own");
+    assert!(!say(&mut world, "p-9", line("handover"), " "), "no reason");
+    assert!(
+        !say(&mut world, "p-9", line("advice"), "x"),
+        "the log judges it"
+    );
+    assert!(!say(&mut world, "p-9", line("other"), "x"), "there is none");
+    let team = || Corrects::End {
+        by: Attribution::Team,
+    };
+    assert!(!say(&mut world, "p-1", team(), "x"), "their own");
+    assert_eq!(world.log.len(), before);
+    assert!(say(&mut world, "p-9", line("handover"), "it was there"));
+    assert!(say(&mut world, "p-9", team(), "by hand"));
+    assert_eq!(world.log.len(), before + 2);
+    assert!(world.effects().is_empty(), "nothing follows from it");
+}
+
+#[test]
+fn a_correction_says_one_thing() {
+    let read = |text: &str| serde_json::from_str::<Correction>(text).map(|read| read.what);
+    let line = r#"{"line": "handover", "verdict": "met", "reason": "x"}"#;
+    assert!(matches!(read(line), Ok(Corrects::Line { .. })));
+    let end = r#"{"ended_by": "team", "reason": "x"}"#;
+    assert!(matches!(read(end), Ok(Corrects::End { .. })));
+    for (wrong, why) in [
+        (r#"{"reason": "x"}"#, "it says one thing"),
+        (
+            r#"{"line": "handover", "reason": "x"}"#,
+            "it says one thing",
+        ),
+        (
+            r#"{"seq": 4, "ended_by": "team", "reason": "x"}"#,
+            "it says one thing",
+        ),
+        (
+            r#"{"ended_by": "team", "text": "y", "reason": "x"}"#,
+            "they need `seq`",
+        ),
+        (r#"{"ended_by": "timer", "reason": "x"}"#, "unknown variant"),
+        (
+            r#"{"seq": 4, "when": "now", "reason": "x"}"#,
+            "unknown field",
+        ),
+    ] {
+        let error = read(wrong).expect_err(wrong).to_string();
+        assert!(error.contains(why), "{wrong}: {error}");
+    }
 }

@@ -378,15 +378,19 @@ fn of_one_run(paper: &mut Paper) {
             "post",
             "/runs/{run}/corrections",
             "correctRun",
-            "Correct a time or words",
+            "Correct a run that is over",
         )
         .about(
-            "One more event of the log of a drill that is over, with who says so and why. Its score is made anew, and says \
-             what it was before; nothing else follows from it.",
+            "One more event of the log of a drill that is over, with who says so and why: the time or the words of an event \
+             (`seq`), what a manual line of the runbook came to (`line`, `verdict`), or who ended it where nothing on record \
+             says so (`ended_by`). Its score is made anew, and says what it was before; nothing else follows from it.",
         )
         .takes::<crate::engine::input::Correction>()
         .gives::<log::Taken>(201, "It is on disk")
-        .refuses(409, "The run goes on")
+        .refuses(
+            409,
+            "The run goes on, the log says who ended it, or whoever judges responded in it",
+        )
         .done();
     paper
         .operation("post", "/runs/{run}/halt", "haltRun", "Halt a run")

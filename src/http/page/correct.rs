@@ -1,4 +1,4 @@
-//! The form that corrects a time or words of a run that is over.
+//! The forms that correct a run that is over: a time or words, a line that staff judge, who ended it.
 
 use axum::Form;
 use axum::extract::rejection::FormRejection;
@@ -7,18 +7,25 @@ use axum::response::Redirect;
 use serde::Deserialize;
 
 use super::start::bad_form;
-use crate::engine::event::Source;
-use crate::engine::input::Correction;
+use crate::engine::event::{Attribution, Judgement, Source};
+use crate::engine::input::{Correction, Corrects};
 use crate::http::Services;
 use crate::http::actor::Actor;
 use crate::http::api::corrections::correct;
 use crate::http::problem::Problem;
 use crate::http::reading::run_id;
 
-/// What was otherwise.
+/// What was otherwise. Each of the forms has its own of these.
 #[derive(Debug, Deserialize)]
 pub(in crate::http) struct Fields {
-    seq: u64,
+    #[serde(default)]
+    seq: Option<u64>,
+    #[serde(default)]
+    line: Option<String>,
+    #[serde(default)]
+    verdict: Option<Judgement>,
+    #[serde(default)]
+    ended_by: Option<Attribution>,
     /// A time of the day or an instant, in UTC; nothing where it is empty.
     #[serde(default)]
     at: String,
@@ -36,6 +43,31 @@ pub(in crate::http) async fn post(
 ) -> Result<Redirect, Problem> {
     let Form(fields) = fields.map_err(|error| bad_form(&error))?;
     let id = run_id(&run)?;
+    let correction = Correction {
+        reason: fields.reason.clone(),
+        what: what(fields)?,
+    };
+    correct(&services, &actor, Source::Room, &id, correction).await?;
+    Ok(Redirect::to(&format!("/runs/{id}/scorecard")))
+}
+
+/// What is said, by the fields that are there.
+fn what(fields: Fields) -> Result<Corrects, Problem> {
+    if let Some(by) = fields.ended_by {
+        return Ok(Corrects::End { by });
+    }
+    if let Some((line, verdict)) = fields.line.zip(fields.verdict) {
+        let line = line
+            .parse()
+            .map_err(|_| Problem::unprocessable("no-such-line", format!("`{line}` is no line")))?;
+        return Ok(Corrects::Line { line, verdict });
+    }
+    let Some(seq) = fields.seq else {
+        return Err(Problem::unprocessable(
+            "nothing-corrected",
+            "nothing is corrected; hint: name an event by its number",
+        ));
+    };
     let filled = |text: String| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
     let at = match filled(fields.at) {
         None => None,
@@ -46,14 +78,11 @@ pub(in crate::http) async fn post(
             )
         })?),
     };
-    let correction = Correction {
-        seq: fields.seq,
+    Ok(Corrects::Event {
+        seq,
         at,
         text: filled(fields.text),
-        reason: fields.reason,
-    };
-    correct(&services, &actor, Source::Room, &id, correction).await?;
-    Ok(Redirect::to(&format!("/runs/{id}/scorecard")))
+    })
 }
 
 /// An instant as people and browsers write it: with a zone, else in UTC.

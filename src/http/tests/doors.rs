@@ -1,5 +1,6 @@
 //! Every act goes through every door: the room's form, the API, `firedrill event` and Slack's command.
 
+use hyper::Method;
 use serde_json::{Value, json};
 
 use super::senders::slack;
@@ -323,4 +324,104 @@ async fn a_time_is_corrected_after_the_run_at_three_doors_and_both_scores_are_sh
     ] {
         assert_eq!(server.post(&path, bad).await.problem(422), code);
     }
+}
+
+#[tokio::test]
+async fn staff_judge_what_only_people_can_at_three_doors_and_whoever_responded_does_not() {
+    let server = Server::start().await;
+    server.write(
+        "handing.md",
+        "---\nkind: Runbook\nname: handing\nclass: availability\nexpect:\n\
+         - {id: ack, event: acknowledged, by: human, within: 30s, from: paged}\n\
+         - {id: handover, manual: The handover named the open risks}\n---\n# Hand over\n",
+    );
+    server.write(
+        "handed.yaml",
+        "kind: Drill\nname: handed\nexperiment: cut\nrunbook: handing\nteam: crew\nseverity: SEV2\nbrief: It is cut.\n\
+         remedies: [{id: mend, label: Mend it, ends: [cut-signer]}]\n",
+    );
+    // The listing is read anew every two seconds.
+    tokio::time::sleep(std::time::Duration::from_millis(2100)).await;
+    let started = server
+        .post("/api/v1/runs", json!({"drill": "handed"}))
+        .await;
+    assert_eq!(started.status, 201, "{}", started.body);
+    let run = started.json()["id"].as_str().expect("an id").to_owned();
+    server
+        .until(&run, "probe_changed", |event| {
+            event["fact"]["standing"] == "failing"
+        })
+        .await;
+    let events = format!("/api/v1/runs/{run}/events");
+    let ack = json!({"type": "acknowledged", "actor": "lin"});
+    assert_eq!(server.post(&events, ack).await.status, 201);
+    let path = format!("/api/v1/runs/{run}/corrections");
+    let judged =
+        |verdict: &str| json!({"line": "handover", "verdict": verdict, "reason": "I read it"});
+    assert_eq!(
+        server.post(&path, judged("met")).await.problem(409),
+        "run-goes-on"
+    );
+    server.halt(&run).await;
+    let page = format!("/runs/{run}/scorecard");
+    let asked = server.get(&page).await.body;
+    assert!(
+        asked.contains("handover: The handover named the open risks"),
+        "{asked}"
+    );
+    assert!(!asked.contains("Say who ended it"), "{asked}");
+    let taken = server.post(&path, judged("missed")).await;
+    assert_eq!(taken.status, 201, "{}", taken.body);
+    let words = ["judge", "handover", "met", "--because", "I read it again"];
+    let body = body_of(&words, server.services.now().wall);
+    assert_eq!(server.post(&path, body).await.status, 201);
+    let form = "line=handover&verdict=met&reason=so+did+I";
+    let led = server.form(&format!("/runs/{run}/corrections"), form).await;
+    assert_eq!(led.status, 303, "{}", led.body);
+    let card = server.get(&format!("/api/v1/runs/{run}/scorecard")).await;
+    let card = card.json();
+    let lines = card["scorecard"]["lines"].as_array().expect("lines");
+    let handover = lines
+        .iter()
+        .find(|line| line["id"] == "handover")
+        .expect("the line");
+    assert_eq!(handover["verdict"], "met", "{handover}");
+    assert_eq!(handover["reason"], "staff: so did I");
+    let corrected = &card["corrected"];
+    assert_eq!(corrected["judged"].as_array().expect("all").len(), 3);
+    assert_eq!(corrected["before"]["observed"], json!(0.0), "{corrected}");
+    assert!(
+        server.get(&page).await.body.contains("I read it again"),
+        "all that was said is shown"
+    );
+    let words = ["ended-by", "team", "--because", "they did"];
+    let ended = body_of(&words, server.services.now().wall);
+    assert_eq!(
+        server.post(&path, ended).await.problem(409),
+        "not-unattributed"
+    );
+    for (bad, code) in [
+        (
+            json!({"line": "ack", "verdict": "met", "reason": "x"}),
+            "not-manual",
+        ),
+        (
+            json!({"line": "risks", "verdict": "met", "reason": "x"}),
+            "no-such-line",
+        ),
+        (json!({"line": "handover", "reason": "x"}), "unfit-json"),
+        (
+            json!({"line": "handover", "verdict": "met", "reason": " "}),
+            "empty-text",
+        ),
+    ] {
+        assert_eq!(server.post(&path, bad).await.problem(422), code);
+    }
+    // Whoever responded does not judge the response.
+    let request = server
+        .request(Method::POST, &path)
+        .header("content-type", "application/json")
+        .header("cookie", "name=lin");
+    let refused = server.send(request, judged("met").to_string()).await;
+    assert_eq!(refused.problem(409), "on-both-sides");
 }

@@ -1,8 +1,9 @@
 //! The pages over HTTP: what they say, what they keep to themselves, and what their forms do.
 
 use hyper::Method;
+use serde_json::json;
 
-use super::world::{Reply, Server};
+use super::world::{Reply, Server, TOKEN};
 
 fn location(reply: &Reply) -> &str {
     assert_eq!(reply.status, 303, "{}", reply.body);
@@ -351,4 +352,81 @@ async fn an_experiment_hides_nothing_and_asks_nobody() {
     server.halt(&run).await;
     let page = server.get(&room).await.body;
     assert!(page.contains("<strong>It is over:</strong> the run was aborted: halted: enough."));
+}
+
+#[tokio::test]
+async fn the_room_shows_how_far_the_escalation_chain_has_come_and_who_is_next() {
+    let server = Server::start().await;
+    server.write(
+        "ladder.yaml",
+        "kind: Team\nname: ladder\nmembers: [ada]\nescalation:\n  - {after: 1s, to: [bo]}\n  - {after: 10m, to: [chris, dana]}\n",
+    );
+    server.write(
+        "climb.yaml",
+        "kind: Drill\nname: climb\nexperiment: cut\nrunbook: cutting\nteam: ladder\nseverity: SEV2\nbrief: It is cut.\n\
+         detection: [{alertmanager: {alertname: PaymentsFail}}, human]\n\
+         remedies: [{id: mend, label: Mend it, ends: [cut-signer]}, {id: restart, label: Restart, http: \"http://127.0.0.1:9/restart\"}]\n",
+    );
+    // The listing is read anew every two seconds.
+    tokio::time::sleep(std::time::Duration::from_millis(2100)).await;
+    let started = server.post("/api/v1/runs", json!({"drill": "climb"})).await;
+    assert_eq!(started.status, 201, "{}", started.body);
+    let run = started.json()["id"].as_str().expect("an id").to_owned();
+    server
+        .until(&run, "probe_changed", |event| {
+            event["fact"]["standing"] == "failing"
+        })
+        .await;
+    let room = format!("/runs/{run}");
+    let chain = async |path: &str| {
+        let page = server.get(path).await.body;
+        let (_, rest) = page
+            .split_once("<section id=\"escalation\"")
+            .expect("a chain");
+        let (chain, _) = rest.split_once("</section>").expect("its end");
+        chain.to_owned()
+    };
+    let before = chain(&room).await;
+    assert!(
+        before.contains("It begins with the first alert") && before.contains("<strong>bo</strong>"),
+        "{before}"
+    );
+    let now = server.services.now().wall.to_string();
+    let message = json!({
+        "version": "4", "groupKey": "{}", "truncatedAlerts": 0, "status": "firing", "receiver": "drill",
+        "groupLabels": {}, "commonLabels": {}, "commonAnnotations": {}, "externalURL": "http://am:9093",
+        "alerts": [{
+            "status": "firing", "labels": {"alertname": "PaymentsFail"}, "annotations": {}, "startsAt": now,
+            "endsAt": "0001-01-01T00:00:00Z", "generatorURL": "", "fingerprint": "f1",
+        }],
+    });
+    let request = server
+        .request(Method::POST, "/hooks/alertmanager")
+        .header("content-type", "application/json")
+        .header("authorization", format!("Bearer {TOKEN}"));
+    assert_eq!(server.send(request, message.to_string()).await.status, 200);
+    server.until(&run, "escalated", |_| true).await;
+    // Responders and staff see the same.
+    for path in [room.clone(), format!("{room}?staff=1")] {
+        let called = chain(&path).await;
+        for part in [
+            "Nobody has answered.",
+            "called <time",
+            "chris, dana",
+            "10m after the step before, at <time",
+            "data-until=",
+        ] {
+            assert!(called.contains(part), "no `{part}` in {called}");
+        }
+    }
+    let events = format!("/api/v1/runs/{run}/events");
+    let ack = json!({"type": "acknowledged", "actor": "ada"});
+    assert_eq!(server.post(&events, ack).await.status, 201);
+    let answered = chain(&room).await;
+    assert!(
+        answered.contains("Somebody has answered") && answered.contains("not called"),
+        "{answered}"
+    );
+    assert!(!answered.contains("data-until="), "{answered}");
+    server.halt(&run).await;
 }

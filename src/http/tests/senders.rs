@@ -595,3 +595,136 @@ async fn a_test_signal_shows_which_tools_a_drill_can_hear() {
     assert_eq!(pagerduty["fact"]["reason"], "its hook is closed");
     server.halt(&run).await;
 }
+
+/// A server with a surprise that counts Alertmanager's alerts, and a test through it that nobody answers.
+async fn with_surprise(
+    test_within: Option<u64>,
+) -> (
+    Server,
+    tokio::sync::mpsc::UnboundedReceiver<crate::model::probe::HttpRequest>,
+) {
+    use crate::model::signal::{Sender, SignalTest};
+    let (asked, requests) = tokio::sync::mpsc::unbounded_channel();
+    let server = Server::start_with(|services| {
+        let mut senders = (*services.senders).clone();
+        senders.tests = test_within
+            .map(|within| {
+                let test = SignalTest {
+                    request: crate::model::probe::HttpRequest {
+                        method: "POST".to_owned(),
+                        url: "http://127.0.0.1:9/alerts".to_owned(),
+                        headers: std::collections::BTreeMap::new(),
+                        body: Some("number {nonce}".to_owned()),
+                    },
+                    within: crate::model::time::Millis::new(within),
+                };
+                (Sender::Alertmanager, test)
+            })
+            .into_iter()
+            .collect();
+        senders.tested_every = Some(crate::model::time::Millis::seconds(3600));
+        services.senders = std::sync::Arc::new(senders);
+        services.courier = std::sync::Arc::new(move |request| {
+            let asked = asked.clone();
+            Box::pin(async move {
+                let _ = asked.send(request);
+                Ok(())
+            })
+        });
+    })
+    .await;
+    server.write(
+        "surprise.yaml",
+        "kind: Drill\nname: unseen\nexperiment: cut\nrunbook: cutting\nteam: crew\nseverity: SEV2\nbrief: It is cut.\n\
+         schedule: {cron: \"0 10 * * TUE\", surprise: true}\n\
+         detection: [{alertmanager: {alertname: PaymentsFail}}, human]\n\
+         remedies: [{id: mend, label: Mend it, ends: [cut-signer]}, {id: restart, label: Restart, http: \"http://127.0.0.1:9/restart\"}]\n",
+    );
+    // The listing is read anew every two seconds.
+    tokio::time::sleep(std::time::Duration::from_millis(2100)).await;
+    (server, requests)
+}
+
+/// What the log of a surprise that begins now says of Alertmanager.
+async fn said_of_alertmanager(server: &Server) -> Value {
+    let started = server
+        .post("/api/v1/runs", json!({"drill": "unseen"}))
+        .await;
+    assert_eq!(started.status, 201, "{}", started.body);
+    let run = started.json()["id"].as_str().expect("an id").to_owned();
+    let told = server.until(&run, "source_tested", |_| true).await;
+    server.halt(&run).await;
+    told["fact"].clone()
+}
+
+/// A message as Alertmanager sends it, with this name of an alert and this number.
+async fn alertmanager_says(server: &Server, name: &str, number: &str) {
+    let message = json!({
+        "version": "4", "groupKey": "{}", "truncatedAlerts": 0, "status": "firing", "receiver": "drill",
+        "groupLabels": {}, "commonLabels": {}, "commonAnnotations": {}, "externalURL": "http://am:9093",
+        "alerts": [{
+            "status": "firing", "labels": {"alertname": name, "number": number}, "annotations": {},
+            "startsAt": "2026-01-01T10:00:00Z", "endsAt": "0001-01-01T00:00:00Z", "generatorURL": "",
+            "fingerprint": number,
+        }],
+    });
+    let request = server
+        .request(Method::POST, "/hooks/alertmanager")
+        .header("content-type", "application/json")
+        .header("authorization", format!("Bearer {TOKEN}"));
+    assert_eq!(server.send(request, message.to_string()).await.status, 200);
+}
+
+#[tokio::test]
+async fn nothing_is_sent_for_a_surprise_and_a_tool_is_proven_by_when_it_was_last_heard() {
+    let (server, mut requests) = with_surprise(Some(20_000)).await;
+    let unproven = said_of_alertmanager(&server).await;
+    assert!(
+        unproven["reason"]
+            .as_str()
+            .is_some_and(|why| why.contains("was not heard in the last 24 h")),
+        "{unproven}"
+    );
+    alertmanager_says(&server, "Anything", "f7").await;
+    let proven = said_of_alertmanager(&server).await;
+    assert!(proven["heard_at"].is_string(), "{proven}");
+    assert!(proven["took_ms"].is_null(), "{proven}");
+    assert!(requests.try_recv().is_err(), "something was sent for it");
+}
+
+#[tokio::test]
+async fn tools_are_tested_on_a_clock_of_their_own_and_a_failed_test_outweighs_what_came_before() {
+    let (server, mut requests) = with_surprise(Some(300)).await;
+    alertmanager_says(&server, "Anything", "f7").await;
+    let rounds = crate::http::test_rounds(server.services.clone());
+    server.services.supervisor.own(rounds);
+    requests.recv().await.expect("a test is sent");
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    let deaf = said_of_alertmanager(&server).await;
+    assert!(
+        deaf["reason"]
+            .as_str()
+            .is_some_and(|why| why.contains("its last test, at") && why.contains("failed")),
+        "{deaf}"
+    );
+    // What comes afterwards proves it again.
+    alertmanager_says(&server, "Anything", "f8").await;
+    assert!(said_of_alertmanager(&server).await["heard_at"].is_string());
+}
+
+#[tokio::test]
+async fn of_a_tool_without_a_test_that_was_never_heard_a_surprise_says_nothing() {
+    let (server, _requests) = with_surprise(None).await;
+    let started = server
+        .post("/api/v1/runs", json!({"drill": "unseen"}))
+        .await;
+    let run = started.json()["id"].as_str().expect("an id").to_owned();
+    server.until(&run, "probe_changed", |_| true).await;
+    let log = server
+        .get(&format!("/api/v1/runs/{run}/events"))
+        .await
+        .json();
+    let events = log["events"].as_array().expect("events");
+    assert!(events.iter().all(|event| event["type"] != "source_tested"));
+    server.halt(&run).await;
+}

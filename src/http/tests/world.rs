@@ -176,6 +176,7 @@ fn senders() -> Senders {
         .into(),
         people: [("U1".to_owned(), "ann".to_owned())].into(),
         tests: std::collections::BTreeMap::new(),
+        tested_every: None,
     }
 }
 

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::acts::{Acts, Drafted};
 use super::chart::{self, Chart};
+use super::escalation::Chain;
 use super::layout::Layout;
 use super::posted::Posted;
 use super::scorecard::{Times, standing};
@@ -76,6 +77,8 @@ pub(in crate::http) struct Room {
     pub(in crate::http) times: Option<Times>,
     pub(in crate::http) probes: Vec<ProbeLine>,
     pub(in crate::http) roles: Vec<RoleLine>,
+    /// The team's escalation chain, where it has one.
+    pub(in crate::http) escalation: Option<Chain>,
     /// Messages to the team, latest first.
     pub(in crate::http) messages: Vec<Entry>,
     /// What was told to others, latest first.
@@ -300,6 +303,7 @@ impl Room {
                 Vec::new()
             },
             roles: exercise.map(|_| roles(reading, &name)).unwrap_or_default(),
+            escalation: Chain::of(reading),
             messages,
             posted: Posted::all(reading),
             status_page: exercise

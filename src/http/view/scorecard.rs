@@ -8,8 +8,10 @@ use super::layout::Layout;
 use super::telling::Telling;
 use super::time::{Moment, offset_ms, span};
 use super::{Badge, figure, word};
+use crate::engine::event::Attribution;
 use crate::http::reading::Reading;
 use crate::http::templates::Page;
+use crate::model::runbook::Expected;
 use crate::score::expectations::{Line, Verdict};
 use crate::score::measures::{Censoring, Endpoint, Measure, Measures, Reading as Value};
 use crate::score::recovery::{Ended, Ender};
@@ -45,6 +47,12 @@ pub(in crate::http) struct Card {
     pub(in crate::http) corrected: Option<CorrectedSide>,
     /// Whether whoever looks may correct a time or words now.
     pub(in crate::http) may_correct: bool,
+    /// The lines that staff judge: their ids, and what they judge.
+    pub(in crate::http) manual: Vec<(String, String)>,
+    /// Whether nothing on record says who ended it, so that staff may.
+    pub(in crate::http) unattributed: bool,
+    /// Whom they can name.
+    pub(in crate::http) enders: Vec<&'static str>,
     pub(in crate::http) chart: Option<Chart>,
     /// Beside the last runs of the same drill.
     pub(in crate::http) compared: Option<Compared>,
@@ -211,6 +219,9 @@ impl Card {
             team: report.scorecard.as_ref().map(TeamSide::new),
             corrected: report.corrected.as_ref().map(CorrectedSide::new),
             may_correct: false,
+            manual: manual(reading),
+            unattributed: report.is_unattributed(),
+            enders: Attribution::ALL.iter().map(|one| one.as_str()).collect(),
             stuck: report.stuck.iter().map(ToString::to_string).collect(),
             chart: beside.chart,
             compared: beside.compared,
@@ -222,6 +233,17 @@ impl Card {
     }
 }
 
+/// The lines of the runbook that staff judge.
+fn manual(reading: &Reading) -> Vec<(String, String)> {
+    let exercise = reading.state.plan().and_then(|plan| plan.drill.as_ref());
+    let lines = exercise.into_iter().flat_map(|one| &one.runbook.expect);
+    let manual = lines.filter_map(|line| match &line.what {
+        Expected::Manual { text } => Some((line.id.to_string(), text.clone())),
+        _ => None,
+    });
+    manual.collect()
+}
+
 /// A score before a correction, and the correction.
 #[derive(Debug, Serialize)]
 pub(in crate::http) struct CorrectedSide {
@@ -231,13 +253,10 @@ pub(in crate::http) struct CorrectedSide {
 
 impl CorrectedSide {
     fn new(corrected: &Corrected) -> Self {
-        let attached = corrected.attached.iter();
+        let told = corrected.told().into_iter();
         Self {
             was: corrected.was(),
-            attached: attached
-                .map(|one| (one.seq, one.told()))
-                .chain(corrected.changes.iter().map(|one| (one.seq, one.told())))
-                .collect(),
+            attached: told.map(|(seq, _, told)| (seq, told)).collect(),
         }
     }
 }

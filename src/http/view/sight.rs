@@ -86,18 +86,24 @@ pub(in crate::http) fn is_told(event: &Event, tone: Tone, shown: Shown) -> bool 
     }
 }
 
-/// Whether a line names the cause or a remedy.
+/// Whether a line names the cause or a remedy, or stands differently where nothing is broken.
 pub(in crate::http) fn tells_the_answer(what: &Expected) -> bool {
     match what {
         Expected::Event { event, before, .. } => {
-            matches!(event, Milestone::CauseNamed(_) | Milestone::RemedyChosen(_))
-                || matches!(before, Some(Target::Remedy(_)))
+            matches!(
+                event,
+                Milestone::CauseNamed(_) | Milestone::RemedyChosen(_) | Milestone::Dismissed
+            ) || matches!(before, Some(Target::Remedy(_)))
         }
-        Expected::Forbid { target } => matches!(target, Target::Remedy(_)),
+        Expected::Forbid { target } => matches!(
+            target,
+            Target::Remedy(_) | Target::Anchor(Anchor::Dismissed)
+        ),
         Expected::Probe { .. } => true,
-        Expected::Cadence { .. } | Expected::MessageContains { .. } | Expected::Manual { .. } => {
-            false
-        }
+        Expected::Cadence { .. }
+        | Expected::MessageContains { .. }
+        | Expected::Estimates { .. }
+        | Expected::Manual { .. } => false,
     }
 }
 

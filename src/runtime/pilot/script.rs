@@ -1,48 +1,109 @@
 //! What a scripted team does, in its order: made from the plan and a profile alone.
+//!
+//! Who plays it is another matter: the autopilot does through a run's handle, the demo's team over HTTP.
 
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
 
 use crate::engine::event::Update;
 use crate::engine::input::TeamAct;
 use crate::model::drill::{Autopilot, Profile, Remedy};
 use crate::model::ids::{RemedyId, ServiceName};
+use crate::model::message::Stage;
 use crate::model::plan::{Exercise, Plan};
-use crate::model::runbook::{Audience, Expected, Milestone, PhraseSet, Target};
+use crate::model::runbook::{Audience, Expected, Milestone, PhraseSet, Target, UpdatePart};
 use crate::model::team::Role;
+use crate::model::time::Millis;
 
-/// How a scripted team answers a message.
-pub(super) const REPLY: &str =
-    "Funds are safe. We know what fails, and say more as soon as we can.";
+/// From an update to the next that it promises, where the runbook asks for no pace.
+const NEXT_UPDATE: Duration = Duration::from_mins(15);
+
+/// In what time recovery is expected, where the runbook says nothing of it.
+const RECOVERY: Duration = Duration::from_mins(15);
+
+/// Somebody of a scripted team.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Member {
+    /// Leads.
+    Commander,
+    /// Acts on the stack.
+    Operator,
+    /// Tells others.
+    Speaker,
+}
+
+impl Member {
+    /// What they are called.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Commander => "commander",
+            Self::Operator => "operator",
+            Self::Speaker => "speaker",
+        }
+    }
+
+    /// Their place among a team's members.
+    pub fn place(self) -> usize {
+        match self {
+            Self::Commander => 0,
+            Self::Operator => 1,
+            Self::Speaker => 2,
+        }
+    }
+}
 
 /// One thing that somebody does.
 #[derive(Debug, Clone)]
-pub(super) struct Beat {
-    pub(super) who: &'static str,
-    pub(super) act: TeamAct,
+pub struct Beat {
+    /// Who.
+    pub who: Member,
+    /// What, but for the times that it names.
+    act: TeamAct,
     /// From the moment it is done to the update that it promises.
-    pub(super) next_update: Option<Duration>,
+    next_update: Option<Duration>,
+    /// From the moment it is done to the latest end of the recovery that it estimates.
+    recovery: Option<Duration>,
+}
+
+impl Beat {
+    /// What is done, when it is done now.
+    pub fn at(self, now: Timestamp) -> TeamAct {
+        let mut act = self.act;
+        if let TeamAct::UpdatePosted(update) = &mut act {
+            let later = |length: Duration| {
+                let length = SignedDuration::try_from(length).ok()?;
+                now.checked_add(length).ok()
+            };
+            update.next_update_at = self.next_update.and_then(later);
+            update.estimated_recovery = self.recovery.and_then(later).map(|latest| (now, latest));
+        }
+        act
+    }
 }
 
 /// What a team does: on the page, while users are hurt, and once they are well.
 #[derive(Debug, Clone)]
-pub(super) struct Script {
-    pub(super) response: Vec<Beat>,
+pub struct Script {
+    /// On the page.
+    pub response: Vec<Beat>,
     /// What it tells again and again, and how often.
-    pub(super) cadence: Option<(Duration, Beat)>,
-    pub(super) all_clear: Vec<Beat>,
+    pub cadence: Option<(Duration, Beat)>,
+    /// Once users are well.
+    pub all_clear: Vec<Beat>,
 }
 
 /// The pace of a team: draws of its seed.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Pace {
+pub struct Pace {
     autopilot: Autopilot,
     index: u64,
 }
 
 impl Pace {
-    pub(super) fn of(autopilot: Autopilot) -> Self {
+    /// The pace of this team.
+    pub fn of(autopilot: Autopilot) -> Self {
         Self {
             autopilot,
             index: 0,
@@ -50,7 +111,7 @@ impl Pace {
     }
 
     /// From one act to the next.
-    pub(super) fn pause(&mut self) -> Duration {
+    pub fn pause(&mut self) -> Duration {
         self.index += 1;
         let draw = self.draw("pace", self.index);
         let (least, most) = match self.autopilot.profile {
@@ -61,7 +122,7 @@ impl Pace {
     }
 
     /// How long users complain until somebody looks.
-    pub(super) fn complaint(&self) -> Duration {
+    pub fn complaint(&self) -> Duration {
         let least = match self.autopilot.profile {
             Profile::New => 40_000,
             Profile::Seasoned | Profile::Absent => 10_000,
@@ -83,7 +144,7 @@ impl Pace {
 
 impl Script {
     /// What a team of this profile does in a drill; nothing where it does nothing.
-    pub(super) fn of(plan: &Plan, profile: Profile) -> Option<Self> {
+    pub fn of(plan: &Plan, profile: Profile) -> Option<Self> {
         let exercise = plan.drill.as_ref()?;
         let seasoned = match profile {
             Profile::Absent => return None,
@@ -94,48 +155,53 @@ impl Script {
             return Some(Self::looking(seasoned, exercise));
         }
         let right = remedy(plan, exercise);
-        let mut response = vec![beat("commander", TeamAct::Acknowledged)];
+        let mut response = vec![beat(Member::Commander, TeamAct::Acknowledged)];
         response.extend(service(plan).map(|service| {
             let symptom = symptom(plan);
-            beat("commander", TeamAct::Detected { service, symptom })
+            beat(Member::Commander, TeamAct::Detected { service, symptom })
         }));
         let severity = exercise.drill.severity;
-        response.push(beat("commander", TeamAct::Declared { severity }));
+        response.push(beat(Member::Commander, TeamAct::Declared { severity }));
         for (who, role) in [
-            ("commander", Role::IncidentCommander),
-            ("operator", Role::Operations),
-            ("speaker", Role::Communications),
+            (Member::Commander, Role::IncidentCommander),
+            (Member::Operator, Role::Operations),
+            (Member::Speaker, Role::Communications),
         ] {
             response.push(beat(who, TeamAct::RoleTaken { role, to: None }));
         }
         let notices = audiences(exercise);
-        let told = |text: &str, seasoned| {
+        let told = |stage: Stage, text: &str| {
             let posts = notices.iter();
-            let posts = posts
-                .map(|(audience, channels)| notice(exercise, *audience, channels, text, seasoned));
+            let posts = posts.map(|(audience, channels)| {
+                notice(exercise, *audience, channels, (stage, text), seasoned)
+            });
             posts.collect::<Vec<Beat>>()
         };
         response.extend(told(
+            Stage::FirstNotice,
             "Something does not work at the moment; we are on it.",
-            seasoned,
         ));
         if !seasoned {
             response.extend(
                 wrong_cause(plan, exercise)
-                    .map(|cause| beat("operator", TeamAct::CauseNamed { cause })),
+                    .map(|cause| beat(Member::Operator, TeamAct::CauseNamed { cause })),
             );
             response.extend(
                 wrong_remedy(exercise, right)
-                    .map(|remedy| beat("operator", TeamAct::RemedyChosen { remedy })),
+                    .map(|remedy| beat(Member::Operator, TeamAct::RemedyChosen { remedy })),
             );
         }
         response.extend(
-            cause(plan, exercise).map(|cause| beat("operator", TeamAct::CauseNamed { cause })),
+            cause(plan, exercise)
+                .map(|cause| beat(Member::Operator, TeamAct::CauseNamed { cause })),
         );
         if let Some(remedy) = right {
             let id = || remedy.id.clone();
-            response.push(beat("operator", TeamAct::RemedyChosen { remedy: id() }));
-            let others = ["commander", "speaker"].into_iter();
+            response.push(beat(
+                Member::Operator,
+                TeamAct::RemedyChosen { remedy: id() },
+            ));
+            let others = [Member::Commander, Member::Speaker].into_iter();
             let needed = usize::try_from(remedy.approvals).unwrap_or(usize::MAX);
             response.extend(
                 others
@@ -144,11 +210,11 @@ impl Script {
             );
         }
         let cadence = cadence(exercise).filter(|_| seasoned).and_then(|every| {
-            let mut posts = told("We are still on it.", true);
+            let mut posts = told(Stage::Update, "We are still on it.");
             Some((every.mul_f64(0.7), posts.drain(..1).next()?))
         });
-        let mut all_clear = told("Everything works again.", seasoned);
-        all_clear.push(beat("commander", TeamAct::Resolved));
+        let mut all_clear = told(Stage::Resolved, "Everything works again.");
+        all_clear.push(beat(Member::Commander, TeamAct::Resolved));
         Some(Self {
             response,
             cadence,
@@ -168,8 +234,8 @@ impl Script {
         };
         Self {
             response: vec![
-                beat("commander", TeamAct::Acknowledged),
-                beat("commander", act),
+                beat(Member::Commander, TeamAct::Acknowledged),
+                beat(Member::Commander, act),
             ],
             cadence: None,
             all_clear: Vec::new(),
@@ -177,11 +243,20 @@ impl Script {
     }
 }
 
-fn beat(who: &'static str, act: TeamAct) -> Beat {
+fn beat(who: Member, act: TeamAct) -> Beat {
     Beat {
         who,
         act,
         next_update: None,
+        recovery: None,
+    }
+}
+
+/// How a message is answered.
+pub fn reply(inject: usize) -> TeamAct {
+    TeamAct::Replied {
+        inject: Some(inject),
+        text: "Funds are safe. We know what fails, and say more as soon as we can.".to_owned(),
     }
 }
 
@@ -279,7 +354,8 @@ fn wrong_remedy(exercise: &Exercise, right: Option<&Remedy>) -> Option<RemedyId>
     others.map(|one| one.id.clone()).next()
 }
 
-/// Whom the runbook wants to be told, and where; customers where it does not say.
+/// Whom the runbook wants to be told, else who reads the drill's channels, else customers; and where: on the channels that
+/// the runbook names, and on all of the drill's that these people read.
 fn audiences(exercise: &Exercise) -> Vec<(Audience, Vec<String>)> {
     let lines = exercise.runbook.expect.iter();
     let mut told: Vec<(Audience, Vec<String>)> = Vec::new();
@@ -291,16 +367,48 @@ fn audiences(exercise: &Exercise) -> Vec<(Audience, Vec<String>)> {
             ..
         } = &line.what
         {
-            let audience = audience.unwrap_or(Audience::Customers);
-            if !told.iter().any(|(known, _)| *known == audience) {
-                told.push((audience, channels.clone()));
-            }
+            add(&mut told, audience.unwrap_or(Audience::Customers), channels);
         }
     }
     if told.is_empty() {
-        told.push((Audience::Customers, vec!["status_page".to_owned()]));
+        // What the law asks for is not told by the way.
+        let read = exercise.channels.iter().map(|channel| channel.audience);
+        for audience in read.filter(|audience| *audience != Audience::Regulator) {
+            add(&mut told, audience, &[]);
+        }
+    }
+    if told.is_empty() {
+        add(&mut told, Audience::Customers, &["status_page".to_owned()]);
+    }
+    for (audience, channels) in &mut told {
+        let own = |name: &str| {
+            let mut own = exercise.channels.iter();
+            own.find(|channel| channel.name.as_str() == name)
+        };
+        // What others read is not for these.
+        channels.retain(|name| own(name).is_none_or(|channel| channel.audience == *audience));
+        let read = exercise.channels.iter();
+        let read = read.filter(|channel| channel.audience == *audience);
+        let read: Vec<String> = read.map(|channel| channel.name.to_string()).collect();
+        let more = read.into_iter().filter(|name| !channels.contains(name));
+        let more: Vec<String> = more.collect();
+        channels.extend(more);
     }
     told
+}
+
+fn add(told: &mut Vec<(Audience, Vec<String>)>, audience: Audience, channels: &[String]) {
+    let place = told.iter().position(|(known, _)| *known == audience);
+    let place = place.unwrap_or_else(|| {
+        told.push((audience, Vec::new()));
+        told.len() - 1
+    });
+    let known = &mut told[place].1;
+    for channel in channels {
+        if !known.contains(channel) {
+            known.push(channel.clone());
+        }
+    }
 }
 
 fn cadence(exercise: &Exercise) -> Option<Duration> {
@@ -317,7 +425,7 @@ fn notice(
     exercise: &Exercise,
     audience: Audience,
     channels: &[String],
-    text: &str,
+    (stage, text): (Stage, &str),
     seasoned: bool,
 ) -> Beat {
     let mut words = vec![text];
@@ -333,15 +441,46 @@ fn notice(
         audience,
         channels: channels.to_vec(),
         text: words.join(" "),
-        stage: None,
+        stage: Some(stage),
         next_update_at: None,
         estimated_recovery: None,
     };
     Beat {
-        who: "speaker",
+        who: Member::Speaker,
         act: TeamAct::UpdatePosted(update),
-        next_update: seasoned.then(|| cadence(exercise).unwrap_or(Duration::from_mins(15))),
+        next_update: seasoned.then(|| cadence(exercise).unwrap_or(NEXT_UPDATE)),
+        // What is over needs no estimate.
+        recovery: estimate(exercise).filter(|_| seasoned && !stage.closes()),
     }
+}
+
+/// In what time recovery is expected, where the runbook asks for an estimate: by when it wants the recovery, in no longer a
+/// range than it takes.
+fn estimate(exercise: &Exercise) -> Option<Duration> {
+    let lines = || exercise.runbook.expect.iter().map(|line| &line.what);
+    let asked = lines().any(|what| match what {
+        Expected::Event {
+            event: Milestone::Update { must_have, .. },
+            ..
+        }
+        | Expected::Cadence { must_have, .. } => must_have.contains(&UpdatePart::EstimatedRecovery),
+        Expected::Estimates { .. } => true,
+        _ => false,
+    });
+    let wanted = lines().find_map(|what| match what {
+        Expected::Event {
+            event: Milestone::Recovered | Milestone::Mitigated,
+            within,
+            ..
+        } => within.map(Millis::duration),
+        _ => None,
+    });
+    let widest = lines().filter_map(|what| match what {
+        Expected::Estimates { widest, .. } => widest.map(Millis::duration),
+        _ => None,
+    });
+    let by = wanted.unwrap_or(RECOVERY);
+    asked.then(|| widest.min().map_or(by, |widest| widest.min(by)))
 }
 
 fn phrase(set: PhraseSet) -> &'static str {
@@ -357,12 +496,14 @@ fn phrase(set: PhraseSet) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::tests::plans::drill;
+    use crate::engine::tests::plans::{drill, told_drill};
+    use crate::model::ids::ExpectationId;
+    use crate::model::runbook::Expectation;
 
     fn acts(profile: Profile) -> Vec<TeamAct> {
         let script = Script::of(&drill(), profile).expect("it does something");
         let beats = script.response.into_iter().chain(script.all_clear);
-        beats.map(|beat| beat.act).collect()
+        beats.map(|beat| beat.at(Timestamp::UNIX_EPOCH)).collect()
     }
 
     #[test]
@@ -409,5 +550,88 @@ mod tests {
         assert_eq!(paces(1), paces(1));
         assert_ne!(paces(1), paces(2));
         assert!(paces(3).iter().all(|pause| pause.as_millis() <= 2_500));
+    }
+
+    /// The updates of a seasoned team where the runbook has these lines.
+    fn updates(lines: &[Expected]) -> Vec<Update> {
+        let mut plan = told_drill();
+        let exercise = plan.drill.as_mut().expect("a drill");
+        let lines = lines.iter().enumerate().map(|(place, what)| Expectation {
+            id: format!("line-{place}")
+                .parse::<ExpectationId>()
+                .expect("an id"),
+            what: what.clone(),
+            weight: 1.0,
+            critical: false,
+        });
+        exercise.runbook.expect = lines.collect();
+        let script = Script::of(&plan, Profile::Seasoned).expect("it does something");
+        let beats = script.response.into_iter().chain(script.all_clear);
+        let acts = beats.map(|beat| beat.at(Timestamp::UNIX_EPOCH));
+        acts.filter_map(|act| match act {
+            TeamAct::UpdatePosted(update) => Some(update),
+            _ => None,
+        })
+        .collect()
+    }
+
+    fn public(audience: Audience, channels: &[&str]) -> Expected {
+        Expected::Event {
+            event: Milestone::Update {
+                audience: Some(audience),
+                channels: channels.iter().map(ToString::to_string).collect(),
+                must_have: Vec::new(),
+            },
+            by: None,
+            within: None,
+            limit: None,
+            from: None,
+            before: None,
+        }
+    }
+
+    #[test]
+    fn its_updates_go_to_every_channel_that_their_readers_have_in_the_drill() {
+        let places = |lines: &[Expected]| -> Vec<(Audience, String)> {
+            let updates = updates(lines).into_iter();
+            let first = updates.filter(|one| one.stage == Some(Stage::FirstNotice));
+            first
+                .map(|one| (one.audience, one.channels.join(" ")))
+                .collect()
+        };
+        let (customers, internal) = (Audience::Customers, Audience::Internal);
+        assert_eq!(
+            places(&[]),
+            [
+                (customers, "page".to_owned()),
+                (internal, "chat".to_owned())
+            ]
+        );
+        // Where the runbook names channels, they are told there too; never where others read.
+        assert_eq!(
+            places(&[public(customers, &["x", "chat"])]),
+            [(customers, "x page".to_owned())]
+        );
+    }
+
+    #[test]
+    fn it_estimates_the_recovery_where_the_runbook_asks_for_that() {
+        assert!(
+            updates(&[])
+                .iter()
+                .all(|one| one.estimated_recovery.is_none())
+        );
+        let asked = Expected::Estimates {
+            hold: 50.0,
+            widest: Some(Millis::seconds(60)),
+            audience: None,
+        };
+        for update in updates(&[asked]) {
+            let length = update
+                .estimated_recovery
+                .map(|(from, to)| to.duration_since(from).as_secs());
+            let over = update.stage == Some(Stage::Resolved);
+            assert_eq!(length, (!over).then_some(60), "{update:?}");
+        }
     }
 }

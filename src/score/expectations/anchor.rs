@@ -26,11 +26,16 @@ pub(super) fn moment(reader: &Reader<'_>, anchor: Anchor) -> Option<Moment> {
         Anchor::FaultEffective => timeline.first_effective(),
         Anchor::ImpactObserved => reader.impact_moment(),
         Anchor::Detected => reader.detected().map(|signal| signal.moment),
+        Anchor::Alerted => timeline.alerted(),
         Anchor::Paged => reader.paged().map(|signal| signal.moment),
         Anchor::Acknowledged => {
             act(&|fact, kind| matches!(fact, Fact::Acknowledged) && kind == ActorKind::Human)
         }
         Anchor::Declared => act(&|fact, _| matches!(fact, Fact::Declared { .. })),
+        Anchor::Escalated => act(&|fact, _| matches!(fact, Fact::Escalated { .. })),
+        Anchor::Dismissed => {
+            act(&|fact, kind| matches!(fact, Fact::Dismissed { .. }) && kind == ActorKind::Human)
+        }
         Anchor::Mitigated => again(&reader.mitigated),
         Anchor::Recovered => again(&reader.recovered),
         Anchor::Resolved => act(&|fact, _| matches!(fact, Fact::Resolved)),
@@ -55,7 +60,7 @@ pub(super) fn absent(reader: &Reader<'_>, anchor: Anchor) -> Finding {
     let Some(end) = reader.timeline.end else {
         return Finding::new(Verdict::Pending, format!("{reason} yet"));
     };
-    if reader.impact.is_none() && anchor != Anchor::FaultEffective {
+    if reader.impact.is_none() && !matches!(anchor, Anchor::FaultEffective | Anchor::Alerted) {
         return Finding::new(
             Verdict::NotApplicable,
             wording::never(Anchor::ImpactObserved),
@@ -67,11 +72,15 @@ pub(super) fn absent(reader: &Reader<'_>, anchor: Anchor) -> Finding {
         return Finding::new(Verdict::NotObserved, format!("{reason}, and {deaf}"));
     }
     let by_nature = match anchor {
-        Anchor::FaultEffective | Anchor::ImpactObserved | Anchor::Paged => true,
+        Anchor::FaultEffective | Anchor::ImpactObserved | Anchor::Alerted | Anchor::Paged => true,
         Anchor::Acknowledged => reader.paged().is_none(),
         Anchor::Mitigated => reader.mitigated == Holding::NeverFailed,
         Anchor::Recovered => reader.recovered == Holding::NeverFailed,
-        Anchor::Detected | Anchor::Declared | Anchor::Resolved => false,
+        Anchor::Detected
+        | Anchor::Declared
+        | Anchor::Escalated
+        | Anchor::Dismissed
+        | Anchor::Resolved => false,
     };
     if by_nature {
         Finding::new(Verdict::NotApplicable, reason)

@@ -20,6 +20,9 @@ pub(super) fn judge(
     if let Some(finding) = unseen(reader, event, by) {
         return finding;
     }
+    if let Some(finding) = pointless(reader, event) {
+        return finding;
+    }
     let from = clock.from.unwrap_or(Anchor::ImpactObserved);
     let since = if clock.counts() {
         let Some(moment) = anchor::moment(reader, from) else {
@@ -125,6 +128,20 @@ fn unseen(reader: &Reader<'_>, event: &Milestone, by: Option<By>) -> Option<Find
     Some(Finding::new(Verdict::NotObserved, reason))
 }
 
+/// To dismiss what is really broken is never right; whether it is comes out at the end.
+fn pointless(reader: &Reader<'_>, event: &Milestone) -> Option<Finding> {
+    if *event != Milestone::Dismissed || reader.timeline.plan.decoy().is_some() {
+        return None;
+    }
+    Some(match reader.timeline.end {
+        None => Finding::new(Verdict::Pending, wording::not_done(event)),
+        Some(_) => Finding::new(
+            Verdict::NotApplicable,
+            "something was broken: there was nothing to dismiss",
+        ),
+    })
+}
+
 /// Over is what must come first: an all-clear from before recovery is no all-clear.
 fn is_an_end(anchor: Anchor) -> bool {
     matches!(
@@ -172,7 +189,11 @@ fn answers(event: &Milestone, fact: &Fact, reached: impl Fn(&str) -> bool) -> bo
     match (event, fact) {
         (Milestone::Acknowledged, Fact::Acknowledged)
         | (Milestone::Declared, Fact::Declared { .. })
+        | (Milestone::Dismissed, Fact::Dismissed { .. })
         | (Milestone::Resolved, Fact::Resolved) => true,
+        (Milestone::Escalated { to: wanted }, Fact::Escalated { to, .. }) => {
+            wanted.as_ref().is_none_or(|wanted| to.contains(wanted))
+        }
         (Milestone::RoleAssigned(wanted), Fact::RoleTaken { role, .. }) => wanted == role,
         (Milestone::CauseNamed(wanted), Fact::CauseNamed { cause }) => wanted == cause,
         (Milestone::RemedyChosen(wanted), Fact::RemedyChosen { remedy, .. }) => wanted == remedy,
@@ -241,6 +262,18 @@ fn near_misses(reader: &Reader<'_>, event: &Milestone) -> Option<(Vec<u64>, Stri
             };
             let seqs = misses.iter().map(|signal| signal.moment.seq).collect();
             Some((seqs, format!("{} {why}", first.text)))
+        }
+        Milestone::Escalated { .. } => {
+            let mut others = reader.timeline.answers().filter_map(|act| match &act.fact {
+                Fact::Escalated { to, .. } => Some((act, to.join(", "))),
+                _ => None,
+            });
+            let (act, whom) = others.next()?;
+            let by = match act.origin.kind {
+                ActorKind::Human => "a person called",
+                _ => "the chain called",
+            };
+            Some((vec![act.seq], format!("{by} {whom}")))
         }
         Milestone::CauseNamed(_) => {
             let wrong: Vec<_> = reader

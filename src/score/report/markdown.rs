@@ -18,19 +18,8 @@ pub fn render(report: &Report) -> String {
     }
     if let Some(corrected) = &report.corrected {
         page.push_str("\n### Corrected after the run\n\n");
-        for attached in &corrected.attached {
-            page.tell(format_args!(
-                "- {} (event {})\n",
-                escape(&attached.told()),
-                attached.seq
-            ));
-        }
-        for change in &corrected.changes {
-            page.tell(format_args!(
-                "- {} (event {})\n",
-                escape(&change.told()),
-                change.seq
-            ));
+        for (seq, _, told) in corrected.told() {
+            page.tell(format_args!("- {} (event {seq})\n", escape(&told)));
         }
         page.tell(format_args!("\nWithout: {}.\n", escape(&corrected.was())));
     }

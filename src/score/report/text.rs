@@ -255,23 +255,10 @@ fn shown(report: &Report, message: &Message) -> String {
 
 fn corrected(page: &mut Page, corrected: &Corrected) {
     page.line("corrected after the run");
-    for attached in &corrected.attached {
-        let seq = attached.seq;
-        page.hang(
-            "  attached",
-            13,
-            &format!("{} (event {seq})", attached.told()),
-        );
+    for (seq, kind, told) in corrected.told() {
+        page.hang(&format!("  {kind}"), 14, &format!("{told} (event {seq})"));
     }
-    for change in &corrected.changes {
-        let seq = change.seq;
-        page.hang(
-            "  corrected",
-            13,
-            &format!("{} (event {seq})", change.told()),
-        );
-    }
-    page.hang("  without", 13, &corrected.was());
+    page.hang("  without", 14, &corrected.was());
 }
 
 fn times(page: &mut Page, report: &Report) {

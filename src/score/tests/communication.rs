@@ -1,11 +1,14 @@
 //! How a team told others, on logs written by hand.
 
-use super::script::{Script, drill, judged, name, stamp, timed};
+use super::script::{Script, drill, judged, line, name, stamp, timed};
 use crate::engine::event::{Fact, Update, Verdict};
 use crate::engine::posts::Message;
 use crate::model::message::Stage;
 use crate::model::plan::Plan;
-use crate::model::runbook::{Anchor, Audience, Class, Expectation, Milestone, Regulation};
+use crate::model::runbook::{
+    Anchor, Audience, Class, Expectation, Expected, Milestone, Regulation,
+};
+use crate::model::time::Millis;
 use crate::score::communication::{Communication, Held, Told};
 use crate::score::expectations::Verdict as Line;
 
@@ -284,4 +287,111 @@ fn legal_clocks_count_from_the_detection_and_the_declaration() {
         declared(hours(36.0)),
         "DORA due 2026-03-04 02:00:30 UTC (4 h after the declaration, more than 24 h after the detection)"
     );
+}
+
+/// A line that asks for this share of held estimates, of at most so many seconds each.
+fn estimates(hold: f64, widest: Option<u64>) -> Expectation {
+    let what = Expected::Estimates {
+        hold,
+        widest: widest.map(Millis::seconds),
+        audience: None,
+    };
+    line("calibrated", what)
+}
+
+#[test]
+fn a_runbook_can_ask_how_well_the_recovery_is_foreseen() {
+    let with = |range| tells(Audience::Customers, None, Some(range));
+    let told = |asked: Expectation, ranges: &[(f64, f64)]| {
+        let mut script = hurt(plan(Class::Availability, &[], Some(asked))).at(100.0);
+        for range in ranges {
+            script = script.person(with(*range));
+        }
+        let report = script
+            .at(1000.0)
+            .remedies("rollback", "slow-signer")
+            .at(1002.0)
+            .passes("send")
+            .at(1020.0)
+            .observed()
+            .ends(Verdict::Passed)
+            .judge();
+        let line = judged(&report, "calibrated");
+        (line.verdict, line.reason)
+    };
+    let ranges = [(300.0, 900.0), (900.0, 1200.0)];
+    assert_eq!(
+        told(estimates(50.0, None), &ranges),
+        (
+            Line::Met,
+            "1 of 2 estimates held the recovery; 50% are asked for".into()
+        )
+    );
+    assert_eq!(told(estimates(51.0, None), &ranges).0, Line::Missed);
+    // A range that promises nothing holds everything.
+    let vague = [(100.0, 100_000.0)];
+    assert_eq!(told(estimates(50.0, None), &vague).0, Line::Met);
+    assert_eq!(
+        told(estimates(50.0, Some(1800)), &vague),
+        (
+            Line::Missed,
+            "0 of 1 estimates held the recovery; 50% are asked for; 1 more did, but spanned more than 30m".into()
+        )
+    );
+    assert_eq!(
+        told(estimates(50.0, None), &[]),
+        (Line::Missed, "no update estimated the recovery".into())
+    );
+}
+
+#[test]
+fn an_estimate_from_after_the_recovery_says_nothing() {
+    let script = hurt(plan(Class::Availability, &[], Some(estimates(50.0, None))))
+        .at(100.0)
+        .remedies("rollback", "slow-signer")
+        .at(102.0)
+        .passes("send")
+        .at(110.0)
+        .person(tells(Audience::Customers, None, Some((90.0, 200.0))))
+        .at(120.0)
+        .observed()
+        .ends(Verdict::Passed);
+    let report = script.judge();
+    let line = judged(&report, "calibrated");
+    assert_eq!(
+        (line.verdict, line.reason.as_str()),
+        (
+            Line::Missed,
+            "no update estimated the recovery before it came"
+        )
+    );
+    let told = report.scorecard.expect("a drill").communication;
+    assert_eq!(told.estimates[0].held, Held::Hindsight);
+    assert_eq!(told.calibration, None);
+}
+
+#[test]
+fn estimates_of_a_recovery_that_nobody_saw_are_not_scored() {
+    use crate::engine::event::UndoCause;
+    let report = hurt(plan(Class::Availability, &[], Some(estimates(50.0, None))))
+        .at(100.0)
+        .person(tells(Audience::Customers, None, Some((300.0, 900.0))))
+        .at(400.0)
+        .undo("slow-signer", UndoCause::Timer)
+        .at(402.0)
+        .passes("send")
+        .at(420.0)
+        .observed()
+        .ends(Verdict::Passed)
+        .judge();
+    let line = judged(&report, "calibrated");
+    assert_eq!(
+        (line.verdict, line.reason.as_str()),
+        (
+            Line::Censored,
+            "the recovery is not known, so that 1 estimate can't be judged"
+        )
+    );
+    let live = hurt(plan(Class::Availability, &[], Some(estimates(50.0, None))));
+    assert_eq!(judged(&live.judge(), "calibrated").verdict, Line::Pending);
 }

@@ -724,3 +724,107 @@ fn every_open_line_of_a_live_run_is_pending() {
     }
     assert_eq!(scorecard.score.outcome, None);
 }
+
+fn calls(to: &str, rung: Option<usize>) -> Fact {
+    Fact::Escalated {
+        to: vec![to.into()],
+        reason: None,
+        rung,
+    }
+}
+
+#[test]
+fn to_call_somebody_else_is_a_line_and_what_the_chain_does_earns_nothing() {
+    let asked = |to: Option<&str>, by| {
+        let event = Milestone::Escalated {
+            to: to.map(str::to_owned),
+        };
+        timed("help", event, by, 300, None, Anchor::Detected)
+    };
+    let story = |line: Expectation| hurt(line).at(60.0).engine(calls("bo", Some(0)));
+    let by_chain = only(team(story(asked(None, None)), 700.0), "help");
+    assert_eq!((by_chain.verdict, by_chain.earns), (Verdict::Met, false));
+    let missed = only(team(story(asked(None, Some(By::Human))), 700.0), "help");
+    assert_eq!(
+        (missed.verdict, missed.reason.as_str()),
+        (Verdict::Missed, "not escalated (the chain called bo)")
+    );
+    let called = |to| {
+        let story = story(asked(Some("dana"), Some(By::Human)));
+        only(team(story.at(90.0).person(calls(to, None)), 700.0), "help")
+    };
+    let met = called("dana");
+    assert_eq!(
+        (met.verdict, met.reason.as_str(), met.earns),
+        (
+            Verdict::Met,
+            "escalated to dana 1m after detection; due within 5m",
+            true
+        )
+    );
+    assert_eq!(called("chris").verdict, Verdict::Missed);
+}
+
+fn says_nothing_is_wrong() -> Fact {
+    Fact::Dismissed {
+        reason: "a release".into(),
+    }
+}
+
+/// Nothing breaks for a minute; a message comes at 10 s.
+fn decoy(line: Expectation) -> Script {
+    let mut plan = drill([line]);
+    plan.injections.clear();
+    let exercise = plan.drill.as_mut().expect("a drill");
+    exercise.drill.decoy = Some(Millis::seconds(60));
+    Script::new(plan)
+        .at(10.0)
+        .engine(Fact::InjectDelivered { index: 0 })
+}
+
+#[test]
+fn to_dismiss_is_a_line_where_nothing_is_broken_and_only_there() {
+    let asked = || {
+        timed(
+            "calm",
+            Milestone::Dismissed,
+            Some(By::Human),
+            30,
+            None,
+            Anchor::Alerted,
+        )
+    };
+    let over = |script: Script| only(script.at(60.0).observed().ends(RunVerdict::Passed), "calm");
+    let calm = over(decoy(asked()).at(25.0).person(says_nothing_is_wrong()));
+    assert_eq!(
+        (calm.verdict, calm.reason.as_str()),
+        (
+            Verdict::Met,
+            "dismissed 15s after the first alert or message; due within 30s"
+        )
+    );
+    assert_eq!(over(decoy(asked())).verdict, Verdict::Missed);
+    let broken = hurt(asked()).at(60.0).person(says_nothing_is_wrong());
+    assert_eq!(only(broken.clone(), "calm").verdict, Verdict::Pending);
+    assert_eq!(
+        only(team(broken, 100.0), "calm").verdict,
+        Verdict::NotApplicable
+    );
+}
+
+#[test]
+fn to_dismiss_what_is_broken_can_be_forbidden() {
+    let never = || {
+        let target = Target::Anchor(Anchor::Dismissed);
+        line("look", Expected::Forbid { target })
+    };
+    let story = hurt(never()).at(60.0).person(says_nothing_is_wrong());
+    assert_eq!(only(team(story, 100.0), "look").verdict, Verdict::Violated);
+    assert_eq!(
+        only(team(hurt(never()), 100.0), "look").verdict,
+        Verdict::Met
+    );
+    let calm = decoy(never()).at(20.0).person(says_nothing_is_wrong());
+    let calm = calm.at(60.0).observed().ends(RunVerdict::Passed);
+    assert_eq!(only(calm, "look").verdict, Verdict::NotApplicable);
+}

@@ -1,10 +1,10 @@
 //! Who was there, how messages were answered, and drills in which nothing was broken.
 
-use super::script::{Script, any_update, drill, judged, name, stamp, timed};
-use crate::engine::event::{Fact, Verdict};
+use super::script::{Script, any_update, drill, judged, line, name, stamp, timed};
+use crate::engine::event::{Attribution, Fact, Judgement, UndoCause, Verdict};
 use crate::model::drill::{Inject, Severity};
 use crate::model::plan::Plan;
-use crate::model::runbook::{Anchor, By, Milestone};
+use crate::model::runbook::{Anchor, By, Expectation, Expected, Milestone};
 use crate::model::signal::Sender;
 use crate::model::team::Seat;
 use crate::model::time::Millis;
@@ -291,6 +291,7 @@ fn what_only_a_deaf_source_could_tell_is_not_observed() {
     let tested = |took_ms| Fact::SourceTested {
         sender: Sender::Alertmanager,
         took_ms,
+        heard_at: None,
         reason: Some("it did not come".into()),
     };
     let unseen = LineVerdict::NotObserved;
@@ -299,9 +300,174 @@ fn what_only_a_deaf_source_could_tell_is_not_observed() {
         story(Some(tested(Some(40))), false),
         (LineVerdict::Missed, LineVerdict::NotApplicable)
     );
+    let heard = Fact::SourceTested {
+        sender: Sender::Alertmanager,
+        took_ms: None,
+        heard_at: Some(stamp(0.0).wall),
+        reason: None,
+    };
+    assert_eq!(
+        story(Some(heard), false),
+        (LineVerdict::Missed, LineVerdict::NotApplicable),
+        "a tool that was heard of late is proven"
+    );
     assert_eq!(
         story(Some(tested(None)), true).1,
         LineVerdict::Missed,
         "what came all the same was seen"
     );
+}
+
+fn manual() -> Expectation {
+    line(
+        "handover",
+        Expected::Manual {
+            text: "The handover named the open risks".into(),
+        },
+    )
+}
+
+fn judged_as(verdict: Judgement, reason: &str) -> Fact {
+    Fact::LineJudged {
+        line: name("handover"),
+        verdict,
+        reason: reason.into(),
+    }
+}
+
+#[test]
+fn what_only_people_can_judge_is_scored_once_staff_have_and_both_scores_are_shown() {
+    let story = |acts: bool| {
+        let script = Script::new(drill([manual()]))
+            .at(10.0)
+            .fault("slow-signer")
+            .fails("send");
+        let script = if acts { script.acknowledges() } else { script };
+        let script = script.at(30.0).undo("slow-signer", UndoCause::Timer);
+        script
+            .passes("send")
+            .at(60.0)
+            .observed()
+            .ends(Verdict::Passed)
+            .at(9000.0)
+    };
+    let before = story(true).judge();
+    assert_eq!(
+        judged(&before, "handover").verdict,
+        LineVerdict::NotObserved
+    );
+    let after = story(true)
+        .person(judged_as(Judgement::Missed, "nobody wrote one"))
+        .person(judged_as(Judgement::Met, "it was in the chat"))
+        .judge();
+    let found = judged(&after, "handover");
+    assert_eq!(
+        (found.verdict, found.reason.as_str(), found.earns),
+        (LineVerdict::Met, "staff: it was in the chat", true)
+    );
+    let corrected = after.corrected.as_ref().expect("corrected");
+    assert_eq!(corrected.judged.len(), 2, "both are on record");
+    assert_eq!(
+        (corrected.before.outcome, corrected.before.observed),
+        (None, Some(0.0))
+    );
+    let score = &after.scorecard.as_ref().expect("a drill").score;
+    assert_eq!((score.outcome, score.observed), (Some(100.0), Some(100.0)));
+    assert_eq!(
+        after.chain.seq,
+        before.chain.seq + 2,
+        "what was said afterwards was read, too"
+    );
+    assert_eq!(after.took_ms, before.took_ms, "and is no part of the run");
+    let text = crate::score::report::text::render(&after);
+    assert!(
+        text.contains("line `handover` judged met by p1: it was in the chat"),
+        "{text}"
+    );
+    // A team that does nothing scores nothing.
+    let idle = story(false).machine(judged_as(Judgement::Met, "kind of"));
+    let idle = idle.judge();
+    assert!(!judged(&idle, "handover").earns);
+    let score = idle.scorecard.expect("a drill").score;
+    assert_eq!(score.outcome, Some(0.0));
+}
+
+#[test]
+fn who_ended_it_is_for_staff_to_say_where_nothing_on_record_does() {
+    let recover = || {
+        timed(
+            "recover",
+            Milestone::Recovered,
+            Some(By::Team),
+            60,
+            None,
+            Anchor::ImpactObserved,
+        )
+    };
+    let said = |by| Fact::EndAttributed {
+        by,
+        reason: "they switched it by hand".into(),
+    };
+    // An action that was attested only later: nobody can tell whether it was done in time.
+    let story = || {
+        Script::new(drill([recover()]))
+            .at(10.0)
+            .fault("slow-signer")
+            .fails("send")
+            .at(30.0)
+            .passes("send")
+            .at(50.0)
+            .person(Fact::ActionAttested {
+                text: "switched".into(),
+            })
+            .at(80.0)
+            .observed()
+            .ends(Verdict::Passed)
+            .at(500.0)
+    };
+    let before = story().judge();
+    let ended = before.measures.recovery.clone().expect("it ended");
+    assert_eq!(ended.by, Ender::Unattributed);
+    assert!(before.is_unattributed());
+    assert_eq!(judged(&before, "recover").verdict, LineVerdict::Missed);
+    let after = story().person(said(Attribution::Team)).judge();
+    let ended = after.measures.recovery.clone().expect("it ended");
+    assert_eq!(
+        (ended.by, ended.reason.as_str()),
+        (
+            Ender::Team,
+            "staff say so: they switched it by hand (event 8)"
+        )
+    );
+    assert_eq!(judged(&after, "recover").verdict, LineVerdict::Met);
+    assert!(after.is_unattributed(), "it can be said otherwise");
+    let corrected = after.corrected.expect("corrected");
+    assert_eq!(corrected.before.outcome, Some(0.0));
+    let outside = story()
+        .person(said(Attribution::Team))
+        .person(said(Attribution::Outside))
+        .judge();
+    assert_eq!(
+        judged(&outside, "recover").verdict,
+        LineVerdict::Censored,
+        "the last counts"
+    );
+    // What is on record stands.
+    let known = Script::new(drill([recover()]))
+        .at(10.0)
+        .fault("slow-signer")
+        .fails("send")
+        .at(30.0)
+        .undo("slow-signer", UndoCause::Timer)
+        .passes("send")
+        .at(80.0)
+        .observed()
+        .ends(Verdict::Passed)
+        .person(said(Attribution::Team))
+        .judge();
+    assert_eq!(
+        known.measures.recovery.as_ref().expect("it ended").by,
+        Ender::Timer
+    );
+    assert!(!known.is_unattributed());
 }

@@ -141,7 +141,7 @@ fn a_scorecard_on_a_terminal_tells_every_point_and_why() {
       stack and team passed
 
       run        r-1, begun 2026-03-02 10:00:00 UTC
-      log        to event 22, chain head c0ffee; rubric 3
+      log        to event 22, chain head c0ffee; rubric 4
       hypothesis A slow signer delays transfers but loses none.
       stack      wallet-staging: passed
 
@@ -228,7 +228,7 @@ fn a_run_as_junit_has_a_case_for_the_hypothesis_each_probe_the_team_and_each_lin
       <testsuite name="slow-signer-drill" tests="16" failures="3" errors="0" skipped="2" time="620.000" timestamp="2026-03-02T10:00:00Z">
         <properties>
           <property name="stack" value="wallet-staging"/>
-          <property name="rubric" value="3"/>
+          <property name="rubric" value="4"/>
           <property name="seq" value="22"/>
           <property name="run" value="r-1"/>
           <property name="chain" value="c0ffee"/>
@@ -350,7 +350,7 @@ fn a_report_in_markdown_is_a_summary_with_tables() {
     - steady state nonce: held
     - during nonce: held
 
-    Run r-1, begun 2026-03-02 10:00:00 UTC, read to event 22, chain head c0ffee, rubric 3.
+    Run r-1, begun 2026-03-02 10:00:00 UTC, read to event 22, chain head c0ffee, rubric 4.
     ");
 }
 
@@ -378,7 +378,7 @@ fn the_same_log_gives_the_same_bytes_at_every_point_of_it() {
 #[test]
 fn a_report_names_its_rubric_its_sequence_and_its_chain_head() {
     let json = serde_json::to_value(judge(&story())).expect("reports serialise");
-    assert_eq!(json["rubric"], 3);
+    assert_eq!(json["rubric"], 4);
     assert_eq!(json["chain"]["seq"], story().len());
     assert_eq!(json["chain"]["head"], "c0ffee");
     assert_eq!(json["run"], "r-1");

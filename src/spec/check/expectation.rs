@@ -22,11 +22,20 @@ const ANCHOR_WORDS: &[(&str, &str)] = &[
     ("impact_observed", "Users were hurt."),
     ("detected", "The first qualifying detection."),
     (
+        "alerted",
+        "The first alert that fired or message that was shown, whether or not it counts as a detection.",
+    ),
+    (
         "paged",
         "The first page delivered; without a pager, the first qualifying alert received.",
     ),
     ("acknowledged", "The first human acknowledgement."),
     ("declared", "An incident was declared."),
+    (
+        "escalated",
+        "Somebody else was called, by a person or by the chain.",
+    ),
+    ("dismissed", "A person said that nothing is wrong."),
     ("mitigated", "Impact probes hold again."),
     ("recovered", "All of steady state holds again."),
     ("resolved", "The team said that it is over."),
@@ -50,9 +59,16 @@ const WEIGHT: Form = Form::Number(Range {
     high: 1_000_000.0,
 });
 
+/// More than none, up to all.
+const SOME_PERCENT: Form = Form::Number(Range {
+    low: 0.0,
+    closed: false,
+    high: 100.0,
+});
+
 pub(crate) static EXPECTATION: Object = Object {
     what: "an expectation",
-    about: "One line a run is judged against: an event, a phrase, something forbidden, a probe, or staff's judgement.",
+    about: "One line a run is judged against: an event, a phrase, estimates, something forbidden, a probe, or staff's judgement.",
     groups: &[&[
         required("id", Form::Name, "Unique in this runbook."),
         optional(
@@ -61,6 +77,14 @@ pub(crate) static EXPECTATION: Object = Object {
                 ("detected", "The first qualifying detection."),
                 ("acknowledged", "The first acknowledgement."),
                 ("declared", "An incident was declared."),
+                (
+                    "escalated",
+                    "Somebody else was called: anybody, or whom `to` names.",
+                ),
+                (
+                    "dismissed",
+                    "Somebody said that nothing is wrong: in a drill that breaks nothing.",
+                ),
                 ("role_assigned", "Somebody took the `role`."),
                 (
                     "cause_named",
@@ -100,6 +124,11 @@ pub(crate) static EXPECTATION: Object = Object {
         optional("before", TARGET, "What it must come before."),
         optional("role", ROLE, "With `role_assigned`: the role."),
         optional(
+            "to",
+            Form::Text,
+            "With `escalated`: whom; anybody when absent.",
+        ),
+        optional(
             "is",
             Form::Name,
             "With `cause_named`: the step that is the cause.",
@@ -108,7 +137,7 @@ pub(crate) static EXPECTATION: Object = Object {
         optional(
             "audience",
             Form::Word(READERS),
-            "With `update`: for whom; any audience when absent.",
+            "With `update` and `estimates_hold`: for whom; any audience when absent.",
         ),
         optional(
             "channels",
@@ -146,6 +175,16 @@ pub(crate) static EXPECTATION: Object = Object {
             ),
             "At least one update holds a phrase of each of these sets.",
         ),
+        optional(
+            "estimates_hold",
+            SOME_PERCENT,
+            "At least this share of the estimated recoveries, in percent, held the one that was measured.",
+        ),
+        optional(
+            "widest",
+            SOME_DURATION,
+            "With `estimates_hold`: an estimate whose range is longer does not count as one that held.",
+        ),
         optional("forbid", TARGET, "What must not happen."),
         optional("probe", Form::Name, "This probe of the stack holds again."),
         optional(
@@ -162,7 +201,14 @@ pub(crate) static EXPECTATION: Object = Object {
         ),
     ]],
     rules: &[
-        Rule::ExactlyOne(&["event", "message_contains", "forbid", "probe", "manual"]),
+        Rule::ExactlyOne(&[
+            "event",
+            "message_contains",
+            "estimates_hold",
+            "forbid",
+            "probe",
+            "manual",
+        ]),
         Rule::Needs("limit", "within"),
         Rule::Needs("every", "until"),
         Rule::Needs("until", "every"),
@@ -186,6 +232,7 @@ fn allowed(view: View<'_>) -> (Vec<&'static str>, String) {
             );
         }
         let more: &[&'static str] = match event {
+            "escalated" => &["to"],
             "role_assigned" => &["role"],
             "cause_named" => &["is"],
             "remedy_chosen" => &["remedy"],
@@ -196,6 +243,12 @@ fn allowed(view: View<'_>) -> (Vec<&'static str>, String) {
     }
     if view.value("probe").is_some() {
         return only(&["probe", "within", "limit", "from"], "a probe's line");
+    }
+    if view.value("estimates_hold").is_some() {
+        return only(
+            &["estimates_hold", "widest", "audience"],
+            "a line about estimates",
+        );
     }
     if view.value("forbid").is_some() {
         return only(&["forbid"], "a forbidding line");
@@ -274,6 +327,13 @@ fn expected(view: View<'_>, sink: &mut Sink) -> Option<Expected> {
     if view.value("message_contains").is_some() {
         let phrases: Option<Vec<_>> = words(view, "message_contains", phrase_set);
         return Some(Expected::MessageContains { phrases: phrases? });
+    }
+    if view.value("estimates_hold").is_some() {
+        return Some(Expected::Estimates {
+            hold: view.number("estimates_hold")?,
+            widest: view.read("widest"),
+            audience: view.text("audience").and_then(audience),
+        });
     }
     if let Some(node) = view.value("forbid") {
         return Some(Expected::Forbid {
@@ -354,6 +414,13 @@ fn milestone(view: View<'_>, name: &str) -> Option<(Milestone, Anchor)> {
         "detected" => (Milestone::Detected, Anchor::ImpactObserved),
         "acknowledged" => (Milestone::Acknowledged, Anchor::Paged),
         "declared" => (Milestone::Declared, Anchor::Detected),
+        "escalated" => (
+            Milestone::Escalated {
+                to: view.text("to").map(str::to_owned),
+            },
+            Anchor::Detected,
+        ),
+        "dismissed" => (Milestone::Dismissed, Anchor::Alerted),
         "role_assigned" => (
             Milestone::RoleAssigned(role(view.text("role")?)?),
             Anchor::Declared,
@@ -400,9 +467,12 @@ fn anchor(name: &str) -> Option<Anchor> {
         "fault_effective" => Anchor::FaultEffective,
         "impact_observed" => Anchor::ImpactObserved,
         "detected" => Anchor::Detected,
+        "alerted" => Anchor::Alerted,
         "paged" => Anchor::Paged,
         "acknowledged" => Anchor::Acknowledged,
         "declared" => Anchor::Declared,
+        "escalated" => Anchor::Escalated,
+        "dismissed" => Anchor::Dismissed,
         "mitigated" => Anchor::Mitigated,
         "recovered" => Anchor::Recovered,
         "resolved" => Anchor::Resolved,

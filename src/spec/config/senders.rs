@@ -125,6 +125,11 @@ pub(super) static TESTS: Object = Object {
     what: "tests of signals",
     about: "How a tool is made to send a signal before a drill that depends on it.",
     groups: &[&[
+        optional(
+            "every",
+            OFTEN,
+            "How often each is tested whether or not a drill comes, so that a surprise, for which nothing is sent, knows too.",
+        ),
         optional("alertmanager", Form::Object(&TEST), "Through Alertmanager."),
         optional("grafana", Form::Object(&TEST), "Through Grafana."),
         optional("pagerduty", Form::Object(&TEST), "Through PagerDuty."),
@@ -136,6 +141,9 @@ pub(super) static TESTS: Object = Object {
     ]],
     rules: &[],
 };
+
+/// Often enough for a surprise to know, and not so often that it is a load.
+const OFTEN: Form = Form::Duration(60_000, 12 * 3_600_000);
 
 static TEST: Object = Object {
     what: "a test signal",
@@ -164,10 +172,11 @@ fn tests(view: View<'_>, sink: &mut Sink) -> BTreeMap<Sender, SignalTest> {
     let entries = view.value("signal_tests").map(Node::entries);
     let mut tests = BTreeMap::new();
     for entry in entries.unwrap_or_default() {
+        let mut senders = Sender::ALL.into_iter();
+        let Some(sender) = senders.find(|sender| *sender.as_str() == *entry.key) else {
+            continue;
+        };
         let view = View::new(&entry.value, &TEST);
-        let sender = Sender::ALL
-            .into_iter()
-            .find(|sender| *sender.as_str() == *entry.key);
         let read = || {
             let headers = view.value("headers").map(Node::entries).unwrap_or_default();
             let headers = headers
@@ -183,7 +192,7 @@ fn tests(view: View<'_>, sink: &mut Sink) -> BTreeMap<Sender, SignalTest> {
                 within: view.read("within")?,
             })
         };
-        let (Some(sender), Some(test)) = (sender, read()) else {
+        let Some(test) = read() else {
             continue;
         };
         let numbered = |text: &str| text.contains(SignalTest::NUMBER);
@@ -216,6 +225,9 @@ pub(super) fn read(view: View<'_>, folder: &Path, sink: &mut Sink) -> Senders {
             .filter_map(|entry| secret(&entry.value, folder, sink))
             .collect(),
         tests: tests(view, sink),
+        tested_every: view
+            .value("signal_tests")
+            .and_then(|node| View::new(node, &TESTS).read("every")),
         ..Senders::default()
     };
     for entry in view.value("people").map(Node::entries).unwrap_or_default() {

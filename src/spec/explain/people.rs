@@ -191,6 +191,19 @@ fn expectation(line: &Expectation) -> String {
             let phrases: Vec<&str> = phrases.iter().map(|one| phrase(*one)).collect();
             format!("updates say: {}", phrases.join("; "))
         }
+        Expected::Estimates {
+            hold,
+            widest,
+            audience,
+        } => {
+            let widest = widest.map_or(String::new(), |widest| {
+                format!(" and spanned at most {widest}")
+            });
+            format!(
+                "at least {hold}% of the estimated recoveries{} held the measured one{widest}",
+                readers(*audience)
+            )
+        }
         Expected::Forbid { target } => format!("never: {}", moment(target)),
         Expected::Probe {
             probe,
@@ -216,6 +229,11 @@ fn milestone(event: &Milestone) -> String {
         Milestone::Detected => "detected".to_owned(),
         Milestone::Acknowledged => "acknowledged".to_owned(),
         Milestone::Declared => "an incident declared".to_owned(),
+        Milestone::Escalated { to } => match to {
+            Some(to) => format!("{to} called"),
+            None => "somebody else called".to_owned(),
+        },
+        Milestone::Dismissed => "the alarm dismissed".to_owned(),
         Milestone::RoleAssigned(role) => format!("{} taken", role.as_str()),
         Milestone::CauseNamed(cause) => format!("the cause named: {cause},"),
         Milestone::RemedyChosen(remedy) => format!("the remedy {remedy} chosen"),
@@ -281,9 +299,12 @@ fn anchor(anchor: Anchor) -> &'static str {
         Anchor::FaultEffective => "the fault",
         Anchor::ImpactObserved => "the impact",
         Anchor::Detected => "the detection",
+        Anchor::Alerted => "the first alert or message",
         Anchor::Paged => "the page",
         Anchor::Acknowledged => "the acknowledgement",
         Anchor::Declared => "the declaration",
+        Anchor::Escalated => "a call for somebody else",
+        Anchor::Dismissed => "the dismissal",
         Anchor::Mitigated => "the mitigation",
         Anchor::Recovered => "the recovery",
         Anchor::Resolved => "the resolution",

@@ -364,7 +364,7 @@ expect:
     9 |   - {id: c, event: updated, within: 1m}
       |                    ^^^^^^^
       |
-      = help: did you mean `update`? it is `detected`, `acknowledged`, `declared`, `role_assigned`, `cause_named`, `remedy_chosen`, `update`, `mitigated`, `recovered` or `resolved`
+      = help: did you mean `update`? it is `detected`, `acknowledged`, `declared`, `escalated`, `dismissed`, `role_assigned`, `cause_named`, `remedy_chosen`, `update`, `mitigated`, `recovered` or `resolved`
 
     error[unknown-word]: `by: team` has no meaning for the event `acknowledged`
       --> runbooks/authentication.md:10:38
@@ -414,7 +414,7 @@ expect:
     12 |   - {id: f, manual: x, forbid: recovered}
        |                        ^^^^^^
        |
-       = help: keep one of `event`, `message_contains`, `forbid`, `probe` or `manual`
+       = help: keep one of `event`, `message_contains`, `estimates_hold`, `forbid`, `probe` or `manual`
 
     error[unknown-word]: `do_not_retri` is not one of the words allowed here
       --> runbooks/authentication.md:13:32
@@ -791,4 +791,52 @@ error[wrong-type]: expected a list, found a text
   |
   = help: write it as a list: [bo]
 "#);
+}
+
+#[test]
+fn lines_about_calls_dismissals_and_estimates_are_read_and_explained() {
+    let runbook = "---
+kind: Runbook
+name: authentication
+expect:
+  - {id: help,  event: escalated, by: human, to: head-of-operations, within: 15m, from: declared}
+  - {id: calm,  event: dismissed, within: 10m}
+  - {id: look,  forbid: dismissed}
+  - {id: sure,  estimates_hold: 50, widest: 30m, audience: customers}
+---
+";
+    let files = [
+        ("stacks/wallet.yaml", STACK),
+        ("experiments/token.yaml", EXPERIMENT),
+        ("runbooks/authentication.md", runbook),
+        ("teams/oncall.yaml", TEAM),
+        ("drills/bad-token.yaml", DRILL),
+    ];
+    let text = crate::spec::explain(&plan(&files, &[]).expect("a plan"));
+    let (_, judged) = text.split_once("What the team is judged by").expect("it");
+    let lines: Vec<&str> = judged.lines().skip(1).take(5).map(str::trim).collect();
+    assert_snapshot!(lines.join("\n"), @r"
+    help  head-of-operations called by a person within 15m of the declaration (weight 1)
+    calm  the alarm dismissed within 10m of the first alert or message (weight 1)
+    look  never: the dismissal (weight 1)
+    sure  at least 50% of the estimated recoveries for customers held the measured one and spanned at
+    most 30m (weight 1)
+    ");
+    let wrong = "---
+kind: Runbook
+name: authentication
+expect:
+  - {id: help, event: declared, to: bo, within: 15m}
+  - {id: sure, estimates_hold: 0, within: 30m}
+---
+";
+    let found = with(DRILL, wrong);
+    for part in [
+        "`to` has no meaning in the event `declared`",
+        "`within` has no meaning in a line about estimates",
+        "it has `estimates_hold`, `widest` and `audience`",
+        "above",
+    ] {
+        assert!(found.contains(part), "no `{part}` in {found}");
+    }
 }
