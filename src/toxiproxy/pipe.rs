@@ -33,9 +33,8 @@ mod kernel {
 
     /// Together a quarter of what Linux lets a user have in pipes (`pipe-user-pages-soft`, 64 MiB): beyond that, every
     /// new pipe of that user shrinks to a page or two, other programs' included.
-    const MOST: usize = 32;
-    /// Each turn wakes whoever reads, which costs more than moving the bytes: 256 KiB took a quarter more processor time.
-    const ROOM: usize = 512 * 1024;
+    const MOST: usize = 64;
+    const ROOM: usize = 256 * 1024;
     /// Below this, copying is as good.
     const LEAST_ROOM: usize = 64 * 1024;
     /// Empty pipes kept for the next who wants one.
