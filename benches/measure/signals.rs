@@ -116,17 +116,20 @@ fn asked(address: SocketAddr, run: &str) -> anyhow::Result<Vec<u64>> {
     let reply = web::get(address, &format!("/api/v1/runs/{run}/events?limit=1000"))?;
     let log: Value = serde_json::from_str(&reply.body)?;
     let events = log["events"].as_array().context("no events")?;
-    let samples = events
+    let samples: Vec<u64> = events
         .iter()
-        .filter(|event| event["type"] == "probe_summary" && event["probe"] == "shop")
+        .filter(|event| event["type"] == "probe_summary" && event["fact"]["probe"] == "shop")
         .map(|event| {
             ["passed", "failed", "unknown"]
                 .iter()
-                .filter_map(|key| event[key].as_u64())
+                .filter_map(|key| event["fact"][key].as_u64())
                 .sum()
-        });
-    // The first ends where the fault came on.
-    Ok(samples.skip(1).collect())
+        })
+        // The first ends where the fault came on.
+        .skip(1)
+        .collect();
+    ensure!(!samples.is_empty(), "the log sums up no samples");
+    Ok(samples)
 }
 
 /// One connection's share of the load.

@@ -90,7 +90,7 @@ pub(super) fn published(services: &Services) -> Result<Published, Problem> {
     services
         .published
         .clone()
-        .ok_or_else(|| Problem::missing("no-such-address", "nothing is published here"))
+        .ok_or_else(|| Problem::missing("no-such-address", "nothing is published here; hint: `transparency: {platform: NAME}` in the configuration of `firedrill serve` publishes this page"))
 }
 
 async fn gather(services: &Services) -> Result<Gathered, Problem> {

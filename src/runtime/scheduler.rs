@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::model::ids::{DrillName, RunId};
 use crate::model::schedule::{Days, Schedule};
+use crate::model::time::Millis;
 use crate::ports::{Answer, Clock};
 
 /// How often the calendar is read anew: files change while the server runs.
@@ -306,8 +307,8 @@ async fn start(agenda: &dyn Agenda, drill: &DrillName, at: Timestamp) -> bool {
 async fn skip(agenda: &dyn Agenda, drill: &DrillName, at: Timestamp, late: SignedDuration) {
     if matches!(agenda.claim(drill, at).await, Ok(true)) {
         let outcome = format!(
-            "skipped: firedrill came {}s late, which is beyond its tolerance",
-            late.as_secs()
+            "skipped: firedrill came {} late, which is beyond its tolerance",
+            Millis::seconds(u64::try_from(late.as_secs()).unwrap_or_default())
         );
         tracing::warn!(%drill, due = %at, %outcome, "a scheduled drill was skipped");
         agenda.note(drill, at, outcome).await;

@@ -82,7 +82,7 @@ pub(crate) fn write(library: &Path, data: &Path, host: &str) {
             (6, "started run past-signer-outage-8"),
             (
                 3,
-                "skipped: firedrill came 1800s late, which is beyond its tolerance",
+                "skipped: firedrill came 30m late, which is beyond its tolerance",
             ),
             (1, "not started: stack `wallet-demo` is in use"),
         ] {

@@ -97,7 +97,7 @@ impl Entry {
         Self {
             day: local.strftime("%Y-%m-%d").to_string(),
             time: local.strftime("%H:%M").to_string(),
-            utc: at.strftime("%Y-%m-%d %H:%M UTC").to_string(),
+            utc: at.strftime("%Y-%m-%d %H:%M").to_string(),
             name,
             state,
             why: String::new(),
@@ -125,7 +125,7 @@ impl Entry {
         {
             let until = to.to_zoned(zone.clone());
             entry.time = format!("{}–{}", entry.time, until.strftime("%H:%M"));
-            entry.utc = format!("{} to {}", entry.utc, to.strftime("%H:%M UTC"));
+            entry.utc = format!("{} to {}", entry.utc, to.strftime("%H:%M"));
             entry.why = "some time in these hours".into();
         }
         if let Some(days) = &told.barred {

@@ -30,6 +30,8 @@ impl Page for Coverage {
 pub(in crate::http) struct Grid {
     pub(in crate::http) columns: Vec<Column>,
     pub(in crate::http) rows: Vec<Row>,
+    /// What no fault of firedrill's reaches in this stack.
+    pub(in crate::http) untouchable: Vec<String>,
     /// Cells that can fail, and how many of them drills, or experiments alone, have hit.
     pub(in crate::http) possible: usize,
     pub(in crate::http) drilled: usize,
@@ -125,13 +127,22 @@ impl Grid {
         starts: &Starts,
         now: Timestamp,
     ) -> Self {
+        // What nothing can do to anything here is no gap: it would only hide those that are.
+        let targets = Target::all(stack);
+        let can = |target: &Target, failure: Failure| target.can(failure, stack);
+        let failures: Vec<Failure> = Failure::ALL
+            .into_iter()
+            .filter(|failure| targets.iter().any(|target| can(target, *failure)))
+            .collect();
         let mut grid = Self {
-            columns: Failure::ALL
+            columns: failures
+                .iter()
                 .map(|kind| Column {
                     title: kind.title(),
                     steps: kind.steps(),
                 })
-                .into(),
+                .collect(),
+            untouchable: Vec::new(),
             rows: Vec::new(),
             possible: 0,
             drilled: 0,
@@ -141,12 +152,16 @@ impl Grid {
             unwritten: Vec::new(),
             told: Vec::new(),
         };
-        for target in Target::all(stack) {
+        for target in targets {
             let (name, kind) = named(&target, stack);
-            let cells = Failure::ALL
-                .into_iter()
-                .map(|failure| {
-                    if target.can(failure, stack) {
+            if !failures.iter().any(|failure| can(&target, *failure)) {
+                grid.untouchable.push(name);
+                continue;
+            }
+            let cells = failures
+                .iter()
+                .map(|&failure| {
+                    if can(&target, failure) {
                         grid.cell(&target, &name, failure, hits, starts, now)
                     } else {
                         impossible()

@@ -210,13 +210,17 @@ fn place(act: &Act) -> String {
 fn limits(plan: &Plan) -> Vec<String> {
     let limits = &plan.experiment.limits;
     let counted = [
-        ("services", limits.services),
-        ("links", limits.links),
-        ("containers", limits.containers),
+        ("service", limits.services),
+        ("link", limits.links),
+        ("container", limits.containers),
     ];
     let mut lines: Vec<String> = counted
         .into_iter()
-        .filter_map(|(what, most)| Some(format!("at most {} {what} at once", most?)))
+        .filter_map(|(what, most)| {
+            let most = most?;
+            let s = if most == 1 { "" } else { "s" };
+            Some(format!("at most {most} {what}{s} at once"))
+        })
         .collect();
     lines.push(format!("at most {} in all", limits.duration));
     lines
