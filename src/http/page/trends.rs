@@ -6,7 +6,7 @@ use axum::response::Html;
 use serde::Deserialize;
 
 use crate::http::Services;
-use crate::http::actor::Actor;
+use crate::http::actor::{Actor, encoded};
 use crate::http::api::runs::bad_query;
 use crate::http::problem::Problem;
 use crate::http::series::{Narrowing, WINDOW, latest_runs, named, visible};
@@ -15,8 +15,8 @@ use crate::http::view::layout::Layout;
 use crate::http::view::trends::{Card, Filters, Part, Trend, Trends};
 use crate::stats::FEWEST;
 
-/// Scenarios on one page.
-const CARDS: usize = 24;
+/// Scenarios on one page, so that it stays light.
+const CARDS: usize = 6;
 
 /// What the list is narrowed to.
 #[derive(Debug, Default, Deserialize)]
@@ -27,6 +27,9 @@ pub(in crate::http) struct Wish {
     failure: String,
     #[serde(default)]
     kind: String,
+    /// How many scenarios to leave out before those shown.
+    #[serde(default)]
+    from: usize,
 }
 
 /// All scenarios, those with the latest runs first.
@@ -47,14 +50,22 @@ pub(in crate::http) async fn list(
     let mut chosen = series;
     chosen.retain(|one| narrowing.takes(&one.scenario));
     let mut cards = Vec::new();
-    for one in chosen.iter().take(CARDS) {
+    let from = wish.from.min(chosen.len());
+    for one in chosen.iter().skip(from).take(CARDS) {
         let runs = latest_runs(&services, one).await?;
         cards.push(Card::new(one, &runs, false));
     }
+    let more = chosen.len() - from - cards.len();
+    let address = |from: usize| {
+        let [team, failure, kind] = [&wish.team, &wish.failure, &wish.kind].map(|it| encoded(it));
+        format!("/trends?team={team}&failure={failure}&kind={kind}&from={from}")
+    };
     render(&Trends {
         layout: Layout::new(&services, "Trends", "trends", &actor).await?,
         filters,
-        more: chosen.len() - cards.len(),
+        more,
+        next: (more > 0).then(|| address(from + CARDS)),
+        back: (from > 0).then(|| address(from.saturating_sub(CARDS))),
         cards,
         rehearsed,
         any,

@@ -24,8 +24,11 @@ pub(in crate::http) struct Trends {
     pub(in crate::http) layout: Layout,
     pub(in crate::http) filters: Filters,
     pub(in crate::http) cards: Vec<Card>,
-    /// Series beyond those shown.
+    /// Scenarios after those shown.
     pub(in crate::http) more: usize,
+    /// Where they are, and those before.
+    pub(in crate::http) next: Option<String>,
+    pub(in crate::http) back: Option<String>,
     /// How many scenarios have rehearsals, which are left out.
     pub(in crate::http) rehearsed: usize,
     /// Whether anything was ever drilled.
@@ -255,11 +258,9 @@ impl TimeCard {
             .rev()
             .filter_map(|run| {
                 let time = of(run)?;
-                let day = run.created.strftime("%Y-%m-%d").to_string();
                 Some(Mark {
                     time,
-                    title: format!("{day}: {}", told(time)),
-                    day,
+                    day: run.created.strftime("%Y-%m-%d").to_string(),
                 })
             })
             .collect();

@@ -95,6 +95,8 @@ fn trends_show_few_runs_as_dots_and_many_with_medians() {
             filters,
             cards,
             more,
+            next: (more > 0).then(|| "/trends?from=6".into()),
+            back: None,
             rehearsed,
             any,
             fewest: FEWEST,
