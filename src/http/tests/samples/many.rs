@@ -164,6 +164,47 @@ fn a_scenario_in_full_has_its_runs_its_weaknesses_and_curves() {
 }
 
 #[test]
+fn pages_over_all_runs_of_a_window_stay_light() {
+    const ALONG: usize = include_bytes!("../../../../web/static/app.css").len()
+        + include_bytes!("../../../../web/static/app.js").len();
+    let runs: Vec<Summarised> = runs(60)
+        .into_iter()
+        .map(|run| Summarised {
+            run: "20260301-100000-0a1b2c".parse().expect("an id"),
+            times: Times {
+                acknowledge: run.times.detect,
+                ..run.times
+            },
+            ..run
+        })
+        .collect();
+    let one = sample(&Trend {
+        layout: layout(false),
+        name: "outage".into(),
+        parts: vec![Part::new(&series(true), &runs, 60)],
+        fewest: FEWEST,
+        window: 60,
+    });
+    let list = sample(&Trends {
+        layout: layout(false),
+        filters: Filters::new(&[series(true)], "", "", ""),
+        cards: (0..6)
+            .map(|id| Card::new(&Series { id, ..series(true) }, &runs, false))
+            .collect(),
+        more: 0,
+        next: None,
+        back: None,
+        rehearsed: 0,
+        any: true,
+        fewest: FEWEST,
+        window: 60,
+    });
+    for page in [one, list] {
+        assert!(page.len() + ALONG < 100_000, "{}", page.len() + ALONG);
+    }
+}
+
+#[test]
 fn a_forecast_prints_what_it_takes_for_granted() {
     let page = |choices, few: &[&str], refused: Option<&str>, answer| {
         sample(&Forecast {
