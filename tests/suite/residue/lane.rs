@@ -488,6 +488,8 @@ fn without_what_a_start_makes(seen: &mut Value) {
     if let Some(all) = seen.as_object_mut() {
         // Counts what the restart policy has done, since the last start by hand.
         all.remove("RestartCount");
+        // Commands that were run inside, which the daemon forgets some minutes after they ended.
+        all.remove("ExecIDs");
     }
     let Some(settings) = seen["NetworkSettings"].as_object_mut() else {
         return;
