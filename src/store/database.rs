@@ -372,9 +372,13 @@ async fn make(
         why,
     };
     let draft = data.join(DRAFT);
-    match fs::remove_file(&draft) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(folder(error)),
-        _ => {}
+    // Beside a file that is put there whole, a log that outlived another one would be taken for its own.
+    let logs = ["-wal", "-shm"].map(|end| data.join(format!("{FILE}{end}")));
+    for stale in logs.iter().chain([&draft]) {
+        match fs::remove_file(stale) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(folder(error)),
+            _ => {}
+        }
     }
     let options = SqliteConnectOptions::new()
         .filename(&draft)
@@ -496,6 +500,32 @@ mod tests {
         assert_eq!(settings, ("wal".to_owned(), 2, 1), "2 is FULL");
         database.close().await.expect("closed");
         let again = Database::open(&data).await.expect("opened again");
+        again.close().await.expect("closed");
+    }
+
+    #[tokio::test]
+    async fn a_log_that_outlived_its_database_is_not_taken_for_the_next_ones() {
+        let folder = sample::Folder::new();
+        let database = Database::open(&folder.path).await.expect("opened");
+        sqlx::query("INSERT INTO people (pseudonym, name) VALUES ('p-1', 'Ada')")
+            .execute(database.writer())
+            .await
+            .expect("written");
+        let log = folder.path.join("firedrill.db-wal");
+        let outlived = std::fs::read(&log).expect("it is there");
+        database.close().await.expect("closed");
+        std::fs::remove_file(folder.path.join(FILE)).expect("removed by somebody");
+        std::fs::write(&log, outlived).expect("left by a crash");
+        let again = Database::open(&folder.path).await.expect("opened again");
+        let people: i64 = sqlx::query_scalar("SELECT count(*) FROM people")
+            .fetch_one(again.writer())
+            .await
+            .expect("read");
+        let whole: String = sqlx::query_scalar("PRAGMA integrity_check")
+            .fetch_one(again.writer())
+            .await
+            .expect("checked");
+        assert_eq!((people, whole.as_str()), (0, "ok"));
         again.close().await.expect("closed");
     }
 
