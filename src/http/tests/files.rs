@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 
 use super::world::{Reply, Server};
 use crate::http::actor::encoded;
-use crate::model::access::{Grant, Role, Scope};
 
 fn path(server: &Server, name: &str) -> String {
     server.library().join(name).to_string_lossy().into_owned()
@@ -236,23 +235,7 @@ async fn a_dry_run_says_what_it_found_and_what_would_be_hit() {
 #[tokio::test]
 async fn files_are_read_and_saved_by_those_whom_the_pages_let() {
     let server = Server::start().await;
-    let grants = |role, team: Option<&str>| {
-        vec![Grant {
-            role,
-            scope: Scope {
-                team: team.map(|name| name.parse().expect("a name")),
-                stack: None,
-            },
-        }]
-    };
-    server.add("Root", &grants(Role::Administrator, None)).await;
-    server.add("viewer", &grants(Role::Viewer, None)).await;
-    server
-        .add("ours", &grants(Role::Operator, Some("crew")))
-        .await;
-    server
-        .add("theirs", &grants(Role::Operator, Some("others")))
-        .await;
+    server.add_operators().await;
     for (name, wanted, reads, saves) in [
         ("viewer", "outage.yaml", false, false),
         ("theirs", "outage.yaml", false, false),

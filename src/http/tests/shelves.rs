@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use super::world::{Reply, Server};
 use crate::http::actor::encoded;
-use crate::model::access::{Grant, Role, Scope};
 
 fn path(server: &Server, name: &str) -> String {
     server.library().join(name).to_string_lossy().into_owned()
@@ -215,23 +214,7 @@ async fn a_new_file_is_begun_made_and_listed() {
 #[tokio::test]
 async fn files_are_for_those_who_may_operate_what_they_are_used_by() {
     let server = Server::start().await;
-    let grants = |role, team: Option<&str>| {
-        vec![Grant {
-            role,
-            scope: Scope {
-                team: team.map(|name| name.parse().expect("a name")),
-                stack: None,
-            },
-        }]
-    };
-    server.add("Root", &grants(Role::Administrator, None)).await;
-    server.add("viewer", &grants(Role::Viewer, None)).await;
-    server
-        .add("ours", &grants(Role::Operator, Some("crew")))
-        .await;
-    server
-        .add("theirs", &grants(Role::Operator, Some("others")))
-        .await;
+    server.add_operators().await;
     let address = |name: &str| format!("/library/file?path={}", encoded(&path(&server, name)));
     for (name, file, status) in [
         ("viewer", "outage.yaml", 403),

@@ -27,7 +27,7 @@ use crate::engine::watch::{Sample, SampleResult};
 use crate::http::gate::{digest, hex, recognise};
 use crate::http::shelf::Shelf;
 use crate::http::{Gate, Planned, Readiness, Readings, Services, Timetable, router, serve};
-use crate::model::access::Grant;
+use crate::model::access::{Grant, Role, Scope};
 use crate::model::fault::Injection;
 use crate::model::ids::RunId;
 use crate::model::plan::Plan;
@@ -454,6 +454,23 @@ impl Server {
             .database
             .add_user(name, "no hash", grants, now);
         assert!(added.await.expect("made"), "{name} is there already");
+    }
+
+    /// An administrator, somebody who looks on, and an operator of the team that is drilled and one of another's: `Root`,
+    /// `viewer`, `ours` and `theirs`.
+    pub(super) async fn add_operators(&self) {
+        for (name, role, team) in [
+            ("Root", Role::Administrator, None),
+            ("viewer", Role::Viewer, None),
+            ("ours", Role::Operator, Some("crew")),
+            ("theirs", Role::Operator, Some("others")),
+        ] {
+            let scope = Scope {
+                team: team.map(|name| name.parse().expect("a name")),
+                stack: None,
+            };
+            self.add(name, &[Grant { role, scope }]).await;
+        }
     }
 
     /// Begins a session of an account; answers with its token.
