@@ -213,9 +213,9 @@ struct Update {
     #[arg(required_unless_present = "template")]
     text: Option<String>,
     /// Make it from a template: what point of the incident it speaks of
-    #[arg(long, value_parser = ["first_notice", "update", "resolved"], requires = "failure")]
+    #[arg(long, value_parser = ["first_notice", "update", "resolved"])]
     template: Option<String>,
-    /// Of what kind of failure the template speaks
+    /// Of what kind of failure the template speaks [default: what the runbook says]
     #[arg(long, value_parser = ["key_management", "api_outage", "transaction_delays", "authentication"], requires = "template")]
     failure: Option<String>,
     /// In which language [default: en]
@@ -344,7 +344,9 @@ impl Update {
             wish.insert("text".into(), json!(text));
             return Value::Object(wish);
         }
-        wish.insert("failure".into(), json!(self.failure));
+        if let Some(failure) = &self.failure {
+            wish.insert("failure".into(), json!(failure));
+        }
         wish.insert("language".into(), json!(self.lang));
         wish.insert("detail".into(), json!(text));
         if !self.phrase.is_empty() {

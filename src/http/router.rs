@@ -5,12 +5,12 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 
 use super::api::{
-    accounts, compose as draft, corrections, files, findings, halt as lever, health, library, log,
+    accounts, compose, corrections, files, findings, halt as lever, health, library, log,
     metrics, names, people, review as reviews, runs, scorecard, sessions, signals, start, upcoming,
 };
 use super::guard::{LARGEST_BODY, guard};
 use super::page::{
-    account, act, audit, compose, correct, halt, identity, login, overview, review, room,
+    account, act, audit, correct, draft, halt, identity, login, overview, review, room,
     scorecard as card, setup, start as begin, status, tokens,
 };
 use super::routes::About::{AnyRun, Anywhere, Drill, Everywhere, Experiment, Named, Run, Stack};
@@ -77,7 +77,6 @@ fn pages() -> Routes {
         .get("/runs/{run}", To(See, Run), room::get)
         .get("/runs/{run}/changes", To(See, Run), room::changes)
         .post("/runs/{run}/acts", To(Respond, Run), act::post)
-        .get("/runs/{run}/compose", To(Respond, Run), compose::get)
         .get("/status/{run}", Published, status::get)
         .get("/status/{run}/banner", Published, status::banner)
         .post("/runs/{run}/halt", To(Respond, AnyRun), halt::run)
@@ -99,7 +98,7 @@ fn pages() -> Routes {
         .get("/calendar", To(See, Anywhere), page::calendar::get)
         .get("/coverage", To(See, Anywhere), page::coverage::get)
         .get("/forecast", To(See, Anywhere), page::forecast::get)
-        .post("/runs/{run}/draft", To(Respond, Run), room::draft)
+        .post("/runs/{run}/draft", To(Respond, Run), draft::post)
         .get("/runs/{run}/report", To(SeeAnswers, Run), review::get)
         .get(
             "/runs/{run}/report.md",
@@ -239,7 +238,7 @@ fn api() -> Routes {
         .get("/runs/{run}", To(SeeAnswers, Run), runs::get)
         .get("/runs/{run}/events", To(SeeAnswers, Run), log::get)
         .post("/runs/{run}/events", To(Respond, AnyRun), log::post)
-        .post("/runs/{run}/compose", To(Respond, Run), draft::post)
+        .post("/runs/{run}/compose", To(Respond, Run), compose::post)
         .get("/runs/{run}/people", To(See, Run), names::get)
         .get("/runs/{run}/scorecard", To(SeeAnswers, Run), scorecard::get)
         .get("/runs/{run}/review", To(SeeAnswers, Run), reviews::get)

@@ -18,7 +18,7 @@ use crate::spec::{self, Findings, Item, Library, Options, Source};
 const FRESH: Duration = Duration::from_secs(2);
 
 /// The shipped texts of messages.
-static SHIPPED: LazyLock<Texts> = LazyLock::new(|| {
+pub(super) static SHIPPED: LazyLock<Texts> = LazyLock::new(|| {
     let sources = shipped::FILES
         .iter()
         .filter(|(path, _)| path.starts_with("messages/"))

@@ -7,7 +7,7 @@ pub(super) mod audit;
 pub(super) mod calendar;
 pub(super) mod chart;
 pub(super) mod compared;
-pub(super) mod compose;
+pub(super) mod composer;
 pub(super) mod coverage;
 pub(super) mod escalation;
 pub(super) mod forecast;

@@ -75,6 +75,11 @@ impl Failure {
         Self::Authentication,
     ];
 
+    /// That which files and the API write so.
+    pub fn named(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.as_str() == word)
+    }
+
     /// As files and the API write it.
     pub fn as_str(self) -> &'static str {
         match self {

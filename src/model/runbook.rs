@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ids::{ExpectationId, ProbeName, RemedyId, RunbookName};
+use super::message::Failure;
 use super::team::Role;
 use super::time::Millis;
 
@@ -14,6 +15,9 @@ pub struct Runbook {
     pub name: RunbookName,
     /// Which communication clock applies.
     pub class: Class,
+    /// What users are told has failed, where it is always the same: what messages are made from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
     /// The laws whose clocks are shown.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub clocks: Vec<Regulation>,
@@ -303,6 +307,15 @@ impl Audience {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Customers, Self::Internal, Self::Regulator];
 
+    /// As files and the API write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Customers => "customers",
+            Self::Internal => "internal",
+            Self::Regulator => "regulator",
+        }
+    }
+
     /// As people call them.
     pub fn title(self) -> &'static str {
         match self {
@@ -359,6 +372,7 @@ mod tests {
         Runbook {
             name: "signing".parse().expect("a name"),
             class: Class::Availability,
+            failure: None,
             clocks: Vec::new(),
             expect: Vec::new(),
             body: body.to_owned(),

@@ -206,7 +206,8 @@ stack wallet has neither identity checks nor targets to tell it by
             runbook: Runbook {
                 name: "tokens".parse().expect("a name"),
                 class: Class::Availability,
-                clocks: Vec::new(),
+                failure: None,
+            clocks: Vec::new(),
                 expect: Vec::new(),
                 body: String::new(),
             },

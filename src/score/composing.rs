@@ -111,6 +111,7 @@ mod tests {
         Runbook {
             name: "signing".parse().expect("a name"),
             class: Class::Availability,
+            failure: None,
             clocks: Vec::new(),
             expect: vec![
                 line(

@@ -166,6 +166,7 @@ pub(super) fn created_drill(title: &str, later: u64) -> Event {
         runbook: Runbook {
             name: name("authentication"),
             class: Class::Availability,
+            failure: None,
             clocks: Vec::new(),
             expect: vec![],
             body: "## 1. Confirm\n".into(),

@@ -15,6 +15,15 @@ use keys::is_gone_through;
 use looks::{look_at, print};
 use office::Office;
 
+/// Looks at a page of another test's server.
+pub(crate) fn see(address: std::net::SocketAddr, path: &str, page: &str) {
+    if let Some(browser) = Chromium::open(&format!("http://{address}"), Scripts::On) {
+        browser.go(path);
+        look_at(&browser, page);
+        is_gone_through(&browser, page);
+    }
+}
+
 const DRILL: &str = "signer-outage";
 
 /// Starts the drill with its button, and leads to its room.
@@ -43,7 +52,7 @@ fn form(browser: &Chromium, act: &str) -> String {
 fn fill_in(browser: &Chromium, act: &str, filled: impl Fn(&str)) {
     let form = form(browser, act);
     filled(&form);
-    browser.click(&format!("{form}//button"));
+    browser.click(&format!("{form}//button[not(@data-check)]"));
 }
 
 /// Sends a form that is but a button.
@@ -261,14 +270,20 @@ fn a_person_on_call_takes_a_drill_from_start_to_scorecard() {
     fill_in(&browser, "update_posted", |form| {
         browser.shows("[data-lacks] .lacking", "a text");
         browser.click(&format!("{form}//label[normalize-space()='status page']"));
-        browser.fill(
-            &format!("{form}//textarea"),
-            "Transfers fail, we are at work.",
-        );
         for advice in ["do_not_retry", "funds_are_safe"] {
             browser.click(&format!("{form}//input[@value='{advice}']"));
         }
         browser.fill(&format!("{form}//input[@name='next_in']"), "10");
+        let text = format!("{form}//textarea[@name='text']");
+        browser.fill(&text, "The app says so, too.");
+        // The kind of failure is the runbook's, and what is said first a first notice.
+        browser.click(&format!("{form}//button[.='Fill in']"));
+        browser.comes(
+            "the template is filled in, and one's own words stay",
+            "const text = document.querySelector('#composer [name=text]').value;
+                return text.startsWith(\"Transfers can't be signed\") && text.endsWith('too.')",
+        );
+        look_at(&browser, "composer");
         browser.comes(
             "the draft lacks nothing",
             "return document.querySelectorAll('[data-lacks] .has').length >= 5
@@ -277,7 +292,7 @@ fn a_person_on_call_takes_a_drill_from_start_to_scorecard() {
     });
     browser.shows(
         "#log",
-        "tells customers on status_page: Transfers fail, we are at work.",
+        "tells customers on status_page: Transfers can't be signed",
     );
     shows_no_fault(&browser);
     look_at(&browser, "room-responder");
@@ -285,6 +300,10 @@ fn a_person_on_call_takes_a_drill_from_start_to_scorecard() {
     look_at(&browser, "room-staff");
     browser.go("/");
     look_at(&browser, "overview-live");
+    let id = room.trim_start_matches("/runs/");
+    browser.go(&format!("/status/{id}"));
+    browser.shows("main", "[DRILL] Transfers can't be signed");
+    look_at(&browser, "status");
 
     browser.turn_to(&responder);
     choose(&browser, "failover-signer");
@@ -382,7 +401,14 @@ fn a_drill_goes_from_start_to_scorecard_without_javascript() {
     is_gone_through(&browser, "room");
     // A draft is looked at on a page of its own, and comes back as it was written.
     let update = form(&browser, "update_posted");
-    browser.fill(&format!("{update}//textarea"), "Transfers fail.");
+    browser.fill(&format!("{update}//textarea[@name='text']"), "So say we.");
+    browser.click(&format!("{update}//button[.='Fill in']"));
+    let filled = browser.text("#composer [name=text]");
+    assert!(
+        filled.starts_with("Transfers can't be signed") && filled.ends_with("So say we."),
+        "{filled}"
+    );
+    browser.fill(&format!("{update}//textarea[@name='text']"), "Transfers fail.");
     browser.click(&format!("{update}//button[.='Check the draft']"));
     browser.shows("[data-lacks] .has", "a text");
     browser.shows("[data-lacks] .lacking", "on status page");

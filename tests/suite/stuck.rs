@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
+use crate::browser;
 use crate::ground::until;
 use crate::http;
 use crate::shop::{Experiment, IS_ON, Shop};
@@ -81,6 +82,7 @@ fn a_server_that_can_not_undo_what_a_dead_process_left_says_so_everywhere_and_ke
         let by_hand = "undo it by hand with `curl -X DELETE http:";
         assert!(page.contains(by_hand), "the way out is told: {page}");
     }
+    browser::see(address, "/", "overview-stuck");
     // Nothing begins on that stack, whoever asks.
     let file = shop.experiment(&Experiment::slow("1s"));
     let refused = shop.firedrill.run(["run", &file]);

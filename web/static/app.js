@@ -166,17 +166,30 @@ function draft(event) {
   const form = event.target.closest?.("form[data-draft]");
   if (!form) return;
   clearTimeout(looking);
-  looking = setTimeout(() => look(form), event.type === "submit" ? 0 : 400);
+  looking = setTimeout(() => look(form), 400);
 }
 
-async function look(form) {
+// Puts in what a template made, as if it were typed: undoing brings back what was there.
+function fill(form, { text, made, trouble }) {
+  form.querySelector("[data-trouble]").textContent = trouble ?? "";
+  if (trouble) return;
+  const field = form.elements.text;
+  field.focus();
+  field.select();
+  if (!document.execCommand("insertText", false, text)) field.value = text;
+  form.elements.made.value = made;
+}
+
+async function look(form, button) {
   const answer = await fetch(form.dataset.draft, {
     method: "POST",
     headers: { accept: "application/json" },
-    body: new URLSearchParams(new FormData(form)),
+    body: new URLSearchParams(new FormData(form, button)),
   }).catch(() => null);
   if (!answer?.ok) return;
-  const lines = (await answer.json()).map((part) => {
+  const looked = await answer.json();
+  if (button?.name === "fill") fill(form, looked);
+  const lines = looked.parts.map((part) => {
     const line = document.createElement("li");
     line.className = part.there ? "has" : "lacking";
     const mark = document.createElement("span");
@@ -200,7 +213,7 @@ async function act(event) {
   if (!form) return;
   event.preventDefault();
   if (event.submitter?.matches("[data-check]")) {
-    draft(event);
+    look(form, event.submitter);
     return;
   }
   const said = document.getElementById("said");

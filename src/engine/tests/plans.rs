@@ -338,6 +338,7 @@ pub(crate) fn drill() -> Plan {
         runbook: Runbook {
             name: name("authentication"),
             class: Class::Availability,
+            failure: None,
             clocks: Vec::new(),
             expect: Vec::new(),
             body: String::new(),

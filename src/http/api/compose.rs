@@ -28,7 +28,7 @@ pub(in crate::http) struct Wanted {
     pub(in crate::http) text: Option<String>,
     /// What point of the incident it speaks of.
     pub(in crate::http) stage: Option<Stage>,
-    /// Of what kind of failure; a template needs it.
+    /// Of what kind of failure; what the runbook says where it is not said.
     pub(in crate::http) failure: Option<Failure>,
     /// In which language; English where it is not said.
     pub(in crate::http) language: Option<String>,
@@ -96,7 +96,8 @@ pub(in crate::http) fn draft(
         ));
     };
     let audience = wanted.audience.unwrap_or(Audience::Customers);
-    let text = match (&wanted.text, wanted.stage, wanted.failure) {
+    let failure = wanted.failure.or(runbook.failure);
+    let text = match (&wanted.text, wanted.stage, failure) {
         (Some(text), ..) => text.clone(),
         (None, Some(stage), Some(failure)) => {
             let phrases = match &wanted.phrases {
@@ -122,7 +123,7 @@ pub(in crate::http) fn draft(
         _ => {
             return Err(Problem::unprocessable(
                 "nothing-to-say",
-                "give a `text`, or a `stage` and a `failure` to make one from",
+                "give a `text`, or a `stage` and a `failure` to make one from; hint: a runbook that says its `failure` spares it",
             ));
         }
     };

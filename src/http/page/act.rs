@@ -12,16 +12,18 @@ use super::start::bad_form;
 use crate::engine::event::{Source, Update};
 use crate::engine::input::TeamAct;
 use crate::http::actor::{self, Actor};
+use crate::http::api::compose::texts;
 use crate::http::keeper::of_run;
 use crate::http::problem::Problem;
 use crate::http::reading::run_id;
-use crate::http::view::acts::{Draft, Drafted, SNIPPETS};
 use crate::http::{Services, acting};
+use crate::http::view::composer::LANGUAGE;
+use crate::messages::Texts;
 use crate::model::access::{Permission, Subject};
-use crate::model::runbook::Audience;
+use crate::model::runbook::PhraseSet;
 
 /// The longest text of a form, in characters.
-const LONGEST: usize = 4000;
+pub(super) const LONGEST: usize = 4000;
 
 /// Takes an act and leads back to the room.
 pub(in crate::http) async fn post(
@@ -32,7 +34,9 @@ pub(in crate::http) async fn post(
 ) -> Result<Redirect, Problem> {
     let Form(pairs) = form.map_err(|error| bad_form(&error))?;
     let fields = Fields(pairs);
-    let act = actor::pseudonymous(&services, fields.act(services.now().wall)?).await?;
+    let texts = texts(&services).await?;
+    let act = fields.act(&texts, services.now().wall)?;
+    let act = actor::pseudonymous(&services, act).await?;
     let id = run_id(&run)?;
     if act.is_for_staff() {
         let row = services.database.run(&id).await?;
@@ -48,61 +52,26 @@ pub(in crate::http) async fn post(
     Ok(Redirect::to(&format!("/runs/{run}{staff}")))
 }
 
-/// An update that is being written, and whether its form is the staff view's. What can't be read of it yet counts as
-/// not there.
-pub(super) fn drafted(pairs: Vec<(String, String)>, now: Timestamp) -> (Drafted, bool) {
-    let fields = Fields(pairs);
-    let all = |key| fields.all(key).map(str::to_owned).collect();
-    let form = Draft {
-        audience: fields.get("audience").to_owned(),
-        channels: all("channel"),
-        text: fields.get("text").chars().take(LONGEST).collect(),
-        advice: all("advice"),
-        next_in: fields.get("next_in").to_owned(),
-        recovery_from: fields.get("recovery_from").to_owned(),
-        recovery_to: fields.get("recovery_to").to_owned(),
-    };
-    let update = fields.update(now).unwrap_or_else(|_| Update {
-        audience: fields.parsed("audience").unwrap_or(Audience::Customers),
-        channels: form.channels.clone(),
-        text: with_advice(form.text.clone(), form.advice.iter().map(String::as_str)),
-        next_update_at: fields.minutes("next_in", now).unwrap_or_default(),
-        estimated_recovery: None,
-        stage: None,
-    });
-    (Drafted { form, update }, fields.get("staff") == "1")
-}
-
-/// A text with the advice that was chosen and is not in it yet.
-fn with_advice<'a>(mut text: String, chosen: impl Iterator<Item = &'a str>) -> String {
-    for chosen in chosen {
-        let Some(snippet) = SNIPPETS.iter().find(|snippet| snippet.value == chosen) else {
-            continue;
-        };
-        if !text.contains(snippet.text) {
-            if !text.is_empty() {
-                text.push(' ');
-            }
-            text.push_str(snippet.text);
-        }
-    }
-    text
-}
-
 /// A form's fields; those with several values stand several times.
-#[derive(Debug)]
-struct Fields(Vec<(String, String)>);
+#[derive(Debug, Clone)]
+pub(super) struct Fields(pub(super) Vec<(String, String)>);
 
 impl Fields {
-    fn get(&self, key: &'static str) -> &str {
+    pub(super) fn get(&self, key: &'static str) -> &str {
         self.all(key).next().unwrap_or_default()
     }
 
-    fn all(&self, key: &'static str) -> impl Iterator<Item = &str> {
+    pub(super) fn all(&self, key: &'static str) -> impl Iterator<Item = &str> {
         self.0
             .iter()
             .filter(move |(name, _)| name == key)
             .map(|(_, value)| value.as_str())
+    }
+
+    /// Puts a value in the place of those there are.
+    pub(super) fn put(&mut self, key: &'static str, value: String) {
+        self.0.retain(|(name, _)| name != key);
+        self.0.push((key.to_owned(), value));
     }
 
     fn text(&self, key: &'static str) -> Result<String, Problem> {
@@ -117,7 +86,7 @@ impl Fields {
     }
 
     /// A value of a type that the API reads from a text.
-    fn parsed<T: DeserializeOwned>(&self, key: &'static str) -> Result<T, Problem> {
+    pub(super) fn parsed<T: DeserializeOwned>(&self, key: &'static str) -> Result<T, Problem> {
         serde_json::from_value(Value::String(self.get(key).to_owned()))
             .map_err(|error| Problem::unprocessable("unfit-act", format!("`{key}`: {error}")))
     }
@@ -137,8 +106,35 @@ impl Fields {
             .map_err(|_| Problem::unprocessable("unfit-act", format!("`{key}` is no whole number")))
     }
 
+    /// The phrases that were chosen.
+    pub(super) fn phrases(&self) -> Vec<PhraseSet> {
+        let chosen = |set: &PhraseSet| self.all("advice").any(|one| one == set.as_str());
+        PhraseSet::ALL.into_iter().filter(chosen).collect()
+    }
+
+    /// In which language it is written.
+    pub(super) fn language(&self) -> &str {
+        Some(self.get("language"))
+            .filter(|tag| !tag.is_empty())
+            .unwrap_or(LANGUAGE)
+    }
+
+    /// A text with the advice that was chosen and is not in it yet.
+    pub(super) fn advised(&self, mut text: String, texts: &Texts) -> String {
+        for set in self.phrases() {
+            let phrase = texts.phrase(self.language(), set);
+            if let Some(phrase) = phrase.filter(|phrase| !text.contains(phrase.trim())) {
+                if !text.is_empty() {
+                    text.push(' ');
+                }
+                text.push_str(phrase.trim());
+            }
+        }
+        text
+    }
+
     /// A number of minutes from `now`; nothing where the field is empty.
-    fn minutes(&self, key: &'static str, now: Timestamp) -> Result<Option<Timestamp>, Problem> {
+    pub(super) fn minutes(&self, key: &'static str, now: Timestamp) -> Result<Option<Timestamp>, Problem> {
         let text = self.get(key).trim();
         if text.is_empty() {
             return Ok(None);
@@ -155,7 +151,24 @@ impl Fields {
             .ok())
     }
 
-    fn act(&self, now: Timestamp) -> Result<TeamAct, Problem> {
+    /// Between when recovery is expected.
+    pub(super) fn recovery(
+        &self,
+        now: Timestamp,
+    ) -> Result<Option<(Timestamp, Timestamp)>, Problem> {
+        let earliest = self.minutes("recovery_from", now)?;
+        let latest = self.minutes("recovery_to", now)?;
+        match (earliest, latest) {
+            (None, None) => Ok(None),
+            (Some(earliest), Some(latest)) if earliest <= latest => Ok(Some((earliest, latest))),
+            _ => Err(Problem::unprocessable(
+                "unfit-act",
+                "an estimated recovery has an earliest and a later latest time",
+            )),
+        }
+    }
+
+    fn act(&self, texts: &Texts, now: Timestamp) -> Result<TeamAct, Problem> {
         Ok(match self.get("act") {
             "detected" => TeamAct::Detected {
                 service: self.parsed("service")?,
@@ -194,7 +207,7 @@ impl Fields {
             "cause_named" => TeamAct::CauseNamed {
                 cause: self.text("cause")?,
             },
-            "update_posted" => TeamAct::UpdatePosted(self.update(now)?),
+            "update_posted" => TeamAct::UpdatePosted(self.update(texts, now)?),
             "remedy_chosen" => TeamAct::RemedyChosen {
                 remedy: self.parsed("remedy")?,
             },
@@ -224,20 +237,9 @@ impl Fields {
         })
     }
 
-    fn update(&self, now: Timestamp) -> Result<Update, Problem> {
-        let text = with_advice(self.text("text")?, self.all("advice"));
-        let earliest = self.minutes("recovery_from", now)?;
-        let latest = self.minutes("recovery_to", now)?;
-        let estimated_recovery = match (earliest, latest) {
-            (None, None) => None,
-            (Some(earliest), Some(latest)) if earliest <= latest => Some((earliest, latest)),
-            _ => {
-                return Err(Problem::unprocessable(
-                    "unfit-act",
-                    "an estimated recovery has an earliest and a later latest time",
-                ));
-            }
-        };
+    /// An update as its form has it, with the advice that was chosen.
+    pub(super) fn update(&self, texts: &Texts, now: Timestamp) -> Result<Update, Problem> {
+        let text = self.advised(self.text("text")?, texts);
         Ok(Update {
             audience: self.parsed("audience")?,
             channels: self.all("channel").map(str::to_owned).collect(),
@@ -247,7 +249,7 @@ impl Fields {
                 _ => Some(self.parsed("stage")?),
             },
             next_update_at: self.minutes("next_in", now)?,
-            estimated_recovery,
+            estimated_recovery: self.recovery(now)?,
         })
     }
 }
@@ -255,6 +257,11 @@ impl Fields {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::shelf::SHIPPED;
+
+    fn act(fields: &Fields, now: Timestamp) -> Result<TeamAct, Problem> {
+        fields.act(&SHIPPED, now)
+    }
 
     fn fields(pairs: &[(&str, &str)]) -> Fields {
         Fields(
@@ -279,7 +286,7 @@ mod tests {
             ("recovery_from", "10"),
             ("recovery_to", "30"),
         ]);
-        let TeamAct::UpdatePosted(update) = form.act(now).expect("an act") else {
+        let TeamAct::UpdatePosted(update) = act(&form, now).expect("an act") else {
             panic!("no update")
         };
         assert_eq!(update.text, "Log-ins fail. Your funds are safe.");
@@ -324,7 +331,7 @@ mod tests {
                 "earliest",
             ),
         ] {
-            let problem = fields(pairs).act(now).expect_err("refused");
+            let problem = act(&fields(pairs), now).expect_err("refused");
             assert!(problem.detail.contains(part), "{}", problem.detail);
         }
     }

@@ -1,23 +1,19 @@
 //! The run room, and the stream that tells it to look again.
 
-use axum::extract::rejection::FormRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
-use axum::response::{Html, IntoResponse, Response};
-use axum::{Form, Json};
+use axum::response::{Html, IntoResponse};
 use serde::Deserialize;
 
-use super::act;
-use super::start::bad_form;
 use crate::http::actor::{self, Actor};
+use crate::http::api::compose::texts;
 use crate::http::api::library::contents;
-use crate::http::api::log::accepts;
 use crate::http::events::{Shape, follow, resume_after};
 use crate::http::keeper::{Pass, of_run};
 use crate::http::problem::Problem;
 use crate::http::reading::{Reading, run_id};
 use crate::http::templates::render;
-use crate::http::view::acts::{Drafted, parts};
+use crate::http::view::composer::Drafted;
 use crate::http::view::layout::Layout;
 use crate::http::view::room::{Around, Room};
 use crate::http::{Services, acting};
@@ -43,28 +39,8 @@ pub(in crate::http) async fn get(
     show(&services, &actor, &reading, staff, None).await
 }
 
-/// What an update that is being written still lacks: the room with it, or only that, as JSON. Nothing is posted.
-pub(in crate::http) async fn draft(
-    State(services): State<Services>,
-    actor: Actor,
-    Path(run): Path<String>,
-    headers: HeaderMap,
-    form: Result<Form<Vec<(String, String)>>, FormRejection>,
-) -> Result<Response, Problem> {
-    let Form(pairs) = form.map_err(|error| bad_form(&error))?;
-    let (drafted, staff) = act::drafted(pairs, services.now().wall);
-    let reading = Reading::of(&services, &run_id(&run)?).await?;
-    if accepts(&headers, "application/json") {
-        let plan = reading.state.plan();
-        let exercise = plan.and_then(|plan| plan.drill.as_ref());
-        let parts = exercise.map(|exercise| parts(exercise, Some(&drafted.update)));
-        return Ok(Json(parts.unwrap_or_default()).into_response());
-    }
-    let page = show(&services, &actor, &reading, staff, Some(&drafted)).await?;
-    Ok(page.into_response())
-}
-
-async fn show(
+/// The room of a run, with an update that is being written.
+pub(super) async fn show(
     services: &Services,
     actor: &Actor,
     reading: &Reading,
@@ -76,7 +52,7 @@ async fn show(
         actor.must(Permission::SeeAnswers, &place)?;
         acting::look_behind(services, actor, &reading.row.id, Seat::Observer).await?;
     }
-    let contents = contents(services).await?;
+    let (contents, texts) = (contents(services).await?, texts(services).await?);
     let names = actor::names(services, &reading.events).await?;
     let layout = Layout::new(services, &reading.row.name, "runs", actor).await?;
     render(&Room::new(
@@ -90,6 +66,7 @@ async fn show(
             may_act: actor.may(Permission::Respond, &place),
             may_see_all: actor.may(Permission::SeeAnswers, &place),
             now: services.now().wall,
+            texts: &texts,
             drafted,
         },
     ))

@@ -140,42 +140,57 @@ async fn an_update_is_delivered_and_what_it_lacks_is_said_and_shown() {
 }
 
 #[tokio::test]
-async fn the_page_to_write_on_keeps_what_was_chosen_and_sends_what_was_looked_over() {
+async fn the_room_makes_a_message_from_a_template_and_keeps_what_was_written() {
     let server = Server::start().await;
     let run = begun(&server).await;
-    let page = server.get(&format!("/runs/{run}/compose")).await.body;
+    let room = server.get(&format!("/runs/{run}")).await.body;
     for part in [
-        "1. What to say",
-        "value=\"do_not_retry\" checked",
+        "<option value=\"first_notice\" selected>",
         "<option value=\"ja\"",
+        "name=\"channel\" value=\"page\"",
+        "Posted by hand on",
     ] {
-        assert!(page.contains(part), "no `{part}` in {page}");
+        assert!(room.contains(part), "no `{part}` in {room}");
     }
-    assert!(!page.contains("2. Look it over"), "{page}");
-    let chosen = "made=1&stage=first_notice&failure=key_management&language=fr&next_in=20&phrase=funds_are_safe";
-    let page = server
-        .get(&format!("/runs/{run}/compose?{chosen}"))
+    let draft = format!("/runs/{run}/draft");
+    let form = "audience=customers&stage=first_notice&language=fr&next_in=20&advice=funds_are_safe&channel=page&fill=1&text=Seulement+iOS.";
+    let unmade = server.form(&draft, form).await.body;
+    for part in ["choose what it is about", ">Seulement iOS.</textarea>"] {
+        assert!(unmade.contains(part), "no `{part}` in {unmade}");
+    }
+    let filled = server
+        .form(&draft, &format!("{form}&failure=key_management"))
         .await
         .body;
     for part in [
-        "[DRILL] Les transferts ne peuvent pas",
+        "<details class=\"act\" id=\"composer\" open>",
+        ">Les transferts ne peuvent pas",
         "Vos fonds sont en sécurité.",
-        "It still lacks",
+        "Seulement iOS.</textarea>",
+        "<option value=\"fr\" selected>",
         "value=\"page\" checked",
-        "name=\"next_in\" value=\"20\"",
+        "name=\"next_in\" type=\"number\" min=\"1\" max=\"1440\" inputmode=\"numeric\" value=\"20\"",
+        "<span class=\"visually-hidden\">missing:</span> “do not retry”",
     ] {
-        assert!(page.contains(part), "no `{part}` in {page}");
+        assert!(filled.contains(part), "no `{part}` in {filled}");
     }
+    assert!(!filled.contains("“funds are safe”") || !filled.contains("missing:</span> “funds are safe”"));
     let sent = server
         .form(
             &format!("/runs/{run}/acts"),
-            "act=update_posted&stage=first_notice&audience=customers&channel=page&text=Les+transferts.&next_in=20",
+            "act=update_posted&stage=first_notice&audience=customers&channel=page&text=Les+transferts.&language=fr&advice=funds_are_safe&next_in=20",
         )
         .await;
     assert_eq!(sent.status, 303, "{}", sent.body);
     let due = server.until(&run, "message_due", |_| true).await;
-    assert_eq!(due["fact"]["message"]["text"], "[DRILL] Les transferts.");
+    assert_eq!(
+        due["fact"]["message"]["text"],
+        "[DRILL] Les transferts. Vos fonds sont en sécurité."
+    );
     assert_eq!(due["fact"]["message"]["stage"], "first_notice");
+    // Whoever writes next most likely writes an update.
+    let room = server.get(&format!("/runs/{run}")).await.body;
+    assert!(room.contains("<option value=\"update\" selected>"), "{room}");
     server.halt(&run).await;
 }
 

@@ -66,7 +66,7 @@ fn everything_that_forms_can_do_the_api_can() {
         ("/runs/{run}/real", Operation("act")),
         (
             "/runs/{run}/draft",
-            None("nothing is changed: a form is looked at while it is written"),
+            Operation("composeMessage"),
         ),
         ("/runs/{run}/remarks", Operation("addRemark")),
         ("/runs/{run}/remarks/{id}/remove", Operation("removeRemark")),
@@ -143,7 +143,6 @@ fn everything_that_pages_show_the_api_tells() {
         ("/runs/{run}", Operation("getRun")),
         ("/runs/{run}", Operation("listPeople")),
         ("/runs/{run}/changes", Operation("listEvents")),
-        ("/runs/{run}/compose", Operation("composeMessage")),
         (
             "/status/{run}",
             None("a page for customers, whom its messages are for"),

@@ -7,7 +7,6 @@ use crate::http::templates::sample;
 use crate::http::view::Badge;
 use crate::http::view::account::{Account, Held, People, PersonLine, SessionLine, Wheres};
 use crate::http::view::audit::{Audit, Line};
-use crate::http::view::compose::{Chosen, Compose, Message};
 use crate::http::view::layout::{Halted, Layout, StuckLine, Who};
 use crate::http::view::login::{Login, Setup};
 use crate::http::view::overview::{LiveRun, Next, Overview, Startable, Unmatched};
@@ -402,43 +401,6 @@ fn a_token_is_shown_once_and_the_audit_says_who_did_what() {
         assert!(full.contains(part), "no `{part}` in {full}");
     }
     assert!(page(vec![], None).contains("Nothing was changed yet."));
-}
-
-#[test]
-fn the_page_to_write_on_says_what_there_is_not() {
-    let page = |message, trouble| {
-        sample(&Compose {
-            layout: layout(true),
-            id: "r1".into(),
-            name: "outage".into(),
-            chosen: Chosen::default(),
-            stages: vec![],
-            failures: vec![],
-            audiences: vec![],
-            languages: vec![],
-            phrases: vec![],
-            channels: vec![],
-            message,
-            trouble,
-        })
-    };
-    let trouble = page(None, Some("there are no messages in <xx>".into()));
-    assert!(
-        trouble.contains("no messages in &lt;xx&gt;") && !trouble.contains("2. Look it over"),
-        "{trouble}"
-    );
-    let message = Message {
-        text: "[DRILL] <text>".into(),
-        lacks: vec![],
-    };
-    let made = page(Some(message), None);
-    for part in [
-        "[DRILL] &lt;text&gt;",
-        "It says all that the runbook asks for",
-        "The drill has no channel for these readers",
-    ] {
-        assert!(made.contains(part), "no `{part}` in {made}");
-    }
 }
 
 #[test]

@@ -4,17 +4,17 @@
 use serde::Serialize;
 
 use super::Badge;
+use super::composer::{Composer, Drafted};
 use super::time::Moment;
-use crate::engine::event::{Fact, Phase, Update};
+use crate::engine::event::{Fact, Phase};
 use crate::engine::state::{RemedyProgress, State};
 use crate::http::catalogue::Contents;
 use crate::http::reading::Reading;
+use crate::messages::Texts;
 use crate::model::drill::Severity;
 use crate::model::fault::{Fault, Unconfirmed};
 use crate::model::plan::Exercise;
-use crate::model::runbook::{Audience, Expected, Milestone};
 use crate::model::team::Seat;
-use crate::score::composing::{self, Part};
 
 /// What responders can do.
 #[expect(
@@ -30,12 +30,8 @@ pub(in crate::http) struct Acts {
     pub(in crate::http) services: Vec<String>,
     pub(in crate::http) severities: Vec<&'static str>,
     pub(in crate::http) causes: Vec<String>,
-    pub(in crate::http) channels: Vec<String>,
-    pub(in crate::http) snippets: Vec<Snippet>,
-    /// What is written so far, where a draft was sent to be looked at.
-    pub(in crate::http) draft: Option<Draft>,
-    /// What the runbook asks of an update, and whether the draft has it.
-    pub(in crate::http) parts: Vec<Part>,
+    /// Where there is a team: what it tells others.
+    pub(in crate::http) composer: Option<Composer>,
     pub(in crate::http) remedies: Vec<RemedyLine>,
     /// The steps that wait for exercise staff; in a drill nobody else is shown them.
     pub(in crate::http) pauses: Vec<PauseLine>,
@@ -50,48 +46,6 @@ pub(in crate::http) struct Acts {
     pub(in crate::http) acknowledged: bool,
     pub(in crate::http) resolved: bool,
 }
-
-/// A piece of advice to put into an update.
-#[derive(Debug, Clone, Serialize)]
-pub(in crate::http) struct Snippet {
-    pub(in crate::http) value: &'static str,
-    pub(in crate::http) text: &'static str,
-}
-
-/// An update that is being written, as its form has it.
-#[derive(Debug, Clone, Default, Serialize)]
-pub(in crate::http) struct Draft {
-    pub(in crate::http) audience: String,
-    pub(in crate::http) channels: Vec<String>,
-    pub(in crate::http) text: String,
-    pub(in crate::http) advice: Vec<String>,
-    pub(in crate::http) next_in: String,
-    pub(in crate::http) recovery_from: String,
-    pub(in crate::http) recovery_to: String,
-}
-
-/// A draft: as its form has it, and as the update that it would be.
-#[derive(Debug, Clone)]
-pub(in crate::http) struct Drafted {
-    pub(in crate::http) form: Draft,
-    pub(in crate::http) update: Update,
-}
-
-/// Advice that users of a wallet need in an outage, ready to send.
-pub(in crate::http) const SNIPPETS: [Snippet; 3] = [
-    Snippet {
-        value: "do_not_retry",
-        text: "Please do not send your transfer again: it may arrive twice.",
-    },
-    Snippet {
-        value: "never_share_keys",
-        text: "Never share your recovery phrase or keys: we will not ask for them.",
-    },
-    Snippet {
-        value: "funds_are_safe",
-        text: "Your funds are safe.",
-    },
-];
 
 /// A message that can be answered.
 #[derive(Debug, Serialize)]
@@ -131,6 +85,7 @@ impl Acts {
         contents: &Contents,
         staff: bool,
         seat: Option<Seat>,
+        texts: &Texts,
         drafted: Option<&Drafted>,
     ) -> Self {
         let state = &reading.state;
@@ -167,12 +122,7 @@ impl Acts {
                 .map(|severity| severity.as_str())
                 .collect(),
             causes,
-            channels: channels(exercise),
-            snippets: SNIPPETS.to_vec(),
-            draft: drafted.map(|drafted| drafted.form.clone()),
-            parts: exercise
-                .map(|exercise| parts(exercise, drafted.map(|drafted| &drafted.update)))
-                .unwrap_or_default(),
+            composer: exercise.map(|exercise| Composer::new(reading, exercise, texts, drafted)),
             remedies: exercise
                 .map(|exercise| remedies(reading, exercise))
                 .unwrap_or_default(),
@@ -207,19 +157,6 @@ fn messages(reading: &Reading, exercise: &Exercise) -> Vec<MessageLine> {
     shown.collect()
 }
 
-/// What the runbook asks of an update; of none written yet, one for those who use the wallet.
-pub(in crate::http) fn parts(exercise: &Exercise, draft: Option<&Update>) -> Vec<Part> {
-    let none = Update {
-        audience: Audience::Customers,
-        channels: Vec::new(),
-        text: String::new(),
-        next_update_at: None,
-        estimated_recovery: None,
-        stage: None,
-    };
-    composing::parts(&exercise.runbook, draft.unwrap_or(&none))
-}
-
 fn pauses(state: &State) -> Vec<PauseLine> {
     let lines = state.pauses().filter_map(|(id, until)| {
         let step = state.steps().iter().find(|step| step.id == *id)?;
@@ -237,36 +174,6 @@ fn pauses(state: &State) -> Vec<PauseLine> {
         })
     });
     lines.collect()
-}
-
-/// The drill's own channels, then the usual ones and those the runbook names, on which people post by hand.
-fn channels(exercise: Option<&Exercise>) -> Vec<String> {
-    let own = exercise.into_iter().flat_map(|one| &one.channels);
-    let mut channels: Vec<String> = own.map(|channel| channel.name.to_string()).collect();
-    for usual in ["status_page", "telegram", "x", "email", "chat"] {
-        if !channels.iter().any(|one| one == usual) {
-            channels.push(usual.to_owned());
-        }
-    }
-    for line in exercise
-        .map(|exercise| exercise.runbook.expect.as_slice())
-        .unwrap_or_default()
-    {
-        if let Expected::Event {
-            event: Milestone::Update {
-                channels: named, ..
-            },
-            ..
-        } = &line.what
-        {
-            for channel in named {
-                if !channels.contains(channel) {
-                    channels.push(channel.clone());
-                }
-            }
-        }
-    }
-    channels
 }
 
 fn remedies(reading: &Reading, exercise: &Exercise) -> Vec<RemedyLine> {

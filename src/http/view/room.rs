@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::acts::{Acts, Drafted};
+use super::acts::Acts;
 use super::chart::{self, Chart};
+use super::composer::Drafted;
 use super::escalation::Chain;
 use super::layout::Layout;
 use super::posted::Posted;
@@ -21,6 +22,7 @@ use crate::engine::undo::Entry as Obligation;
 use crate::http::catalogue::Contents;
 use crate::http::reading::Reading;
 use crate::http::templates::Page;
+use crate::messages::Texts;
 use crate::model::fault::Cause;
 use crate::model::plan::Exercise;
 use crate::model::runbook::Expected;
@@ -208,6 +210,8 @@ pub(in crate::http) struct Around<'a> {
     /// Whether they may open the staff view.
     pub(in crate::http) may_see_all: bool,
     pub(in crate::http) now: Timestamp,
+    /// What messages are made from.
+    pub(in crate::http) texts: &'a Texts,
     /// An update that whoever looks is writing, where they sent it to be looked at.
     pub(in crate::http) drafted: Option<&'a Drafted>,
 }
@@ -316,7 +320,14 @@ impl Room {
             acts: (live && around.may_act).then(|| {
                 let mine = around.names.iter().find(|(_, known)| *known == around.who);
                 let seat = mine.and_then(|(pseudonym, _)| state.seat(pseudonym));
-                Acts::new(reading, around.contents, sight.all, seat, around.drafted)
+                Acts::new(
+                    reading,
+                    around.contents,
+                    sight.all,
+                    seat,
+                    around.texts,
+                    around.drafted,
+                )
             }),
             runbook: exercise.map(|exercise| markdown::html(exercise.runbook.introduction())),
             steps: exercise

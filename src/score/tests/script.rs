@@ -235,7 +235,8 @@ pub(super) fn drill(lines: impl IntoIterator<Item = Expectation>) -> Plan {
             runbook: Runbook {
                 name: name("signing"),
                 class: Class::Availability,
-                clocks: Vec::new(),
+                failure: None,
+            clocks: Vec::new(),
                 expect: lines.into_iter().collect(),
                 body: String::new(),
             },

@@ -6,6 +6,7 @@ use crate::model::drill::Drill;
 use crate::model::experiment::Experiment;
 use crate::model::fault::Lasts;
 use crate::model::ids::{ProbeName, RemedyId};
+use crate::model::message::Failure;
 use crate::model::runbook::{Class, Expectation, Regulation, Runbook};
 use crate::model::stack::Stack;
 use crate::model::time::Millis;
@@ -36,6 +37,19 @@ pub(crate) static RUNBOOK: Object = Object {
                 ]),
                 "availability",
                 "The kind of incident.",
+            ),
+            optional(
+                "failure",
+                Form::Word(&[
+                    (
+                        "key_management",
+                        "Nothing can be signed, or keys may be in danger.",
+                    ),
+                    ("api_outage", "The app or the API does not answer."),
+                    ("transaction_delays", "Transfers are slow, or wait."),
+                    ("authentication", "Log-ins fail."),
+                ]),
+                "What users are told has failed: messages are made from its templates.",
             ),
             optional(
                 "clocks",
@@ -92,6 +106,7 @@ pub(crate) fn read(root: &Node, body: &str, sink: &mut Sink) -> Option<Runbook> 
     Some(Runbook {
         name: view.read("name")?,
         class,
+        failure: view.text("failure").and_then(Failure::named),
         clocks: view
             .items("clocks")
             .iter()

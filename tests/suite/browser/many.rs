@@ -82,6 +82,29 @@ fn pages_over_many_runs_tell_what_there_is_and_fit_everywhere() {
 }
 
 #[test]
+fn everything_is_halted_by_a_form_and_every_page_says_so_until_it_is_lifted() {
+    let office = Office::open();
+    let Some(browser) = Chromium::open(&office.base(), Scripts::On) else {
+        return;
+    };
+    browser.go("/");
+    browser.click("//summary[.='Halt everything']");
+    browser.fill("//form[@action='/halt']//input[@name='reason']", "A storm");
+    browser.click("//form[@action='/halt']//button");
+    browser.shows("#banners", "Everything is halted by local operator");
+    browser.shows("#lever", "A storm");
+    look_at(&browser, "overview-halted");
+    is_gone_through(&browser, "overview-halted");
+    for page in ["/library", "/calendar", "/runs"] {
+        browser.go(page);
+        browser.shows("#banners", "A storm");
+    }
+    browser.click("//button[.='Lift the halt']");
+    browser.go("/");
+    browser.shows("#lever", "released");
+}
+
+#[test]
 fn a_file_is_edited_without_javascript_and_no_edit_is_lost() {
     let office = office();
     let Some(browser) = Chromium::open(&office.base(), Scripts::Off) else {

@@ -13,7 +13,7 @@ const TOKEN: &str = "a token of the tests";
 
 pub(super) struct Office {
     // The server ends first, while what it has to undo can still be reached.
-    _server: Started,
+    server: Started,
     pub(super) wallet: Wallet,
     address: SocketAddr,
 }
@@ -60,7 +60,7 @@ impl Office {
             .and_then(|address| address.parse().ok());
         let address = address.unwrap_or_else(|| panic!("no address in {told}"));
         Self {
-            _server: server,
+            server,
             wallet,
             address,
         }
@@ -69,6 +69,14 @@ impl Office {
     /// Where its pages are.
     pub(super) fn base(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// The link that makes the first account, which only whoever started the server is told.
+    pub(super) fn link(&mut self) -> String {
+        let told = self.server.told();
+        let (_, link) = told.split_once("/setup/").expect("the link is told");
+        let code: String = link.chars().take_while(char::is_ascii_hexdigit).collect();
+        format!("/setup/{code}")
     }
 
     /// The wallet's monitoring notices what a drill does, and says so as Alertmanager does.

@@ -79,3 +79,37 @@ fn accounts_are_made_and_used() {
     browser.shows("h1", "Forbidden");
     look(&browser, "refused");
 }
+
+#[test]
+fn a_server_that_others_reach_serves_nothing_but_its_link_until_there_is_an_account() {
+    let mut office = Office::prepared(|wallet| {
+        let server = wallet.folder.read("server.yaml");
+        let proxied = format!("{server}trusted_proxies: [127.0.0.0/8]\n");
+        wallet.folder.write("server.yaml", &proxied);
+    });
+    let Some(browser) = Chromium::open(&office.base(), Scripts::On) else {
+        return;
+    };
+    browser.go("/");
+    browser.shows("main", "no account yet");
+    look(&browser, "not-set-up");
+    browser.go(&office.link());
+    browser.shows("h1", "The first administrator");
+    look(&browser, "setup");
+    let form = "//form[contains(@action, '/setup/')]";
+    browser.fill(&format!("{form}//input[@name='name']"), "Ada Lovelace");
+    for (field, typed) in [("password", PASSWORD), ("again", "something else")] {
+        browser.fill(&format!("{form}//input[@name='{field}']"), typed);
+    }
+    browser.click(&format!("{form}//button"));
+    browser.shows("main", "not typed the same twice");
+    browser.go(&office.link());
+    browser.fill(&format!("{form}//input[@name='name']"), "Ada Lovelace");
+    for field in ["password", "again"] {
+        browser.fill(&format!("{form}//input[@name='{field}']"), PASSWORD);
+    }
+    browser.click(&format!("{form}//button"));
+    browser.shows("header", "Ada Lovelace");
+    browser.go(&office.link());
+    browser.shows("main", "used already");
+}
