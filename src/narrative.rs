@@ -8,7 +8,6 @@ use crate::model::fault::{Act, Cause, Fault, Injection, Occurrence, Stream, Toxi
 use crate::model::ids::{InjectionId, ServiceName};
 use crate::model::plan::Plan;
 use crate::model::stack::ContainerSelector;
-use crate::model::team::Role;
 use crate::model::time::wall_clock;
 
 /// What kind of thing a sentence tells, so that a reader can tell them apart without reading.
@@ -256,7 +255,7 @@ pub fn sentence(
                 .and_then(|exercise| exercise.drill.injects.get(*index))?;
             let to = inject.to.map_or_else(
                 || "everybody".to_owned(),
-                |role| format!("the {}", role_name(role)),
+                |role| format!("the {}", role.title()),
             );
             (Tone::People, format!("to {to}: {}", inject.text))
         }
@@ -285,8 +284,8 @@ fn people(event: &Event, plan: &Plan, who: &str, name: &dyn Fn(&str) -> String) 
         Fact::Acknowledged => format!("{who} acknowledges"),
         Fact::Declared { severity } => format!("{who} declares {}", severity.as_str()),
         Fact::RoleTaken { role, to } => match to {
-            None => format!("{who} is {}", role_name(*role)),
-            Some(to) => format!("{who} hands over: {} is {}", name(to), role_name(*role)),
+            None => format!("{who} is {}", role.title()),
+            Some(to) => format!("{who} hands over: {} is {}", name(to), role.title()),
         },
         Fact::Joined { seat } => format!("{who} is here as {}", seat.as_str()),
         Fact::Escalated { to, reason, rung } => {
@@ -618,9 +617,4 @@ pub fn verdict_word(verdict: Verdict) -> &'static str {
         Verdict::Aborted => "aborted",
         Verdict::Errored => "errored",
     }
-}
-
-/// A role as people say it.
-pub fn role_name(role: Role) -> String {
-    role.as_str().replace('_', " ")
 }

@@ -268,6 +268,7 @@ fn findings(report: &Report, remarks: &[Remark], name: &dyn Fn(&str) -> String) 
             evidence: evidence.to_vec(),
         });
     };
+    // Why a line was met says what was asked for, too.
     let told = |line: &Line| format!("{}: {}", line.target, line.reason);
     if let Some(card) = &report.scorecard
         && card.score.verdict != TeamVerdict::Unrated
@@ -275,7 +276,9 @@ fn findings(report: &Report, remarks: &[Remark], name: &dyn Fn(&str) -> String) 
         for line in &card.lines {
             match well(line.verdict) {
                 // What earns nothing was nobody's work.
-                Some(true) if line.earns => from_the_log(Kind::Well, told(line), &line.evidence),
+                Some(true) if line.earns => {
+                    from_the_log(Kind::Well, line.reason.clone(), &line.evidence);
+                }
                 Some(false) => from_the_log(Kind::Badly, told(line), &line.evidence),
                 _ => {}
             }

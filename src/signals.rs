@@ -191,10 +191,10 @@ fn told(act: &TeamAct) -> String {
         TeamAct::Acknowledged => "acknowledges".to_owned(),
         TeamAct::Declared { severity } => format!("declares {}", severity.as_str()),
         TeamAct::RoleTaken { role, to: None } => {
-            format!("is {}", role.as_str().replace('_', " "))
+            format!("is {}", role.title())
         }
         TeamAct::RoleTaken { role, to: Some(_) } => {
-            format!("hands over {}", role.as_str().replace('_', " "))
+            format!("hands over {}", role.title())
         }
         TeamAct::Joined { seat } => format!("is there as {}", seat.as_str()),
         TeamAct::Escalated { to, .. } => format!("calls {to}"),

@@ -184,6 +184,18 @@ fn may(visitor: &Visitor, file: &Listed, users: &[&Entry], all: bool) -> bool {
     }
 }
 
+/// Experiments and drills by their names; nothing of none.
+pub(super) fn users(entries: &[&Entry]) -> String {
+    let kinds = [Kind::Experiment, Kind::Drill].into_iter();
+    let told = kinds.filter_map(|kind| {
+        let of_kind = entries.iter().filter(|entry| entry.kind == kind);
+        let names: Vec<&str> = of_kind.map(|entry| entry.name.as_str()).collect();
+        let many = if names.len() == 1 { "" } else { "s" };
+        (!names.is_empty()).then(|| format!("{}{many} {}", kind.as_str(), names.join(", ")))
+    });
+    told.collect::<Vec<_>>().join("; ")
+}
+
 impl Held {
     /// The file at this path of the list, where a visitor may open it.
     pub(super) async fn of(
@@ -220,10 +232,11 @@ impl Held {
         }
     }
 
-    /// The names of what it is a part of.
-    pub(super) fn used_by(&self) -> Vec<String> {
-        let users = self.files.users(&self.listed).into_iter();
-        users.map(|entry| entry.name.clone()).collect()
+    /// What it is a part of, beside itself.
+    pub(super) fn used_by(&self) -> String {
+        let mut users = self.files.users(&self.listed);
+        users.retain(|entry| entry.path != self.listed.path);
+        self::users(&users)
     }
 
     /// What of it can be started.

@@ -113,4 +113,13 @@ impl Role {
             Self::SubjectExpert => "subject_expert",
         }
     }
+
+    /// As people call it.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::IncidentCommander => "incident commander",
+            Self::SubjectExpert => "subject expert",
+            other => other.as_str(),
+        }
+    }
 }

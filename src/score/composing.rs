@@ -35,10 +35,8 @@ pub fn parts(runbook: &Runbook, draft: &Update) -> Vec<Part> {
                 ..
             } if concerns(*audience) => {
                 if !channels.is_empty() {
-                    let names: Vec<String> =
-                        channels.iter().map(|one| one.replace('_', " ")).collect();
                     parts.push(Part {
-                        what: format!("on {}", names.join(" or ")),
+                        what: format!("on {}", wording::named(channels)),
                         there: channels.iter().any(|one| draft.channels.contains(one)),
                     });
                 }
@@ -56,7 +54,7 @@ pub fn parts(runbook: &Runbook, draft: &Update) -> Vec<Part> {
             }
             Expected::MessageContains { phrases } if draft.audience == Audience::Customers => {
                 parts.extend(phrases.iter().map(|set| Part {
-                    what: format!("“{}”", wording::phrase_set(*set).replace('_', " ")),
+                    what: wording::phrase_set(*set).to_owned(),
                     there: phrases::says(&draft.text, *set),
                 }));
             }
@@ -74,16 +72,8 @@ pub fn parts(runbook: &Runbook, draft: &Update) -> Vec<Part> {
 
 fn carried(part: UpdatePart, draft: &Update) -> Part {
     Part {
-        what: named(part).to_owned(),
+        what: wording::part(part).to_owned(),
         there: draft.has(part),
-    }
-}
-
-/// A part of an update, in a few words.
-pub(super) fn named(part: UpdatePart) -> &'static str {
-    match part {
-        UpdatePart::NextUpdateAt => "when the next update comes",
-        UpdatePart::EstimatedRecovery => "when recovery is expected",
     }
 }
 

@@ -64,7 +64,7 @@ pub fn lacking(update: &Update, runbook: &Runbook) -> Vec<Lack> {
         return all;
     }
     for part in [UpdatePart::NextUpdateAt, UpdatePart::EstimatedRecovery] {
-        let what = super::composing::named(part);
+        let what = super::wording::part(part);
         if !update.has(part) && !all.iter().any(|lack| lack.what == what) {
             all.push(Lack {
                 what: what.to_owned(),

@@ -85,7 +85,7 @@ pub(super) fn done(event: &Milestone) -> String {
         Milestone::Escalated { to: Some(to) } => format!("escalated to {to}"),
         Milestone::Escalated { to: None } => "escalated".into(),
         Milestone::Dismissed => "dismissed".into(),
-        Milestone::RoleAssigned(role) => format!("{} taken", role.as_str()),
+        Milestone::RoleAssigned(role) => format!("{} taken", role.title()),
         Milestone::CauseNamed(cause) => format!("cause `{cause}` named"),
         Milestone::RemedyChosen(remedy) => format!("remedy `{remedy}` chosen"),
         Milestone::Update {
@@ -98,10 +98,10 @@ pub(super) fn done(event: &Milestone) -> String {
                 text.tell(format_args!(" for {}", readers(*audience)));
             }
             if !channels.is_empty() {
-                text.tell(format_args!(" on {}", channels.join(" or ")));
+                text.tell(format_args!(" on {}", named(channels)));
             }
             if !must_have.is_empty() {
-                text.tell(format_args!(" with {}", parts(must_have)));
+                text.tell(format_args!(" that says {}", parts(must_have)));
             }
             text
         }
@@ -141,25 +141,32 @@ pub(super) fn readers(audience: Audience) -> &'static str {
     }
 }
 
-/// Parts of an update, as files write them.
+/// Channels, as people call them.
+pub(super) fn named(channels: &[String]) -> String {
+    let names: Vec<_> = channels.iter().map(|one| one.replace('_', " ")).collect();
+    names.join(" or ")
+}
+
+/// What parts of an update say.
 pub(super) fn parts(parts: &[UpdatePart]) -> String {
     let names: Vec<_> = parts.iter().map(|p| part(*p)).collect();
     names.join(" and ")
 }
 
-fn part(part: UpdatePart) -> &'static str {
+/// What a part of an update says.
+pub(super) fn part(part: UpdatePart) -> &'static str {
     match part {
-        UpdatePart::NextUpdateAt => "next_update_at",
-        UpdatePart::EstimatedRecovery => "estimated_recovery",
+        UpdatePart::NextUpdateAt => "when the next update comes",
+        UpdatePart::EstimatedRecovery => "when recovery is expected",
     }
 }
 
-/// A set of phrases, as files write it.
+/// A set of phrases, as people read it.
 pub(super) fn phrase_set(set: PhraseSet) -> &'static str {
     match set {
-        PhraseSet::DoNotRetry => "do_not_retry",
-        PhraseSet::NeverShareKeys => "never_share_keys",
-        PhraseSet::FundsAreSafe => "funds_are_safe",
+        PhraseSet::DoNotRetry => "“do not retry”",
+        PhraseSet::NeverShareKeys => "“never share keys”",
+        PhraseSet::FundsAreSafe => "“funds are safe”",
     }
 }
 
@@ -235,7 +242,7 @@ pub(super) fn expected(what: &Expected) -> String {
                 anchor(*until)
             ));
             if !must_have.is_empty() {
-                text.tell(format_args!(", each with {}", parts(must_have)));
+                text.tell(format_args!(", each of which says {}", parts(must_have)));
             }
             text
         }

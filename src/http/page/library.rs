@@ -13,7 +13,7 @@ use crate::http::actor::{Actor, Visitor, encoded};
 use crate::http::api::runs::bad_query;
 use crate::http::catalogue::Entry;
 use crate::http::desk::{Considered, Unsaved};
-use crate::http::files::{self, Files, Held, Shown, Thing, kind, skeleton, status};
+use crate::http::files::{self, Files, Held, Shown, Thing, kind, skeleton, status, users};
 use crate::http::keeper::of_plan;
 use crate::http::problem::Problem;
 use crate::http::templates::render;
@@ -114,9 +114,7 @@ fn line(visitor: &Visitor, shown: &Shown<'_>, thing: &Thing<'_>) -> Line {
         }),
         (Some(plan), _) => Some(plan.experiment.hypothesis.clone()),
         (None, _) => {
-            let known = shown.used_by.iter();
-            let names: Vec<&str> = known.map(|entry| entry.name.as_str()).collect();
-            (!names.is_empty()).then(|| format!("used by {}", names.join(", ")))
+            (!shown.used_by.is_empty()).then(|| format!("used by {}", users(&shown.used_by)))
         }
     };
     let starts =
@@ -307,7 +305,7 @@ async fn made(
         tag: String::new(),
         new: Some((kind.as_str().to_owned(), wanted.name.trim().to_owned())),
         may_save: true,
-        used_by: Vec::new(),
+        used_by: String::new(),
         own,
         others,
         commands: found.commands,

@@ -287,6 +287,7 @@ fn settings_show_accounts_roles_and_sessions() {
         seen: moment(),
         address: "192.0.2.1".into(),
         agent: "<browser>".into(),
+        browser: None,
         here,
     };
     let page = sample(&Account {

@@ -48,7 +48,7 @@ async fn the_library_lists_its_files_with_what_is_wrong_in_them() {
         "1 error",
         "checked",
         "cutting",
-        "used by outage",
+        "used by drill outage",
     ] {
         assert!(page.body.contains(part), "no `{part}` in {}", page.body);
     }

@@ -61,6 +61,8 @@ pub(in crate::http) struct SessionLine {
     pub(in crate::http) seen: Moment,
     pub(in crate::http) address: String,
     pub(in crate::http) agent: String,
+    /// The same in a few words, where it is a known one.
+    pub(in crate::http) browser: Option<String>,
     /// Whether it is the one that asks.
     pub(in crate::http) here: bool,
 }
@@ -75,9 +77,38 @@ impl SessionLine {
             seen: session.seen.into(),
             address: session.address.clone(),
             agent: session.agent.clone(),
+            browser: browser(&session.agent),
             here,
         }
     }
+}
+
+/// A browser and its system by what it calls itself. Those that call themselves another one, too, stand before it.
+fn browser(agent: &str) -> Option<String> {
+    const BROWSERS: [(&str, &str); 6] = [
+        ("Edg/", "Edge"),
+        ("OPR/", "Opera"),
+        ("Firefox/", "Firefox"),
+        ("HeadlessChrome/", "Chrome"),
+        ("Chrome/", "Chrome"),
+        ("Version/", "Safari"),
+    ];
+    const SYSTEMS: [(&str, &str); 6] = [
+        ("Windows", "Windows"),
+        ("Android", "Android"),
+        ("iPhone", "iPhone"),
+        ("iPad", "iPad"),
+        ("Mac OS X", "macOS"),
+        ("Linux", "Linux"),
+    ];
+    let (name, rest) = BROWSERS.iter().find_map(|(mark, name)| {
+        let (_, rest) = agent.split_once(mark)?;
+        Some((name, rest))
+    })?;
+    let version: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    let system = SYSTEMS.iter().find(|(mark, _)| agent.contains(mark));
+    let on = system.map_or(String::new(), |(_, name)| format!(" on {name}"));
+    Some(format!("{name} {version}{on}"))
 }
 
 /// Everybody.
@@ -142,5 +173,36 @@ impl Wheres {
                 .map(|stack| stack.name.clone())
                 .collect(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::browser;
+
+    #[test]
+    fn browsers_are_known_by_what_they_call_themselves() {
+        for (agent, known) in [
+            (
+                "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) HeadlessChrome/156.0.0.0 Safari/537.36",
+                Some("Chrome 156 on Linux"),
+            ),
+            (
+                "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36 Edg/140.0.0.0",
+                Some("Edge 140 on Windows"),
+            ),
+            (
+                "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Mobile/15E148 Safari/604.1",
+                Some("Safari 18 on iPhone"),
+            ),
+            (
+                "Mozilla/5.0 (Macintosh; Intel Mac OS X 10.15; rv:145.0) Gecko/20100101 Firefox/145.0",
+                Some("Firefox 145 on macOS"),
+            ),
+            ("curl/8.14.1", None),
+            ("", None),
+        ] {
+            assert_eq!(browser(agent).as_deref(), known, "{agent}");
+        }
     }
 }

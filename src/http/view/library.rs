@@ -91,7 +91,7 @@ pub(in crate::http) struct File {
     /// The kind and the name of a new file.
     pub(in crate::http) new: Option<(String, String)>,
     pub(in crate::http) may_save: bool,
-    pub(in crate::http) used_by: Vec<String>,
+    pub(in crate::http) used_by: String,
     pub(in crate::http) own: Vec<FindingLine>,
     pub(in crate::http) others: Vec<FindingLine>,
     pub(in crate::http) commands: Vec<String>,

@@ -503,7 +503,7 @@ fn roles(reading: &Reading, name: &dyn Fn(&str) -> String) -> Vec<RoleLine> {
             let who = taken.map(|who| who.map_or_else(|| "somebody".to_owned(), name));
             RoleLine {
                 value: role.as_str(),
-                label: narrative::role_name(role),
+                label: role.title().to_owned(),
                 who,
             }
         })
