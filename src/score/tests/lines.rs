@@ -561,7 +561,7 @@ fn a_cadence_names_its_longest_gap_and_each_missing_part() {
     assert_eq!(line.verdict, Verdict::Missed);
     assert_eq!(
         line.reason,
-        "2 updates until recovery, longest gap 1m20s; due every 1m; the one at 1m45s lacks next_update_at"
+        "2 updates until recovery, longest gap 1m20s; due every 1m; the one at 1m45s lacks when the next update comes"
     );
     assert_eq!(line.evidence.len(), 2);
 }
@@ -629,7 +629,7 @@ fn one_update_must_hold_a_phrase_of_every_set() {
     let line = only(team(apart, 100.0), "advice");
     assert_eq!(line.verdict, Verdict::Missed);
     assert!(
-        line.reason.contains("the nearest lacks never_share_keys"),
+        line.reason.contains("the nearest lacks “never share keys”"),
         "{}",
         line.reason
     );

@@ -186,21 +186,22 @@ fn a_scorecard_on_a_terminal_tells_every_point_and_why() {
       late            0.75/1   ack: acknowledged by a person within 1m of the page, at the latest 5m
                                  acknowledged 2m after the page; due within 1m, at the latest 5m
                                  (event 10)
-      met                1/1   command: incident_commander taken within 10m of the declaration
-                                 incident_commander taken 0s after the declaration; due within 10m
+      met                1/1   command: incident commander taken within 10m of the declaration
+                                 incident commander taken 0s after the declaration; due within 10m
                                  (event 9)
       met                1/1   cause: cause `slow-signer` named before remedy `rollback`
                                  cause `slow-signer` named; before remedy `rollback` (events 15, 16)
       violated            -1   never: never remedy `restart-api`
                                  remedy `restart-api` happened, 3m45s after impact (event 12)
-      met                1/1   public: update posted for customers on status_page or telegram within 10m
+      met                1/1   public: update posted for customers on status page or telegram within 10m
                                of detection
-                                 update posted for customers on status_page or telegram 2m34.5s after
+                                 update posted for customers on status page or telegram 2m34.5s after
                                  detection; due within 10m (event 11)
-      missed             0/1   cadence: an update every 5m until recovery, each with next_update_at
+      missed             0/1   cadence: an update every 5m until recovery, each of which says when the
+                               next update comes
                                  1 update until recovery, longest gap 6m42s; due every 5m (event 11)
-      met                1/1   advice: an update that says do_not_retry and never_share_keys
-                                 an update says do_not_retry and never_share_keys (event 11)
+      met                1/1   advice: an update that says “do not retry” and “never share keys”
+                                 an update says “do not retry” and “never share keys” (event 11)
       censored             -   clear: all-clear given within 5m of recovery
                                  no all-clear given, but observation ended before it was due
       met                3/3   recover, critical: recovered by the team within 30m of impact, at the
@@ -250,8 +251,8 @@ fn a_run_as_junit_has_a_case_for_the_hypothesis_each_probe_the_team_and_each_lin
         <testcase classname="slow-signer-drill.runbook" name="ack: acknowledged by a person within 1m of the page, at the latest 5m" time="120.000">
           <failure type="late" message="acknowledged 2m after the page; due within 1m, at the latest 5m (event 10)">acknowledged 2m after the page; due within 1m, at the latest 5m (event 10)</failure>
         </testcase>
-        <testcase classname="slow-signer-drill.runbook" name="command: incident_commander taken within 10m of the declaration" time="0.000">
-          <system-out>incident_commander taken 0s after the declaration; due within 10m (event 9)</system-out>
+        <testcase classname="slow-signer-drill.runbook" name="command: incident commander taken within 10m of the declaration" time="0.000">
+          <system-out>incident commander taken 0s after the declaration; due within 10m (event 9)</system-out>
         </testcase>
         <testcase classname="slow-signer-drill.runbook" name="cause: cause `slow-signer` named before remedy `rollback`" time="0.000">
           <system-out>cause `slow-signer` named; before remedy `rollback` (events 15, 16)</system-out>
@@ -259,14 +260,14 @@ fn a_run_as_junit_has_a_case_for_the_hypothesis_each_probe_the_team_and_each_lin
         <testcase classname="slow-signer-drill.runbook" name="never: never remedy `restart-api`" time="0.000">
           <failure type="violated" message="remedy `restart-api` happened, 3m45s after impact (event 12)">remedy `restart-api` happened, 3m45s after impact (event 12)</failure>
         </testcase>
-        <testcase classname="slow-signer-drill.runbook" name="public: update posted for customers on status_page or telegram within 10m of detection" time="154.500">
-          <system-out>update posted for customers on status_page or telegram 2m34.5s after detection; due within 10m (event 11)</system-out>
+        <testcase classname="slow-signer-drill.runbook" name="public: update posted for customers on status page or telegram within 10m of detection" time="154.500">
+          <system-out>update posted for customers on status page or telegram 2m34.5s after detection; due within 10m (event 11)</system-out>
         </testcase>
-        <testcase classname="slow-signer-drill.runbook" name="cadence: an update every 5m until recovery, each with next_update_at" time="0.000">
+        <testcase classname="slow-signer-drill.runbook" name="cadence: an update every 5m until recovery, each of which says when the next update comes" time="0.000">
           <failure type="missed" message="1 update until recovery, longest gap 6m42s; due every 5m (event 11)">1 update until recovery, longest gap 6m42s; due every 5m (event 11)</failure>
         </testcase>
-        <testcase classname="slow-signer-drill.runbook" name="advice: an update that says do_not_retry and never_share_keys" time="0.000">
-          <system-out>an update says do_not_retry and never_share_keys (event 11)</system-out>
+        <testcase classname="slow-signer-drill.runbook" name="advice: an update that says “do not retry” and “never share keys”" time="0.000">
+          <system-out>an update says “do not retry” and “never share keys” (event 11)</system-out>
         </testcase>
         <testcase classname="slow-signer-drill.runbook" name="clear: all-clear given within 5m of recovery" time="0.000">
           <skipped message="censored: no all-clear given, but observation ended before it was due"/>
@@ -307,12 +308,12 @@ fn a_report_in_markdown_is_a_summary_with_tables() {
     |---|---|---|---|---|
     | detect (critical) | met | 3/3 | detected by a person within 2m of impact, at the latest 10m | detected 1m5s after impact; due within 2m, at the latest 10m (event 7) |
     | ack | late | 0.75/1 | acknowledged by a person within 1m of the page, at the latest 5m | acknowledged 2m after the page; due within 1m, at the latest 5m (event 10) |
-    | command | met | 1/1 | incident_commander taken within 10m of the declaration | incident_commander taken 0s after the declaration; due within 10m (event 9) |
+    | command | met | 1/1 | incident commander taken within 10m of the declaration | incident commander taken 0s after the declaration; due within 10m (event 9) |
     | cause | met | 1/1 | cause `slow-signer` named before remedy `rollback` | cause `slow-signer` named; before remedy `rollback` (events 15, 16) |
     | never | violated | -1 | never remedy `restart-api` | remedy `restart-api` happened, 3m45s after impact (event 12) |
-    | public | met | 1/1 | update posted for customers on status_page or telegram within 10m of detection | update posted for customers on status_page or telegram 2m34.5s after detection; due within 10m (event 11) |
-    | cadence | missed | 0/1 | an update every 5m until recovery, each with next_update_at | 1 update until recovery, longest gap 6m42s; due every 5m (event 11) |
-    | advice | met | 1/1 | an update that says do_not_retry and never_share_keys | an update says do_not_retry and never_share_keys (event 11) |
+    | public | met | 1/1 | update posted for customers on status page or telegram within 10m of detection | update posted for customers on status page or telegram 2m34.5s after detection; due within 10m (event 11) |
+    | cadence | missed | 0/1 | an update every 5m until recovery, each of which says when the next update comes | 1 update until recovery, longest gap 6m42s; due every 5m (event 11) |
+    | advice | met | 1/1 | an update that says “do not retry” and “never share keys” | an update says “do not retry” and “never share keys” (event 11) |
     | clear | censored | - | all-clear given within 5m of recovery | no all-clear given, but observation ended before it was due |
     | recover (critical) | met | 3/3 | recovered by the team within 30m of impact, at the latest 50m | recovered 9m47s after impact, ended by team; due within 30m, at the latest 50m (events 20, 18) |
     | judged | not observed | - | staff judge: The handover named the open risks | staff have not judged it yet |
