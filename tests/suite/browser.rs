@@ -170,10 +170,7 @@ fn write_a_report(browser: &Chromium, scripts: Scripts) {
 fn times_are_the_readers(browser: &Chromium, room: &str) {
     const FIRST: &str = "const time = document.querySelector('#log time');
         return [time.dateTime, time.textContent, time.title]";
-    browser.devtools(
-        "Emulation.setTimezoneOverride",
-        serde_json::json!({"timezoneId": "Asia/Tokyo"}),
-    );
+    browser.lives_in("Asia/Tokyo");
     browser.go(room);
     let first = || {
         let told = browser.evaluate(FIRST);
@@ -191,10 +188,7 @@ fn times_are_the_readers(browser: &Chromium, room: &str) {
     assert_eq!(first().1, utc);
     browser.click("//button[.='Show Asia/Tokyo']");
     assert_eq!(first().1, shown);
-    browser.devtools(
-        "Emulation.setTimezoneOverride",
-        serde_json::json!({"timezoneId": ""}),
-    );
+    browser.lives_in("");
 }
 
 /// What the runbook of the drill expects, all of it.

@@ -52,6 +52,15 @@ function chooseZone() {
   show();
 }
 
+// A calendar is drawn by the server, in one zone: the reader's own is a click away.
+function offerOwnZone() {
+  const link = document.querySelector("[data-own-zone]");
+  if (!link || link.dataset.ownZone === zones.own) return;
+  link.href += encodeURIComponent(zones.own);
+  link.append(zones.own.replaceAll("_", " "));
+  link.hidden = false;
+}
+
 // Clocks.
 
 function clock(milliseconds) {
@@ -253,6 +262,7 @@ document.addEventListener("input", draft);
 document.addEventListener("change", draft);
 document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && tick());
 chooseZone();
+offerOwnZone();
 localise(document);
 tick();
 setInterval(tick, 1000);

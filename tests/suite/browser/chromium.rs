@@ -313,6 +313,12 @@ impl Chromium {
         decoded(answer["data"].as_str().expect("the document as text"))
     }
 
+    /// Takes the reader to a time zone; an empty name brings them back.
+    pub(super) fn lives_in(&self, zone: &str) {
+        let place = json!({"timezoneId": zone});
+        self.devtools("Emulation.setTimezoneOverride", place);
+    }
+
     pub(super) fn devtools(&self, name: &'static str, parameters: Value) -> Value {
         let command = Request::ExtensionCommand(Box::new(DevTools { name, parameters }));
         let answer = self.wait(async { self.session().cmd(command).await?.value::<Value>() });

@@ -26,6 +26,11 @@ const OVERFLOWING: &str = "const page = document.scrollingElement;
         .filter(e => e.getBoundingClientRect().right > page.clientWidth + 1)
         .map(e => e.tagName + '.' + e.className + ' ' + Math.round(e.getBoundingClientRect().right)).slice(0, 20)";
 
+/// Days that are left out although their time is shown: a time of another day would read as one of today.
+const DAYLESS: &str = "return [...document.querySelectorAll('time[data-day]')]
+    .filter(e => e.checkVisibility() && !e.querySelector('.day').checkVisibility())
+    .map(e => e.textContent)";
+
 /// A way of looking at a page.
 struct Look {
     name: &'static str,
@@ -90,6 +95,11 @@ pub(super) fn look_at(browser: &Chromium, page: &str) {
             fits(browser, page, look.width);
             emulate(browser, &look, NARROWEST, look.height);
             fits(browser, page, NARROWEST);
+            assert_eq!(
+                browser.evaluate(DAYLESS),
+                json!([]),
+                "{page} leaves days out on a telephone"
+            );
             emulate(browser, &look, look.width, look.height);
         }
         let height = browser

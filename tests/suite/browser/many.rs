@@ -60,6 +60,12 @@ fn pages_over_many_runs_tell_what_there_is_and_fit_everywhere() {
     browser.shows("main", "signer-outage");
     look_at(&browser, "calendar");
     is_gone_through(&browser, "calendar");
+    browser.lives_in("Asia/Tokyo");
+    browser.go("/calendar");
+    browser.shows(".page-head", "Times in Europe/Berlin");
+    browser.click("//a[.='Show Asia/Tokyo']");
+    browser.shows(".page-head", "Times in Asia/Tokyo");
+    browser.lives_in("");
 
     browser.go("/library");
     browser.shows("main", "wallet-demo");
