@@ -1,7 +1,7 @@
 //! Events as sentences, for the terminal and the pages. Pure; says nothing that the log doesn't.
 
 use crate::engine::event::{
-    ActorKind, Event, Fact, Origin, Phase, Standing, StopCause, UndoCause, UndoneBy, Verdict,
+    ActorKind, Alert, Event, Fact, Origin, Phase, Standing, StopCause, UndoCause, UndoneBy, Verdict,
 };
 use crate::model::cut::Cut;
 use crate::model::fault::{Act, Cause, Fault, Injection, Occurrence, Stream, Toxic};
@@ -263,22 +263,27 @@ pub fn sentence(
     })
 }
 
+/// An alert, and nothing of whether it counts.
+pub fn alert(alert: &Alert) -> String {
+    let label = alert.name().unwrap_or("an alert");
+    let state = if alert.firing { "fires" } else { "is resolved" };
+    format!("alert {label} {state}")
+}
+
 /// What a responder, or a tool in their place, did.
 fn people(event: &Event, plan: &Plan, who: &str, name: &dyn Fn(&str) -> String) -> Option<String> {
     Some(match &event.fact {
-        Fact::AlertReceived { alert } => {
-            let label = alert.name().unwrap_or("an alert");
-            let state = if alert.firing { "fires" } else { "is resolved" };
+        Fact::AlertReceived { alert: received } => {
             let sender = event.origin.source.sender();
-            let stops = sender.is_some_and(|sender| plan.is_stopped_by(sender, &alert.labels));
+            let stops = sender.is_some_and(|sender| plan.is_stopped_by(sender, &received.labels));
             let counts = if stops {
                 " (a stop condition)"
-            } else if alert.qualifies {
+            } else if received.qualifies {
                 ""
             } else {
                 " (not one of this drill's)"
             };
-            format!("alert {label} {state}{counts}")
+            format!("{}{counts}", alert(received))
         }
         Fact::Detected { service, symptom } => format!("{who} reports {service}: {symptom}"),
         Fact::Acknowledged => format!("{who} acknowledges"),

@@ -234,14 +234,27 @@ fn a_person_on_call_takes_a_drill_from_start_to_scorecard() {
     browser.turn_to(&responder);
     shows_no_fault(&browser);
     assert!(!browser.source().contains("send-transaction fails"));
+    // Neither the runbook nor a template says what is broken before somebody has noticed.
+    browser.shows("#steps", "It opens once somebody has detected something.");
+    assert_eq!(
+        browser.evaluate("return document.querySelector('#composer [name=failure]').value"),
+        ""
+    );
     office.alert("TransfersFailing");
     browser.shows("#log", "alert TransfersFailing fires");
     // The probes are shown from the first detection on.
     browser.shows("#log", "send-transaction fails");
     press(&browser, "acknowledged");
     browser.shows("#quick", "Acknowledged");
+    browser.shows("#said", "Recorded: Acknowledge");
     report_a_detection(&browser);
     browser.shows("#log", "reports wallet-api: Transfers are refused");
+    browser.shows("#said", "Recorded: Report a detection");
+    assert_eq!(
+        browser.evaluate("return document.activeElement.textContent"),
+        "Report a detection",
+        "one goes on where one was"
+    );
     fill_in(&browser, "declared", |form| {
         browser.click(&format!("{form}//label[normalize-space()='SEV1']"));
     });
@@ -270,7 +283,8 @@ fn a_person_on_call_takes_a_drill_from_start_to_scorecard() {
         browser.fill(&format!("{form}//input[@name='next_in']"), "10");
         let text = format!("{form}//textarea[@name='text']");
         browser.fill(&text, "The app says so, too.");
-        // The kind of failure is the runbook's, and what is said first a first notice.
+        // What is said first is a first notice.
+        browser.click(&format!("{form}//option[@value='key_management']"));
         browser.click(&format!("{form}//button[.='Fill in']"));
         browser.comes(
             "the template is filled in, and one's own words stay",
@@ -287,6 +301,10 @@ fn a_person_on_call_takes_a_drill_from_start_to_scorecard() {
     browser.shows(
         "#log",
         "tells customers on status_page: Transfers can't be signed",
+    );
+    browser.comes(
+        "what is said next is an update",
+        "return document.querySelector('#composer [name=stage]').value === 'update'",
     );
     shows_no_fault(&browser);
     look_at(&browser, "room-responder");
@@ -402,7 +420,10 @@ fn a_drill_goes_from_start_to_scorecard_without_javascript() {
         filled.starts_with("Transfers can't be signed") && filled.ends_with("So say we."),
         "{filled}"
     );
-    browser.fill(&format!("{update}//textarea[@name='text']"), "Transfers fail.");
+    browser.fill(
+        &format!("{update}//textarea[@name='text']"),
+        "Transfers fail.",
+    );
     browser.click(&format!("{update}//button[.='Check the draft']"));
     browser.shows("[data-lacks] .has", "a text");
     browser.shows("[data-lacks] .lacking", "on status page");

@@ -73,16 +73,31 @@ function clock(milliseconds) {
   return hours ? `${hours}:${two(minutes)}:${two(seconds % 60)}` : `${minutes}:${two(seconds % 60)}`;
 }
 
+// Which clocks were said to be short or late already.
+const spoken = new Set();
+let ticked = false;
+
 function tick() {
   for (const element of document.querySelectorAll("[data-since]")) {
     element.textContent = clock(now() - Date.parse(element.dataset.since));
   }
+  const turned = [];
   for (const element of document.querySelectorAll("[data-until]")) {
     const left = Date.parse(element.dataset.until) - now();
+    const state = left < 0 ? "overdue" : left < 60000 ? "soon" : "";
     element.textContent = left < 0 ? `${clock(left)} late` : clock(left);
-    element.classList.toggle("overdue", left < 0);
-    element.classList.toggle("soon", left >= 0 && left < 60000);
+    element.classList.toggle("overdue", state === "overdue");
+    element.classList.toggle("soon", state === "soon");
+    const told = element.closest("[data-told]")?.dataset.told;
+    const key = `${told} ${element.dataset.until} ${state}`;
+    if (told && state && !spoken.has(key)) {
+      spoken.add(key);
+      turned.push(`${told}: ${state === "soon" ? "due within a minute" : "late"}`);
+    }
   }
+  // What was so when the page came is on it.
+  if (turned.length && ticked) say(turned.join(". "));
+  ticked = true;
   // A meter is as wide as the time that has passed of all there is.
   for (const fill of document.querySelectorAll("[data-from][data-to]")) {
     const [from, within, to] = ["from", "within", "to"].map((name) => Date.parse(fill.dataset[name]));
@@ -95,12 +110,66 @@ function tick() {
 
 // What changes is said to those who don't see it, the latest first, and never a flood.
 
-function announce(page, before) {
+function say(text) {
   const place = document.getElementById("announcer");
+  if (place) place.textContent = text;
+}
+
+function announce(page, before) {
   const entries = [...page.querySelectorAll("#log li[id] .log-what")].map((entry) => entry.textContent.trim());
   const fresh = entries.slice(0, Math.max(entries.length - before, 0)).slice(0, 3);
-  if (place && fresh.length) place.textContent = fresh.reverse().join(". ");
+  if (fresh.length) say(fresh.reverse().join(". "));
 }
+
+// A page that can't follow says so: clocks that tick over an old picture mislead.
+function stale(is) {
+  const place = document.getElementById("stale");
+  if (!place) return;
+  if (!is) {
+    place.textContent = "";
+    place.className = "said";
+  } else if (!place.textContent) {
+    const at = parts(new Date(now()).toISOString()).clock;
+    place.textContent = `Not connected: this shows how things stood at ${at}. Load the page again if it stays so.`;
+    place.className = "said bad";
+  }
+}
+
+// Where one is in a section: what has the focus, what one opened or shut, how far one scrolled.
+const FOCUSABLE = "button, a, summary, [tabindex]";
+const shut = new Map();
+
+function placeIn(section) {
+  const all = [...section.querySelectorAll(FOCUSABLE)];
+  const focused = all.indexOf(document.activeElement);
+  const text = (element) => element.textContent.trim();
+  const alike = focused < 0 ? [] : all.filter((element) => text(element) === text(all[focused]));
+  return {
+    focused: focused < 0 ? null : { text: text(all[focused]), nth: alike.indexOf(all[focused]), at: focused },
+    scrolled: [...section.querySelectorAll(".scroll, .log")].map((box) => [box.scrollLeft, box.scrollTop]),
+  };
+}
+
+function restore(section, { focused, scrolled }) {
+  for (const details of section.querySelectorAll("details[id]")) {
+    if (shut.has(details.id)) details.open = shut.get(details.id);
+  }
+  [...section.querySelectorAll(".scroll, .log")].forEach((box, at) => scrolled[at] && box.scrollTo(...scrolled[at]));
+  if (!focused) return;
+  const all = [...section.querySelectorAll(FOCUSABLE)];
+  const same = all.filter((element) => element.textContent.trim() === focused.text);
+  // A button that says something else now is still the one that was there.
+  (same[focused.nth] ?? all[focused.at])?.focus({ preventScroll: true });
+}
+
+// Only what the reader opened or shut is kept so; the rest is as the server says.
+document.addEventListener("click", (event) => {
+  const details = event.target.closest("summary")?.parentElement;
+  if (details?.id) shut.set(details.id, !details.open);
+});
+
+const isWritten = (section) =>
+  [...section.querySelectorAll("input:not([type=hidden]), textarea")].some((field) => field.value !== field.defaultValue);
 
 // Fetches the page again and takes over the sections that are marked as live. Forms being written in stay.
 let asking = false;
@@ -113,27 +182,28 @@ async function refresh() {
   asking = true;
   try {
     const wanted = fetch(location.pathname + location.search, { headers: { accept: "text/html" } });
-    // No answer is no news: the stream is opened again by the browser, and then the page is asked for again.
     const answer = await wanted.catch(() => null);
-    if (!answer?.ok) return;
+    // Whoever is sent elsewhere, to log in, sees no news either.
+    if (!answer?.ok || answer.redirected) {
+      stale(true);
+      return;
+    }
+    stale(false);
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    const told = document.querySelectorAll("#log li[id]").length;
+    const before = document.querySelectorAll("#log li[id]").length;
     for (const old of document.querySelectorAll("[data-live]")) {
       const fresh = page.getElementById(old.id);
       const used = old.contains(document.activeElement) && old.matches(":has(input:not([type=hidden]), textarea)");
-      if (fresh && !used && fresh.innerHTML !== old.dataset.seen) {
-        const focused = old.contains(document.activeElement) ? document.activeElement.textContent : null;
-        const open = [...old.querySelectorAll("details[id][open]")].map((details) => details.id);
-        const scrolled = [...old.querySelectorAll(".scroll, .log")].map((box) => [box.scrollLeft, box.scrollTop]);
+      if (fresh && !used && !isWritten(old) && fresh.innerHTML !== old.dataset.seen) {
+        const place = placeIn(old);
         old.dataset.seen = fresh.innerHTML;
         old.innerHTML = fresh.innerHTML;
-        for (const id of open) document.getElementById(id)?.setAttribute("open", "");
-        [...old.querySelectorAll(".scroll, .log")].forEach((box, at) => scrolled[at] && box.scrollTo(...scrolled[at]));
+        restore(old, place);
         localise(old);
-        if (focused) [...old.querySelectorAll("button, a, summary")].find((e) => e.textContent === focused)?.focus();
       }
     }
-    if (document.getElementById("log")) announce(page, told);
+    chooseStage(page);
+    if (document.getElementById("log")) announce(page, before);
     const state = document.querySelector("[data-live-state]");
     const fresh = state && page.getElementById(state.id);
     if (fresh && fresh.dataset.liveState !== state.dataset.liveState) location.reload();
@@ -147,11 +217,16 @@ async function refresh() {
   }
 }
 
+// What most likely is said next, as long as nobody has begun to write.
+function chooseStage(page) {
+  const [old, fresh] = [document, page].map((one) => one.querySelector("#composer [name=stage]"));
+  if (old && fresh && !old.form.elements.text.value) old.value = fresh.value;
+}
+
 function follow() {
   const source = document.querySelector("[data-changes]");
   if (source) {
     let waiting = 0;
-    const stream = new EventSource(source.dataset.changes);
     // Not all who follow at once: the news says within how many milliseconds to look.
     const soon = (news) => {
       waiting ||= setTimeout(() => {
@@ -159,9 +234,16 @@ function follow() {
         refresh();
       }, 50 + Math.random() * (Number(news.data) || 0));
     };
-    stream.onmessage = soon;
-    // The stream ends with the run; a broken one is opened again by the browser.
-    stream.onerror = soon;
+    const open = () => {
+      const stream = new EventSource(source.dataset.changes);
+      stream.onmessage = soon;
+      stream.onerror = (news) => {
+        soon(news);
+        // A broken stream is opened again by the browser, one that was refused is not.
+        if (stream.readyState === EventSource.CLOSED) setTimeout(open, 5000);
+      };
+    };
+    open();
   }
   const every = document.querySelector("[data-every]");
   if (every) {
@@ -225,11 +307,11 @@ async function act(event) {
     look(form, event.submitter);
     return;
   }
-  const said = document.getElementById("said");
+  if (form.dataset.sending) return;
+  form.dataset.sending = "1";
   const button = event.submitter ?? form.querySelector("button");
-  // Read before the button is disabled: what is disabled is not sent.
   const body = new URLSearchParams(new FormData(form, event.submitter));
-  button.disabled = true;
+  button.setAttribute("aria-disabled", "true");
   try {
     const answer = await fetch(form.action, {
       method: "POST",
@@ -237,24 +319,64 @@ async function act(event) {
       body,
     });
     if (answer.ok) {
-      said.textContent = "";
-      said.className = "said";
+      const details = form.closest("details.act");
+      const what = form.closest("[data-live]") ? button : details?.querySelector("summary") ?? button;
+      told("good", `Recorded: ${what.textContent.trim()}`);
       form.reset();
       form.dispatchEvent(new Event("change", { bubbles: true }));
-      if (form.closest("details.act") && !form.closest("[data-live]")) form.closest("details.act").open = false;
+      if (details && !form.closest("[data-live]")) {
+        details.open = false;
+        details.querySelector("summary").focus({ preventScroll: true });
+      }
     } else {
       const problem = await answer.json();
-      said.textContent = problem.detail;
-      said.className = "said bad";
-      said.scrollIntoView({ block: "nearest" });
+      told("bad", problem.detail);
     }
   } catch {
-    said.textContent = "The server did not answer: nothing was recorded.";
-    said.className = "said bad";
+    told("bad", "No answer came. It may have been recorded: look at what happened before you send it again.");
   } finally {
-    button.disabled = false;
+    button.removeAttribute("aria-disabled");
+    delete form.dataset.sending;
     refresh();
   }
+}
+
+// What became of an act. Good news goes by itself.
+let telling = 0;
+function told(look, text) {
+  const said = document.getElementById("said");
+  clearTimeout(telling);
+  said.textContent = text;
+  said.className = `said ${look}`;
+  if (look === "bad") said.scrollIntoView({ block: "nearest" });
+  else telling = setTimeout(() => told("", ""), 6000);
+}
+
+// A time that is asked for in UTC, said back in the reader's zone, which the page shows.
+document.addEventListener("input", (event) => {
+  if (!event.target.matches("[data-utc]")) return;
+  const place = event.target.parentElement.querySelector("[data-meant]");
+  const typed = event.target.value.trim();
+  const at = new Date(/(z|[+-]\d\d:?\d\d)$/i.test(typed) ? typed : `${typed}Z`);
+  const meant = Number.isNaN(at.getTime()) ? null : parts(at.toISOString());
+  place.textContent = meant && zones.own !== "UTC" ? `is ${meant.day} ${meant.clock} on this page` : "";
+});
+
+// A file that is written in: what acts on the saved one waits, and leaving asks.
+function guardEdits() {
+  const text = document.querySelector("textarea.editor-text");
+  if (!text) return;
+  const isEdited = () => text.value !== text.defaultValue;
+  const others = document.querySelectorAll("[data-saved]");
+  text.addEventListener("input", () => {
+    for (const button of others) {
+      button.disabled = isEdited();
+      button.title = isEdited() ? "Save the file first: this uses it as it is saved" : "";
+    }
+  });
+  let leaving = false;
+  text.form?.addEventListener("submit", () => (leaving = true));
+  addEventListener("beforeunload", (event) => !leaving && isEdited() && event.preventDefault());
 }
 
 document.addEventListener("submit", act);
@@ -263,6 +385,7 @@ document.addEventListener("change", draft);
 document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && tick());
 chooseZone();
 offerOwnZone();
+guardEdits();
 localise(document);
 tick();
 setInterval(tick, 1000);

@@ -33,8 +33,9 @@ pub(in crate::http) async fn get(
 ) -> Result<Html<String>, Problem> {
     let Query(wish) = wish.map_err(|error| bad_query(&error))?;
     let contents = contents(&services).await?;
-    let scheduled = calendar::rules(&contents, &actor).into_iter();
+    let scheduled = calendar::rules(&contents, &actor);
     let rules: Vec<Rule> = scheduled
+        .iter()
         .map(|(entry, schedule)| Rule::new(&entry.name, schedule))
         .collect();
     let zones = zones(&rules);
@@ -63,7 +64,12 @@ pub(in crate::http) async fn get(
         .map(|(drill, start)| Entry::past(drill, start, &zone))
         .collect();
     entries.extend(to_come.iter().map(|told| Entry::planned(told, &zone)));
-    let (weeks, agenda) = laid_out(month, today, entries);
+    let (weeks, agenda) = laid_out(month, today, entries, |date| {
+        let barred = scheduled
+            .iter()
+            .filter(|(_, schedule)| schedule.blackout.iter().any(|days| days.hold(date)));
+        barred.map(|(entry, _)| entry.name.clone()).collect()
+    });
     let (before, first, after) = around(month);
     let written = |date: Date| date.strftime("%Y-%m").to_string();
     render(&Calendar {

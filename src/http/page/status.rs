@@ -6,7 +6,6 @@ use axum::http::header;
 use axum::response::{Html, IntoResponse};
 
 use crate::http::Services;
-use crate::http::assets;
 use crate::http::problem::{Problem, no_such_run};
 use crate::http::reading::{Reading, run_id};
 use crate::http::templates::render;
@@ -18,11 +17,7 @@ pub(in crate::http) async fn get(
     Path(run): Path<String>,
 ) -> Result<impl IntoResponse, Problem> {
     let reading = read(&services, &run).await?;
-    let page: Html<String> = render(&Status::new(
-        &reading.state,
-        assets::link("app.css"),
-        assets::link("icon.svg"),
-    ))?;
+    let page: Html<String> = render(&Status::new(&reading.state, services.now().wall))?;
     // Whoever runs a search engine shall not take it for real either.
     Ok((
         [(header::HeaderName::from_static("x-robots-tag"), "noindex")],

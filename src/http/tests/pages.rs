@@ -380,9 +380,7 @@ async fn the_room_shows_how_far_the_escalation_chain_has_come_and_who_is_next() 
     let room = format!("/runs/{run}");
     let chain = async |path: &str| {
         let page = server.get(path).await.body;
-        let (_, rest) = page
-            .split_once("<section id=\"escalation\"")
-            .expect("a chain");
+        let (_, rest) = page.split_once("<div id=\"escalation\"").expect("a chain");
         let (chain, _) = rest.split_once("</section>").expect("its end");
         chain.to_owned()
     };

@@ -410,6 +410,8 @@ fn a_status_page_always_says_that_it_is_a_drill() {
         let page = sample(&Status {
             css: "/static/app.css".into(),
             icon: "/static/icon.svg".into(),
+            script: "/static/app.js".into(),
+            now: moment(),
             stack: "tiny".into(),
             standing: "No incident has been reported.",
             open: false,
@@ -418,7 +420,7 @@ fn a_status_page_always_says_that_it_is_a_drill() {
             live,
         });
         assert!(page.contains("This is a drill.") && page.contains("Nothing has been posted."));
-        assert_eq!(page.contains("http-equiv=\"refresh\""), live);
+        assert_eq!(page.contains("data-every=\"10\""), live);
         assert_eq!(page.contains("[DRILL] &lt;b&gt;"), live);
     }
 }
@@ -514,6 +516,10 @@ fn an_after_action_report_shows_all_there_is_and_asks_for_the_rest() {
             },
             chart: full.then(|| Chart {
                 svg: "<svg></svg>".into(),
+                shown: crate::http::view::sight::Shown {
+                    faults: true,
+                    probes: true,
+                },
                 rows: vec![Row {
                     lane: "team".into(),
                     what: "Ada <acts>".into(),

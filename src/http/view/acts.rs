@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::Badge;
 use super::composer::{Composer, Drafted};
+use super::sight::Sight;
 use super::time::Moment;
 use crate::engine::event::{Fact, Phase};
 use crate::engine::state::{RemedyProgress, State};
@@ -79,11 +80,11 @@ pub(in crate::http) struct PauseLine {
 }
 
 impl Acts {
-    /// What can be done about a run now. `staff` are asked what responders must not know.
+    /// What can be done about a run now. Who sees it all is asked what responders must not know.
     pub(in crate::http) fn new(
         reading: &Reading,
         contents: &Contents,
-        staff: bool,
+        sight: Sight,
         seat: Option<Seat>,
         texts: &Texts,
         drafted: Option<&Drafted>,
@@ -122,11 +123,13 @@ impl Acts {
                 .map(|severity| severity.as_str())
                 .collect(),
             causes,
-            composer: exercise.map(|exercise| Composer::new(reading, exercise, texts, drafted)),
+            composer: exercise.map(|exercise| {
+                Composer::new(reading, exercise, texts, sight.shown.probes, drafted)
+            }),
             remedies: exercise
                 .map(|exercise| remedies(reading, exercise))
                 .unwrap_or_default(),
-            pauses: if staff || exercise.is_none() {
+            pauses: if sight.all || exercise.is_none() {
                 pauses(state)
             } else {
                 Vec::new()
@@ -138,7 +141,7 @@ impl Acts {
             messages: exercise
                 .map(|exercise| messages(reading, exercise))
                 .unwrap_or_default(),
-            may_reveal: staff && state.is_secret(),
+            may_reveal: sight.all && state.is_secret(),
             acknowledged: has(|fact| matches!(fact, Fact::Acknowledged)),
             resolved: has(|fact| matches!(fact, Fact::Resolved)),
         }

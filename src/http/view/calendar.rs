@@ -41,6 +41,8 @@ pub(in crate::http) struct Day {
     /// Whether it is of this month.
     pub(in crate::http) inside: bool,
     pub(in crate::http) today: bool,
+    /// The drills that never start on it.
+    pub(in crate::http) barred: Vec<String>,
     pub(in crate::http) entries: Vec<Entry>,
 }
 
@@ -174,11 +176,13 @@ pub(in crate::http) fn shown(month: Date) -> (Date, Date) {
     (begin, end)
 }
 
-/// A month's weeks, with what is on each day, and the same as a list of the month alone.
+/// A month's weeks, with what is on each day and which drills `never` start on it, and the same as a list of the month
+/// alone.
 pub(in crate::http) fn laid_out(
     month: Date,
     today: Date,
     mut entries: Vec<Entry>,
+    never: impl Fn(Date) -> Vec<String>,
 ) -> (Vec<Vec<Day>>, Vec<Entry>) {
     entries.sort_by(|one, other| {
         one.at
@@ -197,6 +201,7 @@ pub(in crate::http) fn laid_out(
             name: date.strftime("%A %-d %B").to_string(),
             inside: date.month() == month.month(),
             today: date == today,
+            barred: never(date),
             entries: entries
                 .iter()
                 .filter(|entry| entry.date == date)
@@ -225,8 +230,12 @@ mod tests {
             shown(day("2026-03-15")),
             (day("2026-02-23"), day("2026-04-05"))
         );
-        let (weeks, agenda) = laid_out(day("2026-03-01"), day("2026-03-03"), Vec::new());
+        let (weeks, agenda) = laid_out(day("2026-03-01"), day("2026-03-03"), Vec::new(), |date| {
+            Vec::from_iter((date.day() == 24).then(|| "outage".to_owned()))
+        });
         assert!(weeks.iter().all(|week| week.len() == 7) && agenda.is_empty());
+        let barred = weeks.iter().flatten().filter(|day| !day.barred.is_empty());
+        assert_eq!(barred.count(), 2, "one is of the month before");
         let inside = weeks.iter().flatten().filter(|day| day.inside).count();
         assert_eq!(inside, 31);
         assert_eq!(weeks.iter().flatten().filter(|day| day.today).count(), 1);

@@ -6,13 +6,13 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::sight::Shown;
+use super::sight::{Shown, told};
 use super::svg::{Svg, clipped, escape};
 use super::time::{Moment, offset_ms, relative, span};
 use crate::engine::event::{Fact, Standing};
 use crate::http::reading::Reading;
 use crate::model::fault::Cause;
-use crate::narrative::{Tone, sentence};
+use crate::narrative::Tone;
 
 const WIDTH: f64 = 960.0;
 const LEFT: f64 = 150.0;
@@ -29,6 +29,8 @@ const MOST_ROWS: usize = 400;
 pub(in crate::http) struct Chart {
     /// The drawing.
     pub(in crate::http) svg: String,
+    /// Whose marks the legend explains.
+    pub(in crate::http) shown: Shown,
     /// Its marks, by time.
     pub(in crate::http) rows: Vec<Row>,
     /// How many marks have no row.
@@ -109,6 +111,7 @@ pub(in crate::http) fn chart(
     let (rows, more) = rows(&lanes, start, ended.is_none());
     Some(Chart {
         svg: Drawing::new(start, end).draw(&lanes, &hurt, ended.is_none()),
+        shown,
         rows,
         more,
     })
@@ -150,16 +153,16 @@ fn lanes(reading: &Reading, shown: Shown, name: &dyn Fn(&str) -> String) -> Vec<
     if shown.probes {
         lanes.extend(probes(reading));
     }
-    lanes.push(people(reading, name, "alerts", |fact| {
+    lanes.push(people(reading, shown, name, "alerts", |fact| {
         matches!(fact, Fact::AlertReceived { .. })
     }));
-    lanes.push(people(reading, name, "team", |fact| {
+    lanes.push(people(reading, shown, name, "team", |fact| {
         !matches!(
             fact,
             Fact::AlertReceived { .. } | Fact::InjectDelivered { .. }
         )
     }));
-    lanes.push(people(reading, name, "messages", |fact| {
+    lanes.push(people(reading, shown, name, "messages", |fact| {
         matches!(fact, Fact::InjectDelivered { .. })
     }));
     lanes.retain(|lane| !lane.marks.is_empty() || lane.label == "team");
@@ -258,7 +261,7 @@ fn probes(reading: &Reading) -> Vec<Lane> {
                 .get(probe)
                 .is_some_and(|probe| probe.impact);
             let label = if impact {
-                format!("{probe} ◆")
+                format!("{probe} ★")
             } else {
                 probe.to_string()
             };
@@ -269,6 +272,7 @@ fn probes(reading: &Reading) -> Vec<Lane> {
 
 fn people(
     reading: &Reading,
+    shown: Shown,
     name: &dyn Fn(&str) -> String,
     label: &str,
     is_of: impl Fn(&Fact) -> bool,
@@ -278,7 +282,7 @@ fn people(
         .iter()
         .filter(|event| is_of(&event.fact))
         .filter_map(|event| {
-            let (tone, title) = sentence(event, reading.state.plan()?, name)?;
+            let (tone, title) = told(event, reading.state.plan()?, name, shown)?;
             (tone == Tone::People).then(|| Mark::Point {
                 look: look(&event.fact),
                 at: event.at.wall,

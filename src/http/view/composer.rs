@@ -80,14 +80,17 @@ pub(in crate::http) struct ChannelLine {
 }
 
 impl Composer {
-    /// The form as it is filled in so far; a new one says what most likely is to be said next.
+    /// The form as it is filled in so far; a new one says what most likely is to be said next, and of what kind of
+    /// failure once somebody has `detected` it.
     pub(in crate::http) fn new(
         reading: &Reading,
         exercise: &Exercise,
         texts: &Texts,
+        detected: bool,
         drafted: Option<&Drafted>,
     ) -> Self {
-        let draft = drafted.map_or_else(|| next(reading, exercise), |one| one.form.clone());
+        let draft =
+            drafted.map_or_else(|| next(reading, exercise, detected), |one| one.form.clone());
         let choice = |value: &str, label: &str, chosen: bool| Choice {
             value: value.to_owned(),
             label: label.to_owned(),
@@ -130,18 +133,18 @@ impl Composer {
 }
 
 /// The draft of whoever has not begun to write.
-fn next(reading: &Reading, exercise: &Exercise) -> Draft {
+fn next(reading: &Reading, exercise: &Exercise, detected: bool) -> Draft {
     let has = |wanted: fn(&Fact) -> bool| reading.events.iter().any(|event| wanted(&event.fact));
     let stage = if has(|fact| matches!(fact, Fact::Resolved)) {
         Stage::Resolved
-    } else if has(|fact| {
-        matches!(fact, Fact::UpdatePosted { update } if update.audience == Audience::Customers)
-    }) {
+    } else if has(
+        |fact| matches!(fact, Fact::UpdatePosted { update } if update.audience == Audience::Customers),
+    ) {
         Stage::Update
     } else {
         Stage::FirstNotice
     };
-    let failure = exercise.runbook.failure;
+    let failure = exercise.runbook.failure.filter(|_| detected);
     Draft {
         audience: Audience::Customers.as_str().to_owned(),
         stage: stage.as_str().to_owned(),
@@ -178,13 +181,17 @@ fn channels(exercise: &Exercise, chosen: &[String]) -> Vec<ChannelLine> {
         line(channel.name.as_str(), Some(how))
     });
     let mut lines: Vec<ChannelLine> = own.collect();
-    let named = exercise.runbook.expect.iter().flat_map(|line| match &line.what {
-        Expected::Event {
-            event: Milestone::Update { channels, .. },
-            ..
-        } => channels.as_slice(),
-        _ => &[],
-    });
+    let named = exercise
+        .runbook
+        .expect
+        .iter()
+        .flat_map(|line| match &line.what {
+            Expected::Event {
+                event: Milestone::Update { channels, .. },
+                ..
+            } => channels.as_slice(),
+            _ => &[],
+        });
     for name in BY_HAND.into_iter().chain(named.map(String::as_str)) {
         if !lines.iter().any(|one| one.name == name) {
             lines.push(line(name, None));

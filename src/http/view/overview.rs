@@ -7,7 +7,7 @@ use super::layout::Layout;
 use super::review::ActionLine;
 use super::room::{self, Timer};
 use super::run_line::{RunLine, Score};
-use super::sight::Sight;
+use super::sight::{self, Sight};
 use super::time::Moment;
 use crate::engine::event::Phase;
 use crate::http::actor::Visitor;
@@ -94,7 +94,7 @@ impl LiveRun {
             name: reading.row.name.clone(),
             drill,
             stack: reading.row.stack.to_string(),
-            phase: phase(state.phase()).to_owned(),
+            phase: phase(sight::phase(state.phase(), !drill)).to_owned(),
             since,
             clock,
             faults: (!drill).then(|| on.collect()),

@@ -12,7 +12,7 @@ use super::escalation::Chain;
 use super::layout::Layout;
 use super::posted::Posted;
 use super::scorecard::{Times, standing};
-use super::sight::{Shown, Sight, counts_from_the_fault, is_told, tells_the_answer};
+use super::sight::{self, Shown, Sight, counts_from_the_fault, tells_the_answer, told};
 use super::steps::{self, StepLine};
 use super::time::{Moment, offset_ms, relative, span};
 use super::topology::{Disturbed, Stage, Topology};
@@ -27,7 +27,6 @@ use crate::model::fault::Cause;
 use crate::model::plan::Exercise;
 use crate::model::runbook::Expected;
 use crate::model::team::Role;
-use crate::narrative;
 use crate::score::expectations::{Line, Verdict};
 
 /// The page of one run.
@@ -74,6 +73,8 @@ pub(in crate::http) struct Room {
     pub(in crate::http) topology: Option<Topology>,
     pub(in crate::http) timeline: Vec<Entry>,
     pub(in crate::http) timers: Vec<Timer>,
+    /// Which of them is due first.
+    pub(in crate::http) next: Option<NextDue>,
     /// Lines that would give the answer away.
     pub(in crate::http) withheld: usize,
     pub(in crate::http) times: Option<Times>,
@@ -93,6 +94,8 @@ pub(in crate::http) struct Room {
     pub(in crate::http) knew: Option<&'static str>,
     /// What the runbook says before its first step.
     pub(in crate::http) runbook: Option<String>,
+    /// Whether the runbook opens only once somebody has detected something.
+    pub(in crate::http) closed: bool,
     pub(in crate::http) steps: Vec<StepLine>,
 }
 
@@ -126,6 +129,26 @@ pub(in crate::http) struct Timer {
     pub(in crate::http) meter: Option<Meter>,
     pub(in crate::http) took: Option<String>,
     pub(in crate::http) reason: String,
+}
+
+/// What is due first.
+#[derive(Debug, Serialize)]
+pub(in crate::http) struct NextDue {
+    pub(in crate::http) target: String,
+    pub(in crate::http) due: Moment,
+}
+
+impl NextDue {
+    fn of(timers: &[Timer]) -> Option<Self> {
+        let due = timers
+            .iter()
+            .filter_map(|timer| Some((timer, timer.due.as_ref()?)));
+        let (timer, due) = due.min_by(|(_, one), (_, other)| one.iso.cmp(&other.iso))?;
+        Some(Self {
+            target: timer.target.clone(),
+            due: due.clone(),
+        })
+    }
 }
 
 /// The time of a line, from where it counts to its limit.
@@ -272,7 +295,7 @@ impl Room {
                 Badge::of(overall.map(|overall| overall.verdict))
             },
             reason: overall.map(|overall| overall.reason.clone()),
-            phase: overview::phase(state.phase()).to_owned(),
+            phase: overview::phase(sight::phase(state.phase(), sight.shown.faults)).to_owned(),
             reasons: state
                 .verdict()
                 .map(|(_, reasons)| reasons.to_vec())
@@ -294,6 +317,7 @@ impl Room {
                 Topology::new(&plan.stack, &disturbed)
             }),
             timeline,
+            next: NextDue::of(&timers).filter(|_| live),
             timers,
             withheld,
             times: reading
@@ -323,14 +347,18 @@ impl Room {
                 Acts::new(
                     reading,
                     around.contents,
-                    sight.all,
+                    sight,
                     seat,
                     around.texts,
                     around.drafted,
                 )
             }),
-            runbook: exercise.map(|exercise| markdown::html(exercise.runbook.introduction())),
+            closed: exercise.is_some() && !sight.shown.probes,
+            runbook: exercise
+                .filter(|_| sight.shown.probes)
+                .map(|exercise| markdown::html(exercise.runbook.introduction())),
             steps: exercise
+                .filter(|_| sight.shown.probes)
                 .map(|exercise| steps::all(&exercise.runbook, &reading.events, &name))
                 .unwrap_or_default(),
         }
@@ -379,10 +407,7 @@ fn timeline(reading: &Reading, shown: Shown, name: &dyn Fn(&str) -> String) -> V
     };
     let start = reading.state.running_since();
     let entries = reading.events.iter().filter_map(|event| {
-        let (tone, text) = narrative::sentence(event, plan, name)?;
-        if !is_told(event, tone, shown) {
-            return None;
-        }
+        let (tone, text) = told(event, plan, name, shown)?;
         let source = word(&event.origin.source);
         let message = matches!(event.fact, Fact::InjectDelivered { .. });
         Some(Entry {
@@ -394,7 +419,10 @@ fn timeline(reading: &Reading, shown: Shown, name: &dyn Fn(&str) -> String) -> V
             } else {
                 word(&tone)
             },
-            mark: tone.mark(),
+            mark: match event.fact {
+                Fact::AlertReceived { .. } => '▲',
+                _ => tone.mark(),
+            },
             text,
             source: (!matches!(source.as_str(), "engine" | "probe" | "fault" | "room"))
                 .then_some(source),

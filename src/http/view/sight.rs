@@ -4,13 +4,16 @@
 //! somebody has detected something; faults, the cause and the right remedies when the run has ended. Exercise staff
 //! see it all, and an experiment hides nothing.
 
+use serde::Serialize;
+
 use crate::engine::event::{Event, Fact, Phase};
 use crate::http::reading::Reading;
+use crate::model::plan::Plan;
 use crate::model::runbook::{Anchor, Expected, Milestone, Target};
-use crate::narrative::Tone;
+use crate::narrative::{self, Tone};
 
 /// What may be drawn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(in crate::http) struct Shown {
     /// What broke, and when.
     pub(in crate::http) faults: bool,
@@ -60,14 +63,42 @@ impl Sight {
     }
 }
 
+/// What an event says to this reader; nothing where all of it is kept back.
+pub(in crate::http) fn told(
+    event: &Event,
+    plan: &Plan,
+    name: &dyn Fn(&str) -> String,
+    shown: Shown,
+) -> Option<(Tone, String)> {
+    let (tone, text) = narrative::sentence(event, plan, name)?;
+    if !is_told(event, tone, shown) {
+        return None;
+    }
+    // Which alerts the drill waits for is a part of its answer.
+    let text = match &event.fact {
+        Fact::AlertReceived { alert } if !shown.faults => narrative::alert(alert),
+        _ => text,
+    };
+    Some((tone, text))
+}
+
+/// The phase as this reader may know it: that faults are being undone would tell that they are.
+pub(in crate::http) fn phase(phase: Option<Phase>, faults: bool) -> Option<Phase> {
+    match phase {
+        Some(Phase::Closing | Phase::After) if !faults => Some(Phase::Running),
+        known => known,
+    }
+}
+
 /// Whether a fault, a probe or nothing but people is told by an event: what a hidden room leaves out.
-pub(in crate::http) fn is_told(event: &Event, tone: Tone, shown: Shown) -> bool {
+fn is_told(event: &Event, tone: Tone, shown: Shown) -> bool {
     // What staff are asked is told to staff, who see the faults.
-    if matches!(
-        event.fact,
-        Fact::PauseBegan { .. } | Fact::PauseEnded { .. }
-    ) {
-        return shown.faults;
+    match event.fact {
+        Fact::PauseBegan { .. } | Fact::PauseEnded { .. } | Fact::Refused { .. } => {
+            return shown.faults;
+        }
+        Fact::ProbeUnusable { .. } => return shown.probes,
+        _ => {}
     }
     match tone {
         Tone::People | Tone::Alarm => true,

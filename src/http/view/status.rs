@@ -1,11 +1,13 @@
 //! The sandbox status page of a run: what its team told customers, and nothing else of the run. Neither the drill's name
 //! nor its faults are on it, so that whoever is given its address learns what customers would.
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::time::Moment;
 use crate::engine::posts::{Sent, Standing};
 use crate::engine::state::State;
+use crate::http::assets;
 use crate::http::templates::Page;
 use crate::model::channel::{PREFIX, Way};
 use crate::model::message::Stage;
@@ -15,6 +17,8 @@ use crate::model::message::Stage;
 pub(in crate::http) struct Status {
     pub(in crate::http) css: String,
     pub(in crate::http) icon: String,
+    pub(in crate::http) script: String,
+    pub(in crate::http) now: Moment,
     pub(in crate::http) stack: String,
     /// What is told about how things stand, in a word.
     pub(in crate::http) standing: &'static str,
@@ -61,7 +65,7 @@ fn delivered(state: &State, way: fn(&Way) -> bool) -> impl DoubleEndedIterator<I
 
 impl Status {
     /// The page of a run.
-    pub(in crate::http) fn new(state: &State, css: String, icon: String) -> Self {
+    pub(in crate::http) fn new(state: &State, now: Timestamp) -> Self {
         let stack = state.plan().map(|plan| plan.stack.name.to_string());
         let posts: Vec<Line> = delivered(state, |way| *way == Way::OwnPage)
             .rev()
@@ -75,8 +79,10 @@ impl Status {
         let stage = last.map(|sent| sent.message.stage);
         let banner = Banner::of(state);
         Self {
-            css,
-            icon,
+            css: assets::link("app.css"),
+            icon: assets::link("icon.svg"),
+            script: assets::link("app.js"),
+            now: now.into(),
             stack: stack.unwrap_or_default(),
             standing: match stage {
                 None => "No incident has been reported.",

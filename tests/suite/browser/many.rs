@@ -144,6 +144,6 @@ fn a_file_is_edited_without_javascript_and_no_edit_is_lost() {
     browser.shows(".note.good", "Saved.");
     assert!(office.wallet.folder.read(file).contains("300ms"));
 
-    browser.click("//button[.='Look at every target']");
+    browser.click("//button[.='Dry run: look at every target']");
     browser.shows("main", "Every target was looked at");
 }

@@ -404,7 +404,7 @@ fn the_calendar_says_what_starts_what_did_and_why_something_did_not() {
     ];
     let page = |entries, scheduled| {
         let month = "2026-03-01".parse().expect("a day");
-        let (weeks, agenda) = laid_out(month, month, entries);
+        let (weeks, agenda) = laid_out(month, month, entries, |_| Vec::new());
         sample(&Calendar {
             layout: layout(false),
             title: "March 2026".into(),
@@ -522,7 +522,11 @@ fn the_library_and_its_files_say_what_is_wrong_and_what_would_be_hit() {
             tag: "t4g".into(),
             new: new.then(|| ("Experiment".to_owned(), "slow".to_owned())),
             may_save: full,
-            used_by: if full { "drill outage".into() } else { String::new() },
+            used_by: if full {
+                "drill outage".into()
+            } else {
+                String::new()
+            },
             own: if full { own } else { vec![] },
             others: if full { others } else { vec![] },
             commands: if full { found.commands.clone() } else { vec![] },
