@@ -348,8 +348,7 @@ function told(look, text) {
   clearTimeout(telling);
   said.textContent = text;
   said.className = `said ${look}`;
-  if (look === "bad") said.scrollIntoView({ block: "nearest" });
-  else telling = setTimeout(() => told("", ""), 6000);
+  if (look === "good") telling = setTimeout(() => told("", ""), 6000);
 }
 
 // A time that is asked for in UTC, said back in the reader's zone, which the page shows.

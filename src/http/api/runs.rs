@@ -12,13 +12,16 @@ use super::start::malformed;
 use crate::engine::event::{Phase, Source, StopCause, Verdict};
 use crate::http::Services;
 use crate::http::actor::{self, Actor};
+use crate::http::keeper::of_run;
 use crate::http::problem::Problem;
 use crate::http::reading::{Reading, driven, run_id};
+use crate::http::view::sight;
 use crate::http::{cursor, tagged};
+use crate::model::access::{Permission, Subject};
 use crate::model::ids::{InjectionId, RunId};
 use crate::runtime::RunStatus;
 use crate::score::measures::Measures;
-use crate::store::runs::{RunRow, StuckRun};
+use crate::store::runs::{RunKind, RunRow, StuckRun};
 
 /// The most rows of one answer, and how many there are where nobody says.
 const MOST: u32 = 500;
@@ -142,6 +145,12 @@ pub(in crate::http) async fn list(
     let next = rows.last().filter(|_| more);
     let next = next.map(|row| cursor::after(LIST, &row.id));
     rows.retain(|row| actor.sees(row));
+    for row in &mut rows {
+        // Whoever is drilled is not told that faults are being undone.
+        let drilled = row.kind == RunKind::Drill && row.ended.is_none();
+        let knows = !drilled || actor.may(Permission::SeeAnswers, &Subject::At(of_run(row)));
+        row.phase = sight::phase(row.phase, knows);
+    }
     Ok(Json(Runs { runs: rows, next }))
 }
 

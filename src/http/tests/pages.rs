@@ -3,7 +3,7 @@
 use hyper::Method;
 use serde_json::json;
 
-use super::world::{Reply, Server, TOKEN};
+use super::world::{Reply, Server};
 
 fn location(reply: &Reply) -> &str {
     assert_eq!(reply.status, 303, "{}", reply.body);
@@ -93,6 +93,7 @@ async fn responders_act_and_see_no_fault_until_the_end() {
             && staff.contains("Mending it is the remedy.")
     );
 
+    assert!(page.contains("It opens once somebody has detected something."));
     let act = async |body: &str| server.form(&format!("{room}/acts"), body).await;
     assert_eq!(
         location(&act("act=detected&service=signer&symptom=payments+fail").await),
@@ -389,20 +390,7 @@ async fn the_room_shows_how_far_the_escalation_chain_has_come_and_who_is_next() 
         before.contains("It begins with the first alert") && before.contains("<strong>bo</strong>"),
         "{before}"
     );
-    let now = server.services.now().wall.to_string();
-    let message = json!({
-        "version": "4", "groupKey": "{}", "truncatedAlerts": 0, "status": "firing", "receiver": "drill",
-        "groupLabels": {}, "commonLabels": {}, "commonAnnotations": {}, "externalURL": "http://am:9093",
-        "alerts": [{
-            "status": "firing", "labels": {"alertname": "PaymentsFail"}, "annotations": {}, "startsAt": now,
-            "endsAt": "0001-01-01T00:00:00Z", "generatorURL": "", "fingerprint": "f1",
-        }],
-    });
-    let request = server
-        .request(Method::POST, "/hooks/alertmanager")
-        .header("content-type", "application/json")
-        .header("authorization", format!("Bearer {TOKEN}"));
-    assert_eq!(server.send(request, message.to_string()).await.status, 200);
+    assert_eq!(server.alert("PaymentsFail").await.status, 200);
     server.until(&run, "escalated", |_| true).await;
     // Responders and staff see the same.
     for path in [room.clone(), format!("{room}?staff=1")] {

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::senders::slack;
-use super::world::{Once, Reply, Server, TOKEN};
+use super::world::{Once, Reply, Server};
 use crate::http::Timetable;
 use crate::http::router::table;
 use crate::http::routes::{About, Needs};
@@ -155,23 +155,6 @@ fn timeless(reply: &Reply, run: &str) -> String {
     format!("{} {body}", reply.status)
 }
 
-async fn alert(server: &Server) -> Reply {
-    let now = server.services.now().wall.to_string();
-    let message = json!({
-        "version": "4", "groupKey": "{}", "truncatedAlerts": 0, "status": "firing", "receiver": "drill",
-        "groupLabels": {}, "commonLabels": {}, "commonAnnotations": {}, "externalURL": "http://am:9093",
-        "alerts": [{
-            "status": "firing", "labels": {"alertname": "PaymentsFail"}, "annotations": {}, "startsAt": now,
-            "endsAt": "0001-01-01T00:00:00Z", "generatorURL": "", "fingerprint": "f1",
-        }],
-    });
-    let request = server
-        .request(Method::POST, "/hooks/alertmanager")
-        .header("content-type", "application/json")
-        .header("authorization", format!("Bearer {TOKEN}"));
-    server.send(request, message.to_string()).await
-}
-
 async fn begin(server: &Server, staff: &str) -> String {
     let wanted = json!({"drill": "night-heron"});
     let started = server.post_as("/api/v1/runs", wanted, staff).await;
@@ -244,7 +227,7 @@ async fn nothing_that_a_responder_can_ask_for_tells_of_it() {
     }
 
     // A signal that reaches it looks like one that reached nothing.
-    let answer = alert(&server).await.json();
+    let answer = server.alert("PaymentsFail").await.json();
     assert_eq!(
         (&answer["matched"], &answer["unmatched"]),
         (&json!(0), &json!(1))

@@ -13,7 +13,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -559,6 +559,24 @@ impl Server {
         })
         .await;
         run
+    }
+
+    /// Alertmanager says that this alert fires.
+    pub(super) async fn alert(&self, name: &str) -> Reply {
+        let now = self.services.now().wall.to_string();
+        let message = json!({
+            "version": "4", "groupKey": "{}", "truncatedAlerts": 0, "status": "firing", "receiver": "drill",
+            "groupLabels": {}, "commonLabels": {}, "commonAnnotations": {}, "externalURL": "http://am:9093",
+            "alerts": [{
+                "status": "firing", "labels": {"alertname": name}, "annotations": {}, "startsAt": now,
+                "endsAt": "0001-01-01T00:00:00Z", "generatorURL": "", "fingerprint": name,
+            }],
+        });
+        let request = self
+            .request(Method::POST, "/hooks/alertmanager")
+            .header("content-type", "application/json")
+            .header("authorization", format!("Bearer {TOKEN}"));
+        self.send(request, message.to_string()).await
     }
 
     /// Waits until the run's log holds such an event.

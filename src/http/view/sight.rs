@@ -151,3 +151,19 @@ pub(in crate::http) fn counts_from_the_fault(what: &Expected) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn that_something_is_undone_is_told_to_those_who_see_the_faults() {
+        for under_way in [Phase::Closing, Phase::After] {
+            assert_eq!(phase(Some(under_way), false), Some(Phase::Running));
+            assert_eq!(phase(Some(under_way), true), Some(under_way));
+        }
+        for known in [None, Some(Phase::Before), Some(Phase::Ended)] {
+            assert_eq!(phase(known, false), known);
+        }
+    }
+}
