@@ -91,8 +91,7 @@ pub(super) async fn drilled(
     let drills = series.into_iter().filter(|one| one.scenario.drill);
     let mut all = Vec::new();
     for one in drills.take(MOST_FORECAST) {
-        let runs = latest_runs(services, &one).await?;
-        let times = runs.iter().filter_map(|run| run.times.recover).collect();
+        let times = services.database.recoveries_of(one.id, WINDOW).await?;
         all.push((one, times));
     }
     Ok(all)

@@ -258,7 +258,7 @@ impl Database {
 
     /// Runs whose responders are not told that they run.
     pub async fn secret_runs(&self) -> Result<Vec<RunRow>> {
-        let rows = runs!("WHERE secret = 1 ORDER BY created, id")
+        let rows = runs!("WHERE ended IS NULL AND secret = 1 ORDER BY created, id")
             .fetch_all(self.readers())
             .await?;
         read_all(rows)

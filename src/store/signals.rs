@@ -181,7 +181,7 @@ impl Database {
                 "WHERE run IS NULL AND attached IS NULL AND id < ?1 ORDER BY id DESC LIMIT ?2"
             ),
             Which::UnmatchedOrSecret => select!(
-                "WHERE (run IS NULL OR run IN (SELECT id FROM runs WHERE secret = 1))
+                "WHERE (run IS NULL OR run IN (SELECT id FROM runs WHERE ended IS NULL AND secret = 1))
                    AND attached IS NULL AND id < ?1 ORDER BY id DESC LIMIT ?2"
             ),
         };

@@ -101,6 +101,9 @@ const OF_SERIES: &str = "SELECT run, created, passed, rating, outcome, observed,
             recover_ms, recover_ended, ended_by, points
      FROM summaries WHERE series = ?1 ORDER BY created DESC, run DESC LIMIT ?2";
 
+const RECOVERIES: &str = "SELECT recover_ms, recover_ended FROM summaries
+     WHERE series = ?1 ORDER BY created DESC, run DESC LIMIT ?2";
+
 const HOW_MANY: &str = "SELECT count(*) FROM summaries WHERE series = ?1";
 
 /// For each cell, the latest run that hit it.
@@ -251,6 +254,17 @@ impl Database {
             .fetch_all(self.readers())
             .await?;
         rows.into_iter().map(RawSummary::read).collect()
+    }
+
+    /// The times to recover of the latest runs of a series that have one, latest first.
+    pub async fn recoveries_of(&self, series: i64, limit: u32) -> Result<Vec<Time>> {
+        let rows: Vec<(Option<i64>, Option<bool>)> = sqlx::query_as(RECOVERIES)
+            .bind(series)
+            .bind(limit)
+            .fetch_all(self.readers())
+            .await?;
+        let times = rows.into_iter().map(|(ms, ended)| time(ms, ended));
+        times.filter_map(Result::transpose).collect()
     }
 
     /// How many runs a series has.
