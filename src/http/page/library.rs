@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::start::bad_form;
 use crate::http::Services;
-use crate::http::actor::{Actor, Visitor, encoded};
+use crate::http::actor::{Actor, Visitor};
 use crate::http::api::runs::bad_query;
 use crate::http::catalogue::Entry;
 use crate::http::desk::{Considered, Unsaved};
@@ -18,7 +18,7 @@ use crate::http::keeper::of_plan;
 use crate::http::problem::Problem;
 use crate::http::templates::render;
 use crate::http::view::layout::Layout;
-use crate::http::view::library::{File, Group, Library, Line, Start, Trial, lines, plural, state};
+use crate::http::view::library::{File, Group, Library, Line, Start, Trial, address, lines, plural, state};
 use crate::model::access::{Permission, Subject};
 use crate::spec;
 
@@ -134,10 +134,6 @@ fn start_of(entry: &Entry) -> Start {
         kind: entry.kind.as_str(),
         name: entry.name.clone(),
     }
-}
-
-fn address(path: &str) -> String {
-    format!("/library/file?path={}", encoded(path))
 }
 
 /// The page of a file as it is on disk.

@@ -93,7 +93,7 @@ fn startable(full: bool) -> Startable {
     Startable {
         name: "outage".into(),
         kind: "drill",
-        path: "drills/outage.yaml".into(),
+        file: full.then(|| "/library/file?path=outage".into()),
         stack: Some("tiny".into()),
         summary: "SEV2, team crew".into(),
         findings: if full {

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::Badge;
 use super::layout::Layout;
 use super::topology::{Disturbed, Stage, Topology};
+use crate::http::actor::encoded;
 use crate::http::catalogue::Finding;
 use crate::http::desk::{Considered, Listed};
 use crate::http::templates::Page;
@@ -224,4 +225,9 @@ fn limits(plan: &Plan) -> Vec<String> {
         .collect();
     lines.push(format!("at most {} in all", limits.duration));
     lines
+}
+
+/// Where a file of the library is shown.
+pub(in crate::http) fn address(path: &str) -> String {
+    format!("/library/file?path={}", encoded(path))
 }

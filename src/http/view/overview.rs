@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::layout::Layout;
+use super::library;
 use super::review::ActionLine;
 use super::room::{self, Timer};
 use super::run_line::{RunLine, Score};
@@ -148,7 +149,8 @@ impl Next {
 pub(in crate::http) struct Startable {
     pub(in crate::http) name: String,
     pub(in crate::http) kind: &'static str,
-    pub(in crate::http) path: String,
+    /// Where its file is shown, to those who may open it.
+    pub(in crate::http) file: Option<String>,
     pub(in crate::http) stack: Option<String>,
     /// For a drill its team and severity, for an experiment its hypothesis.
     pub(in crate::http) summary: String,
@@ -178,8 +180,10 @@ impl Startable {
                     .plan
                     .as_ref()
                     .map_or_else(|_| Place::default(), |plan| of_plan(plan));
+                let may_start = visitor.may(Permission::Operate, &Subject::At(place));
                 Self {
-                    may_start: visitor.may(Permission::Operate, &Subject::At(place)),
+                    may_start,
+                    file: may_start.then(|| library::address(&entry.path)),
                     ..Self::new(entry, last)
                 }
             })
@@ -213,7 +217,7 @@ impl Startable {
         Self {
             name: entry.name.clone(),
             kind: entry.kind.as_str(),
-            path: entry.path.clone(),
+            file: None,
             stack: plan.ok().map(|plan| plan.stack.name.to_string()),
             summary,
             findings: findings.unwrap_or_default(),

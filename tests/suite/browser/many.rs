@@ -108,6 +108,8 @@ fn everything_is_halted_by_a_form_and_every_page_says_so_until_it_is_lifted() {
     browser.click("//button[.='Lift the halt']");
     browser.go("/");
     browser.shows("#lever", "released");
+    browser.click("//h3/a[.='slow-signer']");
+    browser.shows("main", "Dry run: what it would hit");
 }
 
 #[test]
