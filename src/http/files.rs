@@ -368,6 +368,9 @@ pub(super) fn skeleton(kind: spec::Kind, name: &str) -> String {
         spec::Kind::Drill => format!(
             "kind: Drill\nname: {name}\nexperiment: \nrunbook: \nteam: \nseverity: SEV2\nbrief: \nremedies: []\n"
         ),
+        spec::Kind::GameDay => format!(
+            "kind: GameDay\nname: {name}\nabout: \ndrills:\n  - {{drill: }}\n  - {{drill: , pause: 15m}}\ngoes_on: passed_or_failed\n"
+        ),
         spec::Kind::Runbook => format!(
             "---\nkind: Runbook\nname: {name}\nclass: availability\nexpect:\n  - {{id: ack, event: acknowledged, by: human, within: 5m, from: paged}}\n---\n\n## 1. Confirm\n"
         ),

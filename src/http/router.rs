@@ -5,8 +5,8 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 
 use super::api::{
-    accounts, compose, corrections, files, findings, halt as lever, health, library, log,
-    metrics, names, people, review as reviews, runs, scorecard, sessions, signals, start, upcoming,
+    accounts, compose, corrections, files, findings, halt as lever, health, library, log, metrics,
+    names, people, review as reviews, runs, scorecard, sessions, signals, start, upcoming,
 };
 use super::guard::{LARGEST_BODY, guard};
 use super::page::{

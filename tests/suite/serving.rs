@@ -25,6 +25,7 @@ impl Site {
             "stacks",
             "experiments",
             "drills",
+            "gamedays",
             "runbooks",
             "teams",
             "channels",

@@ -64,10 +64,7 @@ fn everything_that_forms_can_do_the_api_can() {
         ("/runs/{run}/corrections", Operation("correctRun")),
         ("/runs/{run}/halt", Operation("haltRun")),
         ("/runs/{run}/real", Operation("act")),
-        (
-            "/runs/{run}/draft",
-            Operation("composeMessage"),
-        ),
+        ("/runs/{run}/draft", Operation("composeMessage")),
         ("/runs/{run}/remarks", Operation("addRemark")),
         ("/runs/{run}/remarks/{id}/remove", Operation("removeRemark")),
         ("/runs/{run}/actions", Operation("addAction")),

@@ -70,6 +70,7 @@ pub(in crate::http) fn plural(kind: spec::Kind) -> &'static str {
         spec::Kind::Stack => "Stacks",
         spec::Kind::Experiment => "Experiments",
         spec::Kind::Drill => "Drills",
+        spec::Kind::GameDay => "Game days",
         spec::Kind::Runbook => "Runbooks",
         spec::Kind::Team => "Teams",
         spec::Kind::Channel => "Channels",

@@ -14,7 +14,7 @@ use crate::lifecycle::Signals;
 use crate::model::plan::{Plan, SourceFile};
 use crate::score::report::entry::{Cause, Entry, Unjudged};
 use crate::secret;
-use crate::spec::{self, Options};
+use crate::spec::{self, Loaded, Options};
 
 /// A server lists its library from memory for two seconds.
 const LISTED_ANEW: Duration = Duration::from_millis(2500);
@@ -163,10 +163,18 @@ async fn known(
         env: Arc::new(|name| Some(secret::reference(name))),
         ..options.clone()
     };
-    let plan = spec::load_plan(file, &options).map_err(|findings| {
+    let loaded = spec::load(file, &options).map_err(|findings| {
         terminal.block(&findings.render_within(terminal.has_colour(), terminal.findings_width()));
         Wrong::usage(None, findings.render(false).trim_end())
     })?;
+    let plan = match loaded {
+        Loaded::Plan(plan) => *plan,
+        Loaded::GameDay(_) => {
+            let reason = "a server's game days are not started from here yet; hint: give the files of its drills, or run \
+                          it without `--server`";
+            return Err(Wrong::usage(None, reason));
+        }
+    };
     let (kind, name) = (kind(&plan), plan.name().to_owned());
     let mut told = compare(client, kind, &name, &plan).await;
     if told.as_ref().is_err_and(|wrong| wrong.passing) {
@@ -179,6 +187,7 @@ async fn known(
         planned: Planned {
             file: file.to_owned(),
             plan,
+            place: None,
         },
         kind,
         name,
@@ -234,6 +243,7 @@ async fn named(client: &Client, file: &Path) -> Result<Target, Wrong> {
         planned: Planned {
             file: file.to_owned(),
             plan,
+            place: None,
         },
         kind,
         name,

@@ -522,7 +522,11 @@ fn the_library_and_its_files_say_what_is_wrong_and_what_would_be_hit() {
             tag: "t4g".into(),
             new: new.then(|| ("Experiment".to_owned(), "slow".to_owned())),
             may_save: full,
-            used_by: if full { "drill outage".into() } else { String::new() },
+            used_by: if full {
+                "drill outage".into()
+            } else {
+                String::new()
+            },
             own: if full { own } else { vec![] },
             others: if full { others } else { vec![] },
             commands: if full { found.commands.clone() } else { vec![] },
