@@ -2,9 +2,10 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::ids::{DrillName, GameDayName};
+use super::ids::{DrillName, GameDayId, GameDayName};
 use super::plan::{Plan, SourceFile};
 use super::schedule::Schedule;
 use super::time::Millis;
@@ -34,7 +35,7 @@ pub struct Part {
 }
 
 /// After what the next drill begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum GoesOn {
     /// Only after one that passed.
@@ -129,6 +130,56 @@ impl fmt::Display for CameTo {
             Self::Stuck => "is stuck",
             Self::NotBegun => "could not be begun",
         })
+    }
+}
+
+/// Which drill of which game day a run is. It says all that the log must tell of a game day: also which drills it would
+/// have had.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "GameDayTurn")]
+pub struct Turn {
+    /// The game day, this time that it is held.
+    pub id: GameDayId,
+    /// The game day's name.
+    pub name: GameDayName,
+    /// Which of its drills, from 1.
+    pub position: u32,
+    /// How many drills it has.
+    pub of: u32,
+    /// All of them, in their order. Told by the log alone: whoever sees one run may not be told of every drill.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drills: Vec<DrillName>,
+    /// After what the next one begins.
+    pub goes_on: GoesOn,
+}
+
+impl Turn {
+    /// The first drill's.
+    pub fn first(id: GameDayId, day: &GameDay) -> Self {
+        Self {
+            id,
+            name: day.name.clone(),
+            position: 1,
+            of: u32::try_from(day.drills.len()).unwrap_or(u32::MAX),
+            drills: day.drills.iter().map(|part| part.drill.clone()).collect(),
+            goes_on: day.goes_on,
+        }
+    }
+
+    /// The next drill's; none after the last.
+    pub fn next(&self) -> Option<Self> {
+        (self.position < self.of).then(|| Self {
+            position: self.position + 1,
+            ..self.clone()
+        })
+    }
+
+    /// Which drill it is.
+    pub fn drill(&self) -> &str {
+        let index = usize::try_from(self.position)
+            .unwrap_or(1)
+            .saturating_sub(1);
+        self.drills.get(index).map_or("", DrillName::as_str)
     }
 }
 

@@ -1,8 +1,14 @@
 //! Game days on the command line: drills in turn, pauses that a signal ends, and what keeps the rest from beginning.
 
+use std::net::SocketAddr;
+use std::time::Duration;
+
 use rustix::process::Signal;
 use serde_json::Value;
 
+use crate::firedrill::Started;
+use crate::ground::until;
+use crate::http;
 use crate::shop::{Shop, stack};
 use crate::xml;
 
@@ -184,4 +190,62 @@ fn a_wrong_game_day_is_one_entry_and_the_drills_of_a_right_one_are_skipped() {
         causes,
         [Some("skipped"), Some("skipped"), Some("wrong_file")]
     );
+}
+
+/// Starts a server on the shop's own library.
+fn serve(shop: &Shop) -> (Started, SocketAddr) {
+    let address = SocketAddr::new(shop.host, 8700);
+    let owner = shop.firedrill.with_data(shop.folder.path().join("server"));
+    let server = owner.start(["serve", "--listen", &address.to_string()]);
+    until("the server is ready", Duration::from_secs(30), || {
+        http::send(address, "GET", "/readyz", "")
+            .ok()
+            .filter(|answer| answer.status() == 200)
+    });
+    (server, address)
+}
+
+fn held(address: SocketAddr) -> Value {
+    let answer = http::send(address, "GET", "/api/v1/gamedays", "").expect("an answer");
+    answer.json()["game_days"].clone()
+}
+
+#[test]
+fn a_server_holds_a_game_day_that_is_followed_from_here_and_a_signal_ends_the_rest_there() {
+    let shop = open();
+    let file = day(
+        &shop,
+        "there",
+        "drills: [{drill: quiet}, {drill: calm, pause: 1s}]",
+    );
+    let long = day(
+        &shop,
+        "long",
+        "drills: [{drill: quiet}, {drill: calm, pause: 1h}]",
+    );
+    let (_server, address) = serve(&shop);
+    let url = format!("http://{address}");
+    let report = ["--json", "report.json"];
+    let line = ["run", &file, "--server", &url];
+    shop.firedrill
+        .run(line.iter().chain(&report))
+        .exits(0)
+        .tells("2 of 2 files passed (exit 0)");
+    let days = held(address);
+    let drills = days[0]["drills"].as_array().expect("drills");
+    let json: Value = serde_json::from_str(&shop.folder.read("report.json")).expect("JSON");
+    for (index, drill) in drills.iter().enumerate() {
+        assert_eq!(drill["run"], json[index]["run"], "{days:#}");
+    }
+
+    let line = ["run", &long, "--server", &url];
+    let mut started = shop.firedrill.start(line.iter().chain(&report));
+    started.wait_for("calm begins in 1h");
+    started.signal(Signal::INT);
+    started.finish().exits(3);
+    let days = held(address);
+    assert_eq!(days[0]["name"], "long");
+    assert_eq!(days[0]["drills"][1]["state"], "not_begun");
+    assert_eq!(days[0]["going"], false);
+    assert!(!shop.folder.has("data"), "a journal was made here");
 }

@@ -35,7 +35,7 @@ pub(in crate::http) async fn get(
     let contents = contents(&services).await?;
     let scheduled = calendar::rules(&contents, &actor).into_iter();
     let rules: Vec<Rule> = scheduled
-        .map(|(entry, schedule)| Rule::new(&entry.name, schedule))
+        .map(|(what, schedule)| Rule::new(&what.to_string(), schedule))
         .collect();
     let zones = zones(&rules);
     let name = if wish.zone.is_empty() {

@@ -101,6 +101,8 @@ pub(in crate::http) struct File {
     /// What became of it.
     pub(in crate::http) done: Option<&'static str>,
     pub(in crate::http) trial: Option<Trial>,
+    /// What a game day would do.
+    pub(in crate::http) words: Option<String>,
     pub(in crate::http) start: Option<Start>,
 }
 
