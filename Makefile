@@ -37,4 +37,4 @@ ci:
 	cargo clippy --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items
 	$(MAKE) test
-	cargo run -- validate stacks experiments drills runbooks teams channels messages
+	cargo run -- validate stacks experiments drills gamedays runbooks teams channels messages

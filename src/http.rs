@@ -19,6 +19,7 @@ mod coverage;
 mod cursor;
 mod events;
 mod files;
+mod gamedays;
 mod gate;
 mod guard;
 mod hook;
@@ -50,15 +51,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use crate::model::ids::DrillName;
+use crate::model::schedule::Scheduled;
 use crate::model::signal::Senders;
 use crate::model::time::Stamp;
 use crate::ports::{Clock, Ids};
 use crate::runtime::Supervisor;
+use crate::runtime::gameday::GameDays;
 use crate::store::database::Database;
 use crate::store::halt::Lever;
 
 pub use catalogue::Catalogue;
+pub use gamedays::start_due as start_game_day;
 pub use gate::{Gate, digest as token_digest, new_token};
 pub use openapi::text as openapi;
 pub use published::Published;
@@ -74,6 +77,8 @@ pub use tls::Tls;
 pub struct Services {
     /// Starts runs and knows those that live here.
     pub supervisor: Supervisor,
+    /// The game days that this process holds.
+    pub game_days: GameDays,
     /// Logs, lists, signals, and who is behind a pseudonym.
     pub database: Database,
     /// What halts everything.
@@ -154,11 +159,11 @@ impl Readiness {
     }
 }
 
-/// A drill that will start by itself, or would.
+/// A drill or a game day that will start by itself, or would.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Planned {
     /// Which.
-    pub drill: DrillName,
+    pub what: Scheduled,
     /// When.
     pub at: Timestamp,
     /// All that its responders are told of a surprise: not before, and not after.
@@ -169,7 +174,7 @@ pub struct Planned {
 
 /// The schedule. It may read files: it is asked on a blocking thread.
 pub trait Timetable: Send + Sync {
-    /// The next start of each drill, soonest first.
+    /// The next start of each, soonest first.
     fn next(&self) -> Vec<Planned>;
 
     /// Everything from then until then, those that a blackout bars included, in order.

@@ -14,6 +14,7 @@ pub mod expect;
 pub mod experiment;
 pub mod failure;
 pub mod fault;
+pub mod gameday;
 pub mod ground;
 pub mod ids;
 pub mod message;

@@ -6,6 +6,7 @@
 pub mod amend;
 mod asking;
 mod feed;
+pub mod gameday;
 pub mod halt;
 mod handle;
 mod perform;

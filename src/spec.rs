@@ -29,7 +29,7 @@ pub use edit::{Edit, consider};
 pub use explain::explain;
 pub use findings::Findings;
 pub use library::{Item, Library, Options};
-pub use load::{Report, load_plan, validate};
+pub use load::{Loaded, Report, load, load_plan, validate};
 pub use reference::reference;
 pub use schema::schema;
 

@@ -5,24 +5,25 @@ use std::path::PathBuf;
 use super::exit::Exit;
 use super::terminal::Terminal;
 use super::{Common, Variables};
-use crate::spec;
+use crate::spec::{self, Loaded};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  firedrill explain drills/signer-outage.yaml")]
 pub(super) struct Args {
-    /// A file of an experiment or a drill
+    /// A file of an experiment, a drill or a game day
     file: PathBuf,
     #[command(flatten)]
     variables: Variables,
 }
 
 pub(super) fn run(args: &Args, common: &Common, terminal: Terminal) -> Exit {
-    match spec::load_plan(&args.file, &common.options(&args.variables)) {
-        Ok(plan) => {
-            terminal.result(&spec::explain::explain_within(
-                &plan,
-                terminal.report_width(),
-            ));
+    let width = terminal.report_width();
+    match spec::load(&args.file, &common.options(&args.variables)) {
+        Ok(loaded) => {
+            terminal.result(&match loaded {
+                Loaded::Plan(plan) => spec::explain::explain_within(&plan, width),
+                Loaded::GameDay(day) => spec::explain::explain_game_day_within(&day, width),
+            });
             Exit::Passed
         }
         Err(findings) => {

@@ -3,6 +3,7 @@
 //! Every file that is given is in every report, in order. Nothing is touched before all files, the command line and the
 //! reports' own files are seen to be right.
 
+mod day;
 mod list;
 mod outputs;
 mod remote;
@@ -21,7 +22,8 @@ use crate::lifecycle::Signals;
 use crate::model::drill::{Autopilot, Profile};
 use crate::model::plan::Plan;
 use crate::score::report::entry::{Cause, Entry, Unjudged};
-use crate::spec::{self, Findings};
+use crate::spec::{self, Findings, Loaded};
+use day::Place;
 use list::List;
 use turns::Planned;
 
@@ -32,6 +34,7 @@ Examples:
   firedrill run experiments/*.yaml --junit results.xml --markdown summary.md
   firedrill run drills/signer-outage.yaml      be drilled; the room is named
   firedrill run drills/bad-token.yaml --dry-run --var host=127.0.0.2
+  firedrill run gamedays/keys-and-tokens.yaml --autopilot seasoned
   firedrill run experiments/*.yaml --server https://drills.example.org
 
 Every file is checked before anything is touched. SIGINT, SIGTERM, SIGQUIT and
@@ -43,6 +46,11 @@ error, one that was not begun because a signal ended the list as skipped. A
 wrong file is reported as well, with the others as skipped; a wrong command
 line writes no report. With GITHUB_STEP_SUMMARY set, the Markdown report is
 appended to that file too.
+
+A game day's drills have their turns as if their files had been given one after
+the other, each after its pause. Where one comes to something that the game day
+does not go on after, those behind it are reported as skipped, and so they are
+where a signal comes during a pause.
 
 While a drill is run, or an experiment that stops on an alert, its room is
 served on loopback, with the API that people act through and the hook that takes
@@ -61,7 +69,7 @@ A step that waits for a person is continued with Enter where standard input is a
 terminal, and in the room where there is one. Where there is neither, what its
 file says happens at once.")]
 pub(super) struct Args {
-    /// Files of experiments or drills
+    /// Files of experiments, drills or game days
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Look at every target, ask each probe once, and say what would be done; touch nothing
@@ -102,22 +110,21 @@ pub(super) async fn run(args: Args, common: Common, terminal: Terminal) -> anyho
     }
     let mut read = read(&args, &common, terminal);
     if let Some(autopilot) = args.autopilot() {
-        for (file, plan) in &mut read {
-            match plan.as_mut().map(|plan| &mut plan.drill) {
-                Ok(Some(exercise)) => exercise.drill.autopilot = Some(autopilot),
-                Ok(None) => {
-                    terminal.error(&format!(
-                        "`--autopilot` scripts the team of a drill, and {} is an experiment",
-                        file.display()
-                    ));
-                    return Ok(Exit::Usage);
-                }
-                Err(_) => {}
-            }
+        let planned = read.iter_mut().filter_map(|(_, read)| read.as_mut().ok());
+        for Planned { file, plan, .. } in planned.flatten() {
+            let Some(exercise) = &mut plan.drill else {
+                terminal.error(&format!(
+                    "`--autopilot` scripts the team of a drill, and {} is an experiment",
+                    file.display()
+                ));
+                return Ok(Exit::Usage);
+            };
+            exercise.drill.autopilot = Some(autopilot);
         }
     }
     let options = common.options(&args.variables);
-    let plans = read.iter().filter_map(|(_, plan)| plan.as_ref().ok());
+    let planned = read.iter().filter_map(|(_, read)| read.as_ref().ok());
+    let plans = planned.flatten().map(|planned| &planned.plan);
     let arrangement = match args.room.arrange(plans, &options, terminal) {
         Ok(arrangement) => arrangement,
         Err(error) => {
@@ -141,48 +148,52 @@ pub(super) async fn run(args: Args, common: Common, terminal: Terminal) -> anyho
     Ok(finish(&args, &entries, exit, terminal))
 }
 
+/// A file that was given, with what it asks to be run: of a game day, each of its drills.
+type Read = (PathBuf, Result<Vec<Planned>, Findings>);
+
 /// Reads every file, and says what is wrong with each.
-fn read(
-    args: &Args,
-    common: &Common,
-    terminal: Terminal,
-) -> Vec<(PathBuf, Result<Plan, Findings>)> {
+fn read(args: &Args, common: &Common, terminal: Terminal) -> Vec<Read> {
     let options = common.options(&args.variables);
-    let read = args.files.iter().map(|file| {
-        let plan = spec::load_plan(file, &options);
-        if let Err(findings) = &plan {
+    let read = args.files.iter().enumerate().map(|(index, file)| {
+        let loaded = spec::load(file, &options);
+        if let Err(findings) = &loaded {
             terminal
                 .block(&findings.render_within(terminal.has_colour(), terminal.findings_width()));
         }
-        (file.clone(), plan)
+        let planned = loaded.map(|loaded| match loaded {
+            Loaded::Plan(plan) => vec![Planned {
+                file: file.clone(),
+                plan: *plan,
+                place: None,
+            }],
+            Loaded::GameDay(programme) => Place::all(index, *programme),
+        });
+        (file.clone(), planned)
     });
     read.collect()
 }
 
 /// The plans; or, where one file is wrong, what that comes to for each: one wrong file stops them all.
-fn sort(read: Vec<(PathBuf, Result<Plan, Findings>)>) -> Result<Vec<Planned>, Vec<Entry>> {
-    if read.iter().all(|(_, plan)| plan.is_ok()) {
-        let files = read.into_iter().filter_map(|(file, plan)| {
-            let plan = plan.ok()?;
-            Some(Planned { file, plan })
-        });
-        return Ok(files.collect());
+fn sort(read: Vec<Read>) -> Result<Vec<Planned>, Vec<Entry>> {
+    if read.iter().all(|(_, planned)| planned.is_ok()) {
+        let files = read.into_iter().filter_map(|(_, planned)| planned.ok());
+        return Ok(files.flatten().collect());
     }
-    let usage = Exit::Usage.code();
-    let entries = read.into_iter().map(|(file, plan)| {
-        let file = file.display().to_string();
-        match plan {
-            Ok(plan) => {
+    let mut entries = Vec::new();
+    for (file, planned) in read {
+        match planned {
+            Ok(planned) => entries.extend(planned.iter().map(|planned| {
                 let reason = "not begun: another file of the list is wrong";
-                Unjudged::new(file, Some(&plan), Cause::Skipped, usage, reason).into()
-            }
+                Entry::from(planned.without_run(Cause::Skipped, Exit::Usage, reason))
+            })),
             Err(findings) => {
-                let text = findings.render(false);
-                Unjudged::new(file, None, Cause::WrongFile, usage, text.trim_end()).into()
+                let (file, text) = (file.display().to_string(), findings.render(false));
+                let (usage, text) = (Exit::Usage.code(), text.trim_end());
+                entries.push(Unjudged::new(file, None, Cause::WrongFile, usage, text).into());
             }
         }
-    });
-    Err(entries.collect())
+    }
+    Err(entries)
 }
 
 /// Writes the reports, and says what several files came to together.
@@ -270,7 +281,10 @@ async fn rehearse(
 
 async fn look(app: &App, files: Vec<Planned>, seed: Option<u64>, terminal: Terminal) -> Exit {
     let mut exit = Exit::Passed;
-    for Planned { plan, .. } in files {
+    for Planned { plan, place, .. } in files {
+        if let Some(place) = place {
+            terminal.note(&place.announced(plan.name()));
+        }
         let draws = !plan.to_draw().is_empty();
         let (plan, seed) = app.draw(plan, seed).await;
         if draws {

@@ -7,7 +7,7 @@ use crate::spec::{self, Kind};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  firedrill schema drill > drill.schema.json")]
 pub(super) struct Args {
-    /// The kind: stack, experiment, drill, runbook or team
+    /// The kind: stack, experiment, drill, gameday, runbook, team, channel or messages
     #[arg(value_parser = kind)]
     kind: Kind,
 }

@@ -23,10 +23,11 @@ use crate::lifecycle::{Signals, raise_open_files};
 use crate::spec::read_config;
 
 /// Where files are when nobody says.
-const SHELVES: [&str; 7] = [
+const SHELVES: [&str; 8] = [
     "stacks",
     "experiments",
     "drills",
+    "gamedays",
     "runbooks",
     "teams",
     "channels",

@@ -20,10 +20,10 @@ use crate::http::catalogue::{Catalogue, Kind};
 use crate::http::{
     self, Courier, Echoes, Gate, Planned, Published, Readiness, Readings, Services, Timetable, Tls,
 };
-use crate::model::ids::{DrillName, RunId};
-use crate::model::schedule::Schedule;
+use crate::model::schedule::{Schedule, Scheduled};
 use crate::model::signal::Senders;
 use crate::ports::{Answer, Clock as _};
+use crate::runtime::gameday::GameDays;
 use crate::runtime::{recovery, scheduler};
 use crate::store::database::Database;
 
@@ -106,6 +106,7 @@ impl Site {
         let secret: Arc<OnceLock<String>> = Arc::default();
         let services = Services {
             supervisor: app.supervisor.clone(),
+            game_days: GameDays::default(),
             database: app.database.clone(),
             lever: app.lever.clone(),
             library: library.clone(),
@@ -230,7 +231,7 @@ struct Table {
 impl Table {
     fn planned(
         &self,
-        starts: impl Fn(&DrillName, &Schedule, &str) -> Vec<scheduler::Start>,
+        starts: impl Fn(&Scheduled, &Schedule, &str) -> Vec<scheduler::Start>,
     ) -> Vec<Planned> {
         let mut planned: Vec<Planned> = Vec::new();
         for (drill, schedule) in scheduled(self.library.as_ref()) {
@@ -243,7 +244,7 @@ impl Table {
                 starts(&drill, &schedule, secret)
                     .into_iter()
                     .map(|start| Planned {
-                        drill: drill.clone(),
+                        what: drill.clone(),
                         at: start.at,
                         range: start.range,
                         barred: start.barred.map(|days| days.to_string()),
@@ -253,7 +254,7 @@ impl Table {
         planned.sort_by(|one, other| {
             one.at
                 .cmp(&other.at)
-                .then_with(|| one.drill.cmp(&other.drill))
+                .then_with(|| one.what.cmp(&other.what))
         });
         planned
     }
@@ -275,18 +276,23 @@ impl Timetable for Table {
     }
 }
 
-fn scheduled(library: &dyn Catalogue) -> Vec<(DrillName, Schedule)> {
+fn scheduled(library: &dyn Catalogue) -> Vec<(Scheduled, Schedule)> {
     let contents = library.contents();
     let plans = contents
         .entries
         .iter()
         .filter_map(|entry| entry.plan.as_ref().ok());
-    plans
-        .filter_map(|plan| {
-            let drill = &plan.drill.as_ref()?.drill;
-            Some((drill.name.clone(), drill.schedule.clone()?))
-        })
-        .collect()
+    let drills = plans.filter_map(|plan| {
+        let drill = &plan.drill.as_ref()?.drill;
+        let what = Scheduled::Drill(drill.name.clone());
+        Some((what, drill.schedule.clone()?))
+    });
+    let days = contents.days.iter().filter_map(|entry| {
+        let day = &entry.programme.as_ref().ok()?.day;
+        let what = Scheduled::GameDay(day.name.clone());
+        Some((what, day.schedule.clone()?))
+    });
+    drills.chain(days).collect()
 }
 
 /// The schedule's side of the server.
@@ -297,7 +303,7 @@ struct Calendar {
 }
 
 impl scheduler::Agenda for Calendar {
-    fn drills(&self) -> Answer<'_, Vec<(DrillName, Schedule)>> {
+    fn scheduled(&self) -> Answer<'_, Vec<(Scheduled, Schedule)>> {
         Box::pin(async {
             let library = self.library.clone();
             let read = tokio::task::spawn_blocking(move || scheduled(library.as_ref())).await;
@@ -311,7 +317,7 @@ impl scheduler::Agenda for Calendar {
 
     fn last_due<'a>(
         &'a self,
-        drill: &'a DrillName,
+        drill: &'a Scheduled,
     ) -> Answer<'a, Result<Option<Timestamp>, String>> {
         Box::pin(async {
             self.app
@@ -324,7 +330,7 @@ impl scheduler::Agenda for Calendar {
 
     fn claim<'a>(
         &'a self,
-        drill: &'a DrillName,
+        drill: &'a Scheduled,
         due: Timestamp,
     ) -> Answer<'a, Result<bool, String>> {
         Box::pin(async move {
@@ -336,7 +342,7 @@ impl scheduler::Agenda for Calendar {
         })
     }
 
-    fn note<'a>(&'a self, drill: &'a DrillName, due: Timestamp, outcome: String) -> Answer<'a, ()> {
+    fn note<'a>(&'a self, drill: &'a Scheduled, due: Timestamp, outcome: String) -> Answer<'a, ()> {
         Box::pin(async move {
             if let Err(error) = self.app.database.record_outcome(drill, due, &outcome).await {
                 tracing::error!(%drill, %error, "what came of a scheduled start could not be kept");
@@ -344,9 +350,16 @@ impl scheduler::Agenda for Calendar {
         })
     }
 
-    fn start<'a>(&'a self, drill: &'a DrillName) -> Answer<'a, Result<RunId, String>> {
+    fn start<'a>(&'a self, what: &'a Scheduled) -> Answer<'a, Result<String, String>> {
         Box::pin(async move {
-            let (library, name) = (self.library.clone(), drill.to_string());
+            let name = match what {
+                Scheduled::Drill(name) => name.to_string(),
+                Scheduled::GameDay(name) => {
+                    let begun = http::start_game_day(&self.services, name).await;
+                    return begun.map(|id| format!("game day {id}"));
+                }
+            };
+            let library = self.library.clone();
             let plan = tokio::task::spawn_blocking(move || {
                 library.plan(Kind::Drill, &name, &BTreeMap::new())
             })
@@ -362,7 +375,7 @@ impl scheduler::Agenda for Calendar {
                 .await;
             started
                 .inspect(|handle| http::test_sources(&self.services, handle))
-                .map(|handle| handle.run().clone())
+                .map(|handle| format!("run {}", handle.run()))
                 .map_err(|error| error.to_string())
         })
     }

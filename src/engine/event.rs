@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::posts::Message;
 use crate::model::drill::Severity;
 use crate::model::fault::Injection;
+use crate::model::gameday::Turn;
 use crate::model::ids::{ExpectationId, InjectionId, ProbeName, RemedyId, ServiceName, StepId};
 use crate::model::message::Stage;
 use crate::model::plan::Plan;
@@ -154,7 +155,7 @@ pub enum ActorKind {
 }
 
 /// What started a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Trigger {
     /// `firedrill run`.
@@ -165,6 +166,41 @@ pub enum Trigger {
     Schedule,
     /// `firedrill demo`.
     Demo,
+    /// A game day, of which it is a drill.
+    GameDay(Turn),
+}
+
+impl Trigger {
+    /// In a word, as logs and the API have it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::CommandLine => "command_line",
+            Self::Api => "api",
+            Self::Schedule => "schedule",
+            Self::Demo => "demo",
+            Self::GameDay(_) => "game_day",
+        }
+    }
+
+    /// The same without the names of a game day's other drills.
+    #[must_use]
+    pub fn alone(&self) -> Self {
+        match self {
+            Self::GameDay(turn) => Self::GameDay(Turn {
+                drills: Vec::new(),
+                ..turn.clone()
+            }),
+            other => other.clone(),
+        }
+    }
+
+    /// Which drill of which game day it is, if it is one's.
+    pub fn turn(&self) -> Option<&Turn> {
+        match self {
+            Self::GameDay(turn) => Some(turn),
+            _ => None,
+        }
+    }
 }
 
 /// The parts of a run, in their order.

@@ -13,7 +13,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 
-use super::catalogue::{Contents, Entry, Kind};
+use super::catalogue::{Contents, DayEntry, Entry, Kind};
 use super::gate::cookie as kept;
 use super::keeper::{of_plan, of_run};
 use super::problem::Problem;
@@ -21,6 +21,7 @@ use super::{Planned, Services};
 use crate::engine::event::{ActorKind, Event, Fact, Origin, Source};
 use crate::engine::input::TeamAct;
 use crate::model::access::{Permission, Place, Principal, Subject, may};
+use crate::model::schedule::Scheduled;
 use crate::store::keyed::Caller;
 use crate::store::runs::RunRow;
 
@@ -148,10 +149,35 @@ impl Visitor {
         self.may(Permission::See, &Subject::At(Place { secret, ..place }))
     }
 
+    /// Whether a list shows them this game day: all its drills. What is wrong with one may tell of a drill that they are
+    /// not to know of, so that only who operates everywhere is told.
+    pub(super) fn sees_day(&self, entry: &DayEntry) -> bool {
+        self.holds_throughout(entry, Permission::See)
+    }
+
+    /// Whether they may do this to every drill of a game day.
+    pub(super) fn holds_throughout(&self, entry: &DayEntry, permission: Permission) -> bool {
+        match &entry.programme {
+            Ok(programme) => programme
+                .plans
+                .iter()
+                .all(|plan| self.may(permission, &Subject::At(of_plan(plan)))),
+            Err(_) => self.may(Permission::Operate, &Subject::Everywhere),
+        }
+    }
+
     /// Whether they are told when a drill starts by itself: of a surprise only staff are.
     pub(super) fn is_told_of(&self, planned: &Planned, contents: &Contents) -> bool {
-        let entry = contents.get(Kind::Drill, planned.drill.as_str());
-        entry.is_none_or(|entry| self.sees_entry(entry))
+        match &planned.what {
+            Scheduled::Drill(name) => {
+                let entry = contents.get(Kind::Drill, name.as_str());
+                entry.is_none_or(|entry| self.sees_entry(entry))
+            }
+            Scheduled::GameDay(name) => {
+                let day = contents.day(name.as_str());
+                day.is_none_or(|day| self.sees_day(day))
+            }
+        }
     }
 
     /// The name under which they act where a request names somebody: only where nobody is known may it be any.

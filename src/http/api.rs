@@ -8,6 +8,7 @@ pub(super) mod coverage;
 pub(super) mod files;
 pub(super) mod findings;
 pub(super) mod forecast;
+pub(super) mod gamedays;
 pub(super) mod halt;
 pub(super) mod health;
 pub(super) mod keyed;

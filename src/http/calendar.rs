@@ -9,14 +9,13 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::actor::Visitor;
-use super::catalogue::{Contents, Entry, Kind};
+use super::catalogue::{Contents, Kind};
 use super::keeper::of_plan;
 use super::problem::Problem;
 use super::{Planned, Services};
 use crate::model::access::{Permission, Place, Subject};
-use crate::model::ids::DrillName;
 use crate::model::plan::Plan;
-use crate::model::schedule::Schedule;
+use crate::model::schedule::{Schedule, Scheduled};
 use crate::store::schedule::ScheduledStart;
 
 /// How long the past start of a surprise is kept from those whom it surprises.
@@ -28,8 +27,8 @@ const WIDEST: SignedDuration = SignedDuration::from_hours(48);
 /// A start that is to come, as far as somebody is told of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Told {
-    /// Of which drill, and when; none of a surprise, to those whom it surprises.
-    pub(super) start: Option<(DrillName, Timestamp)>,
+    /// Of what, and when; none of a surprise, to those whom it surprises.
+    pub(super) start: Option<(Scheduled, Timestamp)>,
     /// The hours in which a surprise may come.
     pub(super) range: Option<(Timestamp, Timestamp)>,
     /// The blackout that keeps it from starting, in words.
@@ -41,6 +40,8 @@ pub(super) struct Told {
 pub(super) enum Came<'a> {
     /// This run.
     Started(&'a str),
+    /// This game day.
+    Held(&'a str),
     /// Nothing, for this reason.
     Skipped(&'a str),
     /// Nothing: it failed for this reason.
@@ -55,6 +56,8 @@ impl<'a> Came<'a> {
         let outcome = start.outcome.as_str();
         if let Some(run) = outcome.strip_prefix("started run ") {
             Self::Started(run)
+        } else if let Some(id) = outcome.strip_prefix("started game day ") {
+            Self::Held(id)
         } else if let Some(why) = outcome.strip_prefix("skipped: ") {
             Self::Skipped(why)
         } else if let Some(why) = outcome.strip_prefix("not started: ") {
@@ -74,26 +77,37 @@ fn schedule(plan: &Plan) -> Option<&Schedule> {
     plan.drill.as_ref()?.drill.schedule.as_ref()
 }
 
-fn may(visitor: &Visitor, contents: &Contents, drill: &str, permission: Permission) -> bool {
-    let place = plan_of(contents, drill).map_or_else(Place::default, of_plan);
+/// Whether they may do this where it would run: of a game day, to each of its drills.
+fn may(visitor: &Visitor, contents: &Contents, what: &Scheduled, permission: Permission) -> bool {
+    let place = match what {
+        Scheduled::Drill(name) => {
+            plan_of(contents, name.as_str()).map_or_else(Place::default, of_plan)
+        }
+        Scheduled::GameDay(name) => {
+            if let Some(day) = contents.day(name.as_str()) {
+                return visitor.holds_throughout(day, permission);
+            }
+            Place::default()
+        }
+    };
     visitor.may(permission, &Subject::At(place))
 }
 
 impl Told {
     /// What a visitor is told of a start; nothing where they are not to know of it.
     fn of(visitor: &Visitor, contents: &Contents, planned: &Planned) -> Option<Self> {
-        let drill = planned.drill.as_str();
-        if !may(visitor, contents, drill, Permission::See) {
+        let what = &planned.what;
+        if !may(visitor, contents, what, Permission::See) {
             return None;
         }
         // Of a surprise, its range is no secret; what has none is told to nobody whom it surprises.
         let whole = match planned.range {
-            Some(_) => may(visitor, contents, drill, Permission::Operate),
+            Some(_) => may(visitor, contents, what, Permission::Operate),
             None if visitor.is_told_of(planned, contents) => true,
             None => return None,
         };
         Some(Self {
-            start: whole.then(|| (planned.drill.clone(), planned.at)),
+            start: whole.then(|| (what.clone(), planned.at)),
             range: planned.range,
             barred: planned.barred.clone(),
         })
@@ -117,7 +131,7 @@ impl Told {
     }
 }
 
-/// The next start of each drill, soonest first.
+/// The next start of each, soonest first.
 pub(super) async fn next(
     services: &Services,
     visitor: &Visitor,
@@ -130,16 +144,16 @@ pub(super) async fn next(
         tokio::task::spawn_blocking(move || (timetable.between(begun, now), timetable.next()))
             .await
             .map_err(|error| Problem::internal(&error))?;
-    let mut told: Vec<(DrillName, Told)> = Vec::new();
+    let mut told: Vec<(Scheduled, Told)> = Vec::new();
     // Whoever is surprised still waits for one that came, until its hours are over.
     let begun = begun.into_iter().filter(|one| one.barred.is_none());
     for one in begun.chain(next) {
         let Some(this) = Told::of(visitor, contents, &one) else {
             continue;
         };
-        let known = told.iter().any(|(drill, _)| *drill == one.drill);
+        let known = told.iter().any(|(what, _)| *what == one.what);
         if this.is_to_come(now) && !known {
-            told.push((one.drill, this));
+            told.push((one.what, this));
         }
     }
     told.sort_by_key(|(_, this)| this.at());
@@ -192,12 +206,17 @@ pub(super) async fn past(
 ) -> Result<Vec<(String, ScheduledStart)>, Problem> {
     let now = services.now().wall;
     let mut past = services.database.starts_between(from, to.min(now)).await?;
-    past.retain(|(drill, start)| {
-        let surprise = plan_of(contents, drill)
-            .is_some_and(|plan| schedule(plan).is_some_and(|it| it.surprise));
-        let told = may(visitor, contents, drill, Permission::Operate);
+    past.retain(|(what, start)| {
+        let Ok(what) = what.parse::<Scheduled>() else {
+            return false;
+        };
+        let plan = what
+            .drill()
+            .and_then(|name| plan_of(contents, name.as_str()));
+        let surprise = plan.is_some_and(|plan| schedule(plan).is_some_and(|it| it.surprise));
+        let told = may(visitor, contents, &what, Permission::Operate);
         let secret = surprise && !told && now.duration_since(start.due) < SECRET;
-        !secret && may(visitor, contents, drill, Permission::See)
+        !secret && may(visitor, contents, &what, Permission::See)
     });
     Ok(past)
 }
@@ -206,18 +225,23 @@ pub(super) async fn past(
 pub(super) fn rules<'a>(
     contents: &'a Contents,
     visitor: &Visitor,
-) -> Vec<(&'a Entry, &'a Schedule)> {
+) -> Vec<(Scheduled, &'a Schedule)> {
     let drills = contents
         .of(Kind::Drill)
         .filter(|entry| visitor.sees_entry(entry));
-    drills
-        .filter_map(|entry| {
-            let plan = entry.plan.as_ref().ok()?;
-            let schedule = schedule(plan)?;
-            let told = visitor.may(Permission::Operate, &Subject::At(of_plan(plan)));
-            (told || !schedule.surprise).then_some((entry, schedule))
-        })
-        .collect()
+    let drills = drills.filter_map(|entry| {
+        let plan = entry.plan.as_ref().ok()?;
+        let schedule = schedule(plan)?;
+        let told = visitor.may(Permission::Operate, &Subject::At(of_plan(plan)));
+        let what = Scheduled::Drill(plan.drill.as_ref()?.drill.name.clone());
+        (told || !schedule.surprise).then_some((what, schedule))
+    });
+    let days = contents.days.iter().filter(|day| visitor.sees_day(day));
+    let days = days.filter_map(|entry| {
+        let day = &entry.programme.as_ref().ok()?.day;
+        Some((Scheduled::GameDay(day.name.clone()), day.schedule.as_ref()?))
+    });
+    drills.chain(days).collect()
 }
 
 /// A zone by its name.

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::desk::Desk;
 use crate::messages::Texts;
+use crate::model::gameday::Programme;
 use crate::model::plan::Plan;
 use crate::model::stack::Stack;
 
@@ -69,6 +70,17 @@ pub struct Entry {
     pub secret: bool,
 }
 
+/// One game day.
+#[derive(Debug, Clone)]
+pub struct DayEntry {
+    /// As users name it.
+    pub name: String,
+    /// Its file.
+    pub path: String,
+    /// All its drills do, or what is wrong with it. Secrets stay references.
+    pub programme: Result<Arc<Programme>, Vec<Finding>>,
+}
+
 /// One stack.
 #[derive(Debug, Clone)]
 pub struct StackEntry {
@@ -94,6 +106,8 @@ pub struct Contents {
     pub stacks: Vec<StackEntry>,
     /// Experiments and drills.
     pub entries: Vec<Entry>,
+    /// Game days.
+    pub days: Vec<DayEntry>,
 }
 
 impl Contents {
@@ -124,6 +138,11 @@ impl Contents {
     /// One entry.
     pub fn get(&self, kind: Kind, name: &str) -> Option<&Entry> {
         self.of(kind).find(|entry| entry.name == name)
+    }
+
+    /// One game day.
+    pub fn day(&self, name: &str) -> Option<&DayEntry> {
+        self.days.iter().find(|day| day.name == name)
     }
 
     /// The ids of every step of every experiment that is no surprise, sorted: what a responder may name as the cause,
@@ -174,6 +193,9 @@ pub trait Catalogue: Send + Sync {
         name: &str,
         vars: &BTreeMap<String, String>,
     ) -> Result<Plan, Refused>;
+
+    /// The game day to start, read anew.
+    fn programme(&self, name: &str, vars: &BTreeMap<String, String>) -> Result<Programme, Refused>;
 }
 
 /// Findings as a problem lists them.

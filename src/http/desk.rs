@@ -109,6 +109,7 @@ fn shelf(kind: spec::Kind) -> (&'static str, &'static str) {
         spec::Kind::Stack => ("stacks", "yaml"),
         spec::Kind::Experiment => ("experiments", "yaml"),
         spec::Kind::Drill => ("drills", "yaml"),
+        spec::Kind::GameDay => ("gamedays", "yaml"),
         spec::Kind::Runbook => ("runbooks", "md"),
         spec::Kind::Team => ("teams", "yaml"),
         spec::Kind::Channel => ("channels", "yaml"),

@@ -12,7 +12,7 @@ use axum::http::StatusCode;
 use super::Services;
 use super::actor::Visitor;
 use super::api::library::contents;
-use super::catalogue::{Contents, Entry, Kind};
+use super::catalogue::{Contents, DayEntry, Entry, Kind};
 use super::desk::{Considered, Desk, Listed, Opened, Unsaved, canonical};
 use super::keeper::of_plan;
 use super::problem::Problem;
@@ -48,6 +48,8 @@ pub(super) struct Thing<'a> {
     pub(super) name: &'a str,
     /// The same as something that can be started, where it can.
     pub(super) entry: Option<&'a Entry>,
+    /// The same as a game day, where it is one.
+    pub(super) day: Option<&'a DayEntry>,
 }
 
 /// A file that a visitor may open.
@@ -104,7 +106,8 @@ impl Files {
     /// What of a file a visitor is shown; nothing of what they may not know of.
     pub(super) fn shown<'a>(&'a self, visitor: &Visitor, file: &'a Listed) -> Option<Shown<'a>> {
         let users = self.users(file);
-        let may_open = may(visitor, file, &users, false);
+        let days = self.days(file);
+        let may_open = may(visitor, file, (&users, &days), false);
         let used_by: Vec<&Entry> = users
             .iter()
             .copied()
@@ -117,6 +120,9 @@ impl Files {
         let holds: Vec<Thing> = things
             .filter(|thing| match (thing.kind, thing.entry) {
                 (spec::Kind::Stack, _) => visitor.sees_stack(thing.name),
+                (spec::Kind::GameDay, _) => {
+                    thing.day.is_some_and(|day| visitor.sees_day(day)) || may_open
+                }
                 (_, Some(entry)) => visitor.sees_entry(entry) || may_open,
                 (_, None) => !used_by.is_empty() || may_open,
             })
@@ -131,8 +137,16 @@ impl Files {
             holds,
             used_by,
             may_open,
-            may_save: may(visitor, file, &users, true),
+            may_save: may(visitor, file, (&users, &days), true),
         })
+    }
+
+    /// The game days that a file holds.
+    fn days(&self, file: &Listed) -> Vec<&DayEntry> {
+        let held = file.holds.iter();
+        held.filter(|(kind, _)| *kind == spec::Kind::GameDay)
+            .filter_map(|(_, name)| self.contents.day(name))
+            .collect()
     }
 
     fn thing<'a>(&'a self, kind: spec::Kind, name: &'a str) -> Thing<'a> {
@@ -141,7 +155,13 @@ impl Files {
             spec::Kind::Experiment => self.contents.get(Kind::Experiment, name),
             _ => None,
         };
-        Thing { kind, name, entry }
+        let day = (kind == spec::Kind::GameDay).then(|| self.contents.day(name));
+        Thing {
+            kind,
+            name,
+            entry,
+            day: day.flatten(),
+        }
     }
 
     /// The entries that a file is a part of.
@@ -154,8 +174,14 @@ impl Files {
     }
 }
 
-/// Where a file counts: at each entry that uses it; a stack at itself besides.
-fn may(visitor: &Visitor, file: &Listed, users: &[&Entry], all: bool) -> bool {
+/// Where a file counts: at each entry that uses it, and at all drills of a game day that it holds; a stack at itself
+/// besides.
+fn may(
+    visitor: &Visitor,
+    file: &Listed,
+    (users, days): (&[&Entry], &[&DayEntry]),
+    all: bool,
+) -> bool {
     if visitor.may(Permission::Operate, &Subject::Everywhere) {
         return true;
     }
@@ -177,6 +203,10 @@ fn may(visitor: &Visitor, file: &Listed, users: &[&Entry], all: bool) -> bool {
         });
     let mut answers: Vec<bool> = users.iter().map(at).collect();
     answers.extend(stacks);
+    answers.extend(
+        days.iter()
+            .map(|day| visitor.holds_throughout(day, Permission::Operate)),
+    );
     if all {
         !answers.is_empty() && answers.iter().all(|answer| *answer)
     } else {
@@ -212,11 +242,12 @@ impl Held {
         };
         let (listed, opened) = listed.zip(opened).ok_or_else(|| unknown(path))?;
         let users = files.users(&listed);
-        if !may(visitor, &listed, &users, false) {
+        let days = files.days(&listed);
+        if !may(visitor, &listed, (&users, &days), false) {
             return Err(not_allowed("what"));
         }
         Ok(Self {
-            may_save: may(visitor, &listed, &users, true),
+            may_save: may(visitor, &listed, (&users, &days), true),
             listed,
             opened,
             files,
@@ -248,6 +279,11 @@ impl Held {
                 let (_, name) = held.find(|(kind, _)| *kind == wanted)?;
                 self.files.thing(wanted, name).entry
             })
+    }
+
+    /// The game day that it holds.
+    pub(super) fn day(&self) -> Option<&DayEntry> {
+        self.files.days(&self.listed).first().copied()
     }
 
     /// What a run of it would do.
@@ -367,6 +403,9 @@ pub(super) fn skeleton(kind: spec::Kind, name: &str) -> String {
         ),
         spec::Kind::Drill => format!(
             "kind: Drill\nname: {name}\nexperiment: \nrunbook: \nteam: \nseverity: SEV2\nbrief: \nremedies: []\n"
+        ),
+        spec::Kind::GameDay => format!(
+            "kind: GameDay\nname: {name}\nabout: \ndrills:\n  - {{drill: }}\n  - {{drill: , pause: 15m}}\ngoes_on: passed_or_failed\n"
         ),
         spec::Kind::Runbook => format!(
             "---\nkind: Runbook\nname: {name}\nclass: availability\nexpect:\n  - {{id: ack, event: acknowledged, by: human, within: 5m, from: paged}}\n---\n\n## 1. Confirm\n"

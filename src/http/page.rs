@@ -8,6 +8,7 @@ pub(super) mod correct;
 pub(super) mod coverage;
 pub(super) mod draft;
 pub(super) mod forecast;
+pub(super) mod gamedays;
 pub(super) mod halt;
 pub(super) mod identity;
 pub(super) mod library;

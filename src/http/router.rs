@@ -96,6 +96,13 @@ fn pages() -> Routes {
         .get("/trends", To(See, Anywhere), page::trends::list)
         .get("/trends/{name}", To(See, Anywhere), page::trends::one)
         .get("/calendar", To(See, Anywhere), page::calendar::get)
+        .get("/gamedays", To(See, Anywhere), page::gamedays::list)
+        .get("/gamedays/{id}", To(See, Anywhere), page::gamedays::get)
+        .post(
+            "/gamedays/{id}/end",
+            To(Operate, Named),
+            page::gamedays::end,
+        )
         .get("/coverage", To(See, Anywhere), page::coverage::get)
         .get("/forecast", To(See, Anywhere), page::forecast::get)
         .post("/runs/{run}/draft", To(Respond, Run), draft::post)
@@ -232,6 +239,10 @@ fn api() -> Routes {
         .get("/coverage", To(See, Anywhere), api::coverage::get)
         .get("/forecast", To(See, Anywhere), api::forecast::get)
         .get("/transparency", Door, api::transparency::get)
+        .get("/gamedays", To(See, Anywhere), api::gamedays::list)
+        .post("/gamedays", To(Operate, Named), api::gamedays::post)
+        .get("/gamedays/{id}", To(See, Anywhere), api::gamedays::get)
+        .post("/gamedays/{id}/end", To(Operate, Named), api::gamedays::end)
         .get("/stuck", To(See, Anywhere), runs::stuck)
         .get("/runs", To(See, Anywhere), runs::list)
         .post("/runs", To(Operate, Named), start::post)

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::catalogue::{Catalogue, Contents, Entry, Finding, Kind, Refused, StackEntry};
+use super::catalogue::{Catalogue, Contents, DayEntry, Entry, Finding, Kind, Refused, StackEntry};
 use super::desk::Desk;
 use crate::messages::Texts;
+use crate::model::gameday::Programme;
 use crate::model::plan::Plan;
 use crate::shipped;
 use crate::spec::{self, Findings, Item, Library, Options, Source};
@@ -87,6 +88,14 @@ impl Shelf {
                 stack: stack.cloned(),
             });
         }
+        for item in items.iter().filter(|it| it.kind == spec::Kind::GameDay) {
+            let programme = library.programme(&PathBuf::from(&item.path));
+            contents.days.push(DayEntry {
+                name: item.name.clone(),
+                path: item.path.clone(),
+                programme: programme.map(Arc::new).map_err(|found| findings(&found)),
+            });
+        }
         contents.veiled()
     }
 }
@@ -159,11 +168,27 @@ impl Catalogue for Shelf {
             .iter()
             .find(|item| kind(item) == Some(wanted) && item.name == name)
             .ok_or(Refused::Unknown)?;
-        let mut options = self.options.clone();
-        options.vars.extend(vars.clone());
-        spec::load_plan(&PathBuf::from(&item.path), &options)
+        spec::load_plan(&PathBuf::from(&item.path), &with(&self.options, vars))
             .map_err(|found| Refused::Findings(findings(&found)))
     }
+
+    fn programme(&self, name: &str, vars: &BTreeMap<String, String>) -> Result<Programme, Refused> {
+        let items = Library::new(self.listing()).items(&self.paths);
+        let item = items
+            .iter()
+            .find(|item| item.kind == spec::Kind::GameDay && item.name == name)
+            .ok_or(Refused::Unknown)?;
+        Library::new(with(&self.options, vars))
+            .programme(&PathBuf::from(&item.path))
+            .map_err(|found| Refused::Findings(findings(&found)))
+    }
+}
+
+/// The options of a shelf, with these values of variables.
+fn with(options: &Options, vars: &BTreeMap<String, String>) -> Options {
+    let mut options = options.clone();
+    options.vars.extend(vars.clone());
+    options
 }
 
 fn kind(item: &Item) -> Option<Kind> {

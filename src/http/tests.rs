@@ -8,6 +8,7 @@ mod attacks;
 mod calendar;
 mod doors;
 mod files;
+mod gamedays;
 mod hook;
 mod hostile;
 pub(super) mod html;

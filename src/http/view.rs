@@ -11,6 +11,7 @@ pub(super) mod composer;
 pub(super) mod coverage;
 pub(super) mod escalation;
 pub(super) mod forecast;
+pub(super) mod gamedays;
 pub(super) mod layout;
 pub(super) mod library;
 pub(super) mod login;

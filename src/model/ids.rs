@@ -107,6 +107,10 @@ names! {
     ExperimentName;
     /// A drill, by the `name` of its file.
     DrillName;
+    /// A game day, by the `name` of its file.
+    GameDayName;
+    /// One time that a game day is held.
+    GameDayId;
     /// A runbook, by the `name` of its front matter.
     RunbookName;
     /// A team, by the `name` of its file.

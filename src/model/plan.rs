@@ -77,6 +77,19 @@ impl Plan {
         self.drill.as_ref()?.drill.decoy
     }
 
+    /// The longest it can last, from the first step to the end of observation. Looking at the stack before and undoing
+    /// have no limit of their own.
+    pub fn longest(&self) -> Millis {
+        let recovery = self.experiment.recovery;
+        let method = self.decoy().unwrap_or(self.experiment.limits.duration);
+        let all = [method, recovery.within, recovery.stable_for];
+        Millis::new(
+            all.iter()
+                .map(|part| part.get())
+                .fold(0, u64::saturating_add),
+        )
+    }
+
     /// The remedies by which a step begins, where it does not begin by itself.
     pub fn starters<'a>(&'a self, step: &'a StepId) -> impl Iterator<Item = &'a Remedy> {
         self.drill

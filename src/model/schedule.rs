@@ -6,6 +6,7 @@ use std::str::FromStr;
 use jiff::civil::{Date, Time};
 use serde::{Deserialize, Serialize};
 
+use super::ids::{BadName, DrillName, GameDayName};
 use super::time::Millis;
 
 /// A drill's calendar.
@@ -26,6 +27,57 @@ pub struct Schedule {
     /// Days on which it never starts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blackout: Vec<Days>,
+}
+
+/// What starts by itself.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scheduled {
+    /// A drill.
+    Drill(DrillName),
+    /// A game day.
+    GameDay(GameDayName),
+}
+
+/// What a game day is called by, before its name. No name has a space in it, so that none is mistaken for it.
+const GAME_DAY: &str = "game day ";
+
+impl fmt::Display for Scheduled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Drill(name) => name.fmt(f),
+            Self::GameDay(name) => write!(f, "{GAME_DAY}{name}"),
+        }
+    }
+}
+
+impl FromStr for Scheduled {
+    type Err = BadName;
+
+    /// Reads what `Display` has written.
+    fn from_str(text: &str) -> Result<Self, BadName> {
+        match text.strip_prefix(GAME_DAY) {
+            Some(name) => name.parse().map(Self::GameDay),
+            None => text.parse().map(Self::Drill),
+        }
+    }
+}
+
+impl Scheduled {
+    /// The drill's name, where it is one.
+    pub fn drill(&self) -> Option<&DrillName> {
+        match self {
+            Self::Drill(name) => Some(name),
+            Self::GameDay(_) => None,
+        }
+    }
+
+    /// The game day's name, where it is one.
+    pub fn game_day(&self) -> Option<&GameDayName> {
+        match self {
+            Self::Drill(_) => None,
+            Self::GameDay(name) => Some(name),
+        }
+    }
 }
 
 /// Hours of a day, written `10:00-16:00`.
@@ -151,6 +203,15 @@ texts!(Hours, Days);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_game_day_and_a_drill_of_one_name_are_two_things() {
+        for text in ["outage", "game day outage"] {
+            assert_eq!(text.parse::<Scheduled>().expect("one").to_string(), text);
+        }
+        assert_ne!("outage".parse::<Scheduled>(), "game day outage".parse());
+        assert!("game night outage".parse::<Scheduled>().is_err());
+    }
 
     #[test]
     fn windows_and_blackouts_read_as_they_are_written() {

@@ -1,4 +1,4 @@
-//! The scheduler: starts drills when they are due, once, and says why when it does not.
+//! The scheduler: starts drills and game days when they are due, once, and says why when it does not.
 //!
 //! A surprise comes at a time of its window that is drawn from a secret of the server: whoever knows the files does not
 //! know it, and every process of the server draws the same.
@@ -15,8 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use sha2::Sha256;
 use tokio_util::sync::CancellationToken;
 
-use crate::model::ids::{DrillName, RunId};
-use crate::model::schedule::{Days, Schedule};
+use crate::model::schedule::{Days, Schedule, Scheduled};
 use crate::model::time::Millis;
 use crate::ports::{Answer, Clock};
 
@@ -31,27 +30,27 @@ const DAY: SignedDuration = SignedDuration::from_hours(24);
 /// The most starts that are looked at for the next one: behind as many barred ones there is none.
 const MOST_BARRED: usize = 20_000;
 
-/// What the scheduler needs: the drills there are, a memory that outlives the process, and a way to start.
+/// What the scheduler needs: what there is to start, a memory that outlives the process, and a way to start.
 pub trait Agenda: Send + Sync {
-    /// The drills that start by themselves, as their files say now.
-    fn drills(&self) -> Answer<'_, Vec<(DrillName, Schedule)>>;
+    /// What starts by itself, as its files say now.
+    fn scheduled(&self) -> Answer<'_, Vec<(Scheduled, Schedule)>>;
     /// What the times of surprises are drawn from: the same in every process of a server, and known to nobody else.
     fn secret(&self) -> Answer<'_, Result<String, String>>;
-    /// When a drill was last due and claimed.
+    /// When one was last due and claimed.
     fn last_due<'a>(
         &'a self,
-        drill: &'a DrillName,
+        drill: &'a Scheduled,
     ) -> Answer<'a, Result<Option<Timestamp>, String>>;
     /// Claims a start; `false` where it was claimed before, by whichever process.
     fn claim<'a>(
         &'a self,
-        drill: &'a DrillName,
+        drill: &'a Scheduled,
         due: Timestamp,
     ) -> Answer<'a, Result<bool, String>>;
     /// Says what came of a claimed start.
-    fn note<'a>(&'a self, drill: &'a DrillName, due: Timestamp, outcome: String) -> Answer<'a, ()>;
-    /// Starts a drill.
-    fn start<'a>(&'a self, drill: &'a DrillName) -> Answer<'a, Result<RunId, String>>;
+    fn note<'a>(&'a self, drill: &'a Scheduled, due: Timestamp, outcome: String) -> Answer<'a, ()>;
+    /// Starts it; answers with what has begun, such as `run r1`.
+    fn start<'a>(&'a self, drill: &'a Scheduled) -> Answer<'a, Result<String, String>>;
 }
 
 /// A time at which a drill starts, or would.
@@ -70,13 +69,13 @@ struct Course<'a> {
     cron: Cron,
     zone: TimeZone,
     schedule: &'a Schedule,
-    drill: &'a DrillName,
+    drill: &'a Scheduled,
     secret: &'a str,
 }
 
 impl<'a> Course<'a> {
     /// Nothing of a schedule that can't be read.
-    fn read(schedule: &'a Schedule, drill: &'a DrillName, secret: &'a str) -> Option<Self> {
+    fn read(schedule: &'a Schedule, drill: &'a Scheduled, secret: &'a str) -> Option<Self> {
         Some(Self {
             cron: Cron::from_str(&schedule.cron).ok()?,
             zone: TimeZone::get(&schedule.timezone).ok()?,
@@ -138,7 +137,7 @@ impl<'a> Course<'a> {
         let mut mac = Hmac::<Sha256>::new_from_slice(self.secret.as_bytes())
             .expect("a key of any length is one");
         mac.update(b"surprise start\0");
-        mac.update(self.drill.as_str().as_bytes());
+        mac.update(self.drill.to_string().as_bytes());
         mac.update(format!("\0{date}").as_bytes());
         let digest = mac.finalize().into_bytes();
         let number = digest
@@ -155,7 +154,7 @@ impl<'a> Course<'a> {
 /// The first start after `after` that nothing bars. `None` for a schedule that never comes, or that can't be read.
 pub fn next_start(
     schedule: &Schedule,
-    drill: &DrillName,
+    drill: &Scheduled,
     secret: &str,
     after: Timestamp,
 ) -> Option<Start> {
@@ -167,7 +166,7 @@ pub fn next_start(
 /// The times after `from` and up to `to` at which a schedule starts its drill, or would without a blackout; at most `most`.
 pub fn starts(
     schedule: &Schedule,
-    drill: &DrillName,
+    drill: &Scheduled,
     secret: &str,
     (from, to): (Timestamp, Timestamp),
     most: usize,
@@ -179,7 +178,7 @@ pub fn starts(
     within.take(most).collect()
 }
 
-/// What is to be done about a drill at an instant.
+/// What is to be done about one at an instant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Due {
     /// Nothing before this time, if ever.
@@ -190,10 +189,10 @@ pub enum Due {
     TooLate(Timestamp, SignedDuration),
 }
 
-/// Judges a drill: `since` is the last time that was settled. Of several missed times only the last one counts.
+/// Judges one: `since` is the last time that was settled. Of several missed times only the last one counts.
 pub fn due(
     schedule: &Schedule,
-    drill: &DrillName,
+    drill: &Scheduled,
     secret: &str,
     since: Timestamp,
     now: Timestamp,
@@ -228,7 +227,7 @@ pub fn due(
 /// its absence, and never made later.
 pub async fn keep(agenda: &dyn Agenda, clock: &dyn Clock, cancel: &CancellationToken) {
     let began = clock.now().wall;
-    let mut settled: BTreeMap<DrillName, Timestamp> = BTreeMap::new();
+    let mut settled: BTreeMap<Scheduled, Timestamp> = BTreeMap::new();
     while !cancel.is_cancelled() {
         let mut wait = READ_EVERY;
         let secret = match agenda.secret().await {
@@ -241,7 +240,7 @@ pub async fn keep(agenda: &dyn Agenda, clock: &dyn Clock, cancel: &CancellationT
                 }
             }
         };
-        for (drill, schedule) in agenda.drills().await {
+        for (drill, schedule) in agenda.scheduled().await {
             let since = match settled.get(&drill) {
                 Some(since) => *since,
                 None => match agenda.last_due(&drill).await {
@@ -284,7 +283,7 @@ pub async fn keep(agenda: &dyn Agenda, clock: &dyn Clock, cancel: &CancellationT
 }
 
 /// Claims and makes a start. Answers whether it is settled.
-async fn start(agenda: &dyn Agenda, drill: &DrillName, at: Timestamp) -> bool {
+async fn start(agenda: &dyn Agenda, drill: &Scheduled, at: Timestamp) -> bool {
     match agenda.claim(drill, at).await {
         Ok(true) => {}
         Ok(false) => return true,
@@ -294,7 +293,7 @@ async fn start(agenda: &dyn Agenda, drill: &DrillName, at: Timestamp) -> bool {
         }
     }
     let outcome = match agenda.start(drill).await {
-        Ok(run) => format!("started run {run}"),
+        Ok(begun) => format!("started {begun}"),
         Err(why) => {
             tracing::warn!(%drill, %why, "a scheduled drill did not start");
             format!("not started: {why}")
@@ -304,7 +303,7 @@ async fn start(agenda: &dyn Agenda, drill: &DrillName, at: Timestamp) -> bool {
     true
 }
 
-async fn skip(agenda: &dyn Agenda, drill: &DrillName, at: Timestamp, late: SignedDuration) {
+async fn skip(agenda: &dyn Agenda, drill: &Scheduled, at: Timestamp, late: SignedDuration) {
     if matches!(agenda.claim(drill, at).await, Ok(true)) {
         let outcome = format!(
             "skipped: firedrill came {} late, which is beyond its tolerance",
@@ -337,7 +336,7 @@ mod tests {
         text.parse().expect("a time")
     }
 
-    fn drill() -> DrillName {
+    fn drill() -> Scheduled {
         "outage".parse().expect("a name")
     }
 

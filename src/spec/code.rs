@@ -138,6 +138,10 @@ codes! {
     UnknownFile = "unknown-file",
     /// A name that several files have.
     AmbiguousName = "ambiguous-name",
+    /// A surprise drill in a game day.
+    SurpriseInGameDay = "surprise-in-game-day",
+    /// A pause before the first drill of a game day.
+    MisplacedPause = "misplaced-pause",
     /// A step that lasts until it is remedied and that no remedy can end.
     Unremedied = "unremedied",
     /// Steps that wait for each other.

@@ -9,6 +9,7 @@ use crate::secret::Environment;
 use crate::spec::check::channel::CHANNEL;
 use crate::spec::check::drill::DRILL;
 use crate::spec::check::experiment::EXPERIMENT;
+use crate::spec::check::gameday::GAME_DAY;
 use crate::spec::check::messages::MESSAGES;
 use crate::spec::check::names::{did_you_mean, listed, nearest};
 use crate::spec::check::runbook::RUNBOOK;
@@ -32,6 +33,8 @@ pub enum Kind {
     Experiment,
     /// An experiment with a team and a runbook.
     Drill,
+    /// Drills, one after the other.
+    GameDay,
     /// What responders should do.
     Runbook,
     /// Who is drilled.
@@ -44,10 +47,11 @@ pub enum Kind {
 
 impl Kind {
     /// All, as the documentation lists them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Stack,
         Self::Experiment,
         Self::Drill,
+        Self::GameDay,
         Self::Runbook,
         Self::Team,
         Self::Channel,
@@ -60,10 +64,25 @@ impl Kind {
             Self::Stack => "Stack",
             Self::Experiment => "Experiment",
             Self::Drill => "Drill",
+            Self::GameDay => "GameDay",
             Self::Runbook => "Runbook",
             Self::Team => "Team",
             Self::Channel => "Channel",
             Self::Messages => "Messages",
+        }
+    }
+
+    /// As people say it.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Stack => "stack",
+            Self::Experiment => "experiment",
+            Self::Drill => "drill",
+            Self::GameDay => "game day",
+            Self::Runbook => "runbook",
+            Self::Team => "team",
+            Self::Channel => "channel",
+            Self::Messages => "set of messages",
         }
     }
 
@@ -73,6 +92,7 @@ impl Kind {
             Self::Stack => &STACK,
             Self::Experiment => &EXPERIMENT,
             Self::Drill => &DRILL,
+            Self::GameDay => &GAME_DAY,
             Self::Runbook => &RUNBOOK,
             Self::Team => &TEAM,
             Self::Channel => &CHANNEL,
@@ -84,7 +104,7 @@ impl Kind {
 /// There is no such kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "there is no kind `{text}`: it is Stack, Experiment, Drill, Runbook, Team, Channel or Messages"
+    "there is no kind `{text}`: it is Stack, Experiment, Drill, GameDay, Runbook, Team, Channel or Messages"
 )]
 pub struct UnknownKindName {
     text: String,
@@ -231,15 +251,6 @@ fn kind(root: &Node, sink: &mut Sink) -> Option<Kind> {
         } else {
             entry.value.span
         };
-        if name == "GameDay" {
-            sink.error(
-                Code::Unsupported,
-                span,
-                format!("the kind `{name}` is not supported yet"),
-            )
-            .with_hint("it is planned: leave it out until then");
-            return None;
-        }
         let known = || Kind::ALL.iter().map(|kind| kind.as_str());
         let all = format!("it is one of {}", listed(known(), "and"));
         sink.error(

@@ -5,7 +5,10 @@
 
 mod cuts;
 mod faults;
+mod gameday;
 mod people;
+
+pub use gameday::explain_game_day_within;
 
 use crate::layout::{LongWords, paragraph};
 use crate::model::experiment::{Patience, StopCondition};

@@ -51,6 +51,8 @@ pub(crate) enum Rule {
     AtLeastOne(&'static [&'static str]),
     /// The first is there only together with the second.
     Needs(&'static str, &'static str),
+    /// The first is a key of something alike and never of this, for a reason that is said.
+    Never(&'static str, &'static str),
 }
 
 /// What a value can be.

@@ -94,10 +94,11 @@ impl Found {
     }
 }
 
-const SHELVES: [&str; 7] = [
+const SHELVES: [&str; 8] = [
     "stacks",
     "experiments",
     "drills",
+    "gamedays",
     "runbooks",
     "teams",
     "channels",
@@ -395,7 +396,7 @@ fn pick(
             .iter()
             .map(|one| one.file.source.path.as_str())
             .collect();
-        let what = kind.as_str().to_lowercase();
+        let what = kind.words();
         sink.error(
             Code::AmbiguousName,
             span,
@@ -418,7 +419,7 @@ fn missing(
     places: &[PathBuf],
     sink: &mut Sink,
 ) {
-    let what = kind.as_str().to_lowercase();
+    let what = kind.words();
     let known: Vec<&str> = seen
         .iter()
         .flat_map(|file| &file.documents)

@@ -9,11 +9,12 @@ use sha2::{Digest as _, Sha256};
 use crate::model::channel::Channel;
 use crate::model::drill::Drill;
 use crate::model::experiment::Experiment;
+use crate::model::gameday::Programme;
 use crate::model::messages::Messages;
 use crate::model::plan::{Exercise, Plan, SourceFile};
 use crate::model::stack::Stack;
 
-use super::check::{channel, drill, experiment, messages, runbook, stack, team};
+use super::check::{channel, drill, experiment, gameday, messages, runbook, stack, team};
 use super::code::Code;
 use super::diagnostic::{Diagnostic, Severity, Source};
 use super::document::{Document, Kind};
@@ -29,6 +30,25 @@ pub struct Report {
     pub files: Vec<PathBuf>,
     /// What was found in them, and in the files that they need.
     pub findings: Findings,
+}
+
+/// What a file asks to be run.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Loaded {
+    /// An experiment or a drill.
+    Plan(Box<Plan>),
+    /// Drills, one after the other.
+    GameDay(Box<Programme>),
+}
+
+/// Reads what a file asks to be run. Warnings alone don't stop it.
+pub fn load(target: &Path, options: &Options) -> Result<Loaded, Findings> {
+    let mut library = Library::new(options.clone());
+    if library.holds_game_day(target) {
+        let programme = library.programme(target)?;
+        return Ok(Loaded::GameDay(Box::new(programme)));
+    }
+    Ok(Loaded::Plan(Box::new(library.plan(target)?)))
 }
 
 /// Makes the plan of an experiment's or a drill's file. Warnings alone don't stop it.
@@ -58,6 +78,34 @@ impl Library {
         }
         match gathered.plan {
             Some(plan) if !failed => Ok(plan),
+            _ => Err(Findings::new(gathered.found)),
+        }
+    }
+
+    /// Whether a file is to be run as a game day: drills beside it in the file are its own.
+    pub fn holds_game_day(&mut self, target: &Path) -> bool {
+        let file = self.load(target);
+        let mut kinds = file.documents.iter().map(|document| document.kind);
+        kinds.any(|kind| kind == Kind::GameDay)
+    }
+
+    /// Makes the plans of a game day's drills. Warnings alone don't stop it.
+    pub fn programme(&mut self, target: &Path) -> Result<Programme, Findings> {
+        let file = self.load(target);
+        let mut gathered = Gathered::default();
+        match one_of(&file, Kind::GameDay) {
+            Ok(Some(document)) => gathered.document(self, &file, document),
+            Ok(None) => {}
+            Err(finding) => gathered.found.push(finding),
+        }
+        gathered.take(&file);
+        gathered.unknown_overrides(self.options(), &file);
+        let failed = gathered.found.iter().any(is_error);
+        if gathered.programme.is_none() && !failed {
+            gathered.found.push(unread(&file.source));
+        }
+        match gathered.programme {
+            Some(programme) if !failed => Ok(programme),
             _ => Err(Findings::new(gathered.found)),
         }
     }
@@ -134,29 +182,36 @@ fn claims(file: &File) -> bool {
     front.is_some_and(|front| front.lines().any(|line| line.starts_with("kind:")))
 }
 
+/// The one document of a kind in a file; nothing where there is none.
+fn one_of(file: &File, kind: Kind) -> Result<Option<&Document>, Diagnostic> {
+    let mut all = file
+        .documents
+        .iter()
+        .filter(|document| document.kind == kind);
+    let (first, second) = (all.next(), all.next());
+    let Some(other) = second else {
+        return Ok(first);
+    };
+    let span = other.root.entry("kind").map(|entry| entry.value.span);
+    let what = kind.words();
+    let hint = match kind {
+        Kind::GameDay => "put the others into files of their own",
+        _ => "a run is made of one: put the others into files of their own",
+    };
+    Err(Diagnostic::error(
+        Code::WrongKind,
+        &file.source,
+        span,
+        format!("this file holds more than one {what}"),
+    )
+    .hint(hint))
+}
+
 /// The document of a file that a run is made of: its drill, else its experiment.
 fn one_target(file: &File) -> Result<&Document, Option<Diagnostic>> {
     for kind in [Kind::Drill, Kind::Experiment] {
-        let mut all = file
-            .documents
-            .iter()
-            .filter(|document| document.kind == kind);
-        match (all.next(), all.next()) {
-            (Some(one), None) => return Ok(one),
-            (Some(_), Some(other)) => {
-                let span = other.root.entry("kind").map(|entry| entry.value.span);
-                let what = kind.as_str().to_lowercase();
-                return Err(Some(
-                    Diagnostic::error(
-                        Code::WrongKind,
-                        &file.source,
-                        span,
-                        format!("this file holds more than one {what}"),
-                    )
-                    .hint("a run is made of one: put the others into files of their own"),
-                ));
-            }
-            _ => {}
+        if let Some(one) = one_of(file, kind).map_err(Some)? {
+            return Ok(one);
         }
     }
     let Some(document) = file.documents.first() else {
@@ -164,10 +219,10 @@ fn one_target(file: &File) -> Result<&Document, Option<Diagnostic>> {
         return Err(None);
     };
     let span = document.root.entry("kind").map(|entry| entry.value.span);
-    let message = format!("a {} can't be run", document.kind.as_str().to_lowercase());
+    let message = format!("a {} can't be run", document.kind.words());
     Err(Some(
         Diagnostic::error(Code::WrongKind, &file.source, span, message)
-            .hint("name a file of `kind: Experiment` or `kind: Drill`"),
+            .hint("name a file of `kind: Experiment`, `kind: Drill` or `kind: GameDay`"),
     ))
 }
 
@@ -177,6 +232,7 @@ struct Gathered {
     found: Vec<Diagnostic>,
     files: Vec<Arc<File>>,
     plan: Option<Plan>,
+    programme: Option<Programme>,
 }
 
 impl Gathered {
@@ -257,6 +313,7 @@ impl Gathered {
                 }
             }
             Kind::Drill => self.drill(library, file, document),
+            Kind::GameDay => self.game_day(library, file, document),
         }
     }
 
@@ -387,6 +444,44 @@ impl Gathered {
         let (plan, found) = resolve::resolve(stack, experiment, exercise, files);
         self.found.extend(found);
         self.plan = plan;
+    }
+
+    fn game_day(&mut self, library: &mut Library, file: &Arc<File>, document: &Document) {
+        let day = self.read(document, gameday::read);
+        let items = document.root.get("drills").map_or(&[][..], Node::items);
+        let mut plans = Vec::new();
+        let mut sources = Self::sources(&[file]);
+        for item in items {
+            let Some(node) = item.get("drill") else {
+                continue;
+            };
+            let mut sink = Sink::new(&document.source);
+            let found = library.find(Kind::Drill, node, file, &mut sink);
+            self.found.extend(sink.into_found());
+            let Some(found) = found else { continue };
+            self.drill(library, &found.file, found.document());
+            // What its files need of each other is found with it, and is theirs.
+            self.take(&found.file);
+            let Some(plan) = self.plan.take() else {
+                continue;
+            };
+            self.cross(document, |_, sink| gameday::against(item, &plan, sink));
+            for source in &plan.files {
+                if !sources.contains(source) {
+                    sources.push(source.clone());
+                }
+            }
+            plans.push(plan);
+        }
+        if let Some(day) = day
+            && day.drills.len() == plans.len()
+        {
+            self.programme = Some(Programme {
+                day,
+                plans,
+                files: sources,
+            });
+        }
     }
 
     /// The channels that a drill names, with their files; nothing where one of them can't be had.

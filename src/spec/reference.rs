@@ -19,8 +19,8 @@ const HEAD: &str = "\
 
 # Files
 
-firedrill reads YAML files of seven kinds: [Stack](#stack), [Experiment](#experiment), [Drill](#drill),
-[Runbook](#runbook), [Team](#team), [Channel](#channel) and [Messages](#messages). A runbook is Markdown with YAML front matter. `firedrill serve
+firedrill reads YAML files of eight kinds: [Stack](#stack), [Experiment](#experiment), [Drill](#drill),
+[GameDay](#gameday), [Runbook](#runbook), [Team](#team), [Channel](#channel) and [Messages](#messages). A runbook is Markdown with YAML front matter. `firedrill serve
 --config` reads one more file, the [server configuration](#server-configuration).
 
 `firedrill validate` checks files and reports every finding at its exact token; each has a code with a page in
@@ -30,7 +30,7 @@ a run would do.
 ";
 
 /// What each kind's example shows, beside its file of the shipped library.
-const EXAMPLES: [(Kind, &str, &str); 7] = [
+const EXAMPLES: [(Kind, &str, &str); 8] = [
     (
         Kind::Stack,
         "stacks/wallet-demo.yaml",
@@ -52,6 +52,12 @@ const EXAMPLES: [(Kind, &str, &str); 7] = [
         "The same fault with a team. `detection` says which signals count. Each remedy is something that responders can do: \
          here a call that changes the stack, and in `restore` the call that puts it back after the run. A remedy with \
          `ends` removes a fault of the experiment instead.",
+    ),
+    (
+        Kind::GameDay,
+        "gamedays/keys-and-tokens.yaml",
+        "Two drills in one afternoon. The second begins `pause` after everything of the first is undone, where the first \
+         passed or failed: after a run that somebody ended, or that errored or is stuck, nothing more begins.",
     ),
     (
         Kind::Runbook,
@@ -116,15 +122,15 @@ const VALUES: &str = "\
 const LOOKUP: &str = "\
 ## Where files are found
 
-An experiment names its stack, a drill names its experiment, runbook, team and channels. A name is looked up in the file itself,
+An experiment names its stack, a drill names its experiment, runbook, team and channels, a game day its drills. A name is looked up in the file itself,
 then in folders, then among the other files of the same command.
 
 | kind | folders, without options | with options |
 |---|---|---|
 | Stack | `stacks/` in the working folder; `stacks/` beside the file; the file's folder; `../stacks/` | `--stacks DIR`, else `--library DIR`, each with its subfolders below |
-| others | the file's folder; then the seven subfolders beside it, of its parent, and of the working folder | `--library DIR` and its subfolders |
+| others | the file's folder; then the eight subfolders beside it, of its parent, and of the working folder | `--library DIR` and its subfolders |
 
-The subfolders are `stacks`, `experiments`, `drills`, `runbooks`, `teams`,
+The subfolders are `stacks`, `experiments`, `drills`, `gamedays`, `runbooks`, `teams`,
 `channels` and `messages`. A runbook may also be named by its path,
 from the drill's folder, that folder's parent, the working folder or `--library`.
 

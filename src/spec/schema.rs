@@ -84,6 +84,8 @@ fn rule(rule: &Rule) -> Vec<Value> {
         }
         Rule::AtMostOne(names) => no_two(names),
         Rule::Needs(name, other) => vec![json!({"dependentRequired": {*name: [other]}})],
+        // Every key that isn't known is refused.
+        Rule::Never(..) => Vec::new(),
     }
 }
 

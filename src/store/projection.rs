@@ -2,7 +2,6 @@
 
 use jiff::Timestamp;
 
-use super::columns::word;
 use crate::engine::event::{Event, Fact, Phase, Verdict};
 use crate::model::ids::InjectionId;
 
@@ -32,7 +31,9 @@ pub(super) struct Created {
     pub(super) kind: &'static str,
     pub(super) stack: String,
     pub(super) team: Option<String>,
-    pub(super) started_by: String,
+    pub(super) started_by: &'static str,
+    /// Which drill of which game day it is, as JSON after the game day's id.
+    pub(super) game_day: Option<(String, String)>,
     pub(super) seed: String,
     /// Whether its responders are not told.
     pub(super) secret: bool,
@@ -61,7 +62,11 @@ impl Change {
                     .drill
                     .as_ref()
                     .map(|exercise| exercise.team.name.to_string()),
-                started_by: word(trigger),
+                started_by: trigger.word(),
+                game_day: trigger.turn().and_then(|turn| {
+                    let json = serde_json::to_string(turn).ok()?;
+                    Some((turn.id.to_string(), json))
+                }),
                 seed: seed.to_string(),
                 secret: plan.is_surprise(),
                 rehearsal: plan.autopilot().is_some(),

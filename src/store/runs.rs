@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use sqlx::FromRow;
 
 use super::chain::{Row, Walk};
@@ -11,7 +11,7 @@ use super::database::Database;
 use super::journal::ChainHead;
 use super::{Error, Result};
 use crate::engine::event::{Fact, Origin, Phase, Trigger, Verdict};
-use crate::model::ids::{DrillName, InjectionId, RunId, StackName, TeamName};
+use crate::model::ids::{DrillName, GameDayId, InjectionId, RunId, StackName, TeamName};
 use crate::model::time::Stamp;
 
 /// What a run is of.
@@ -38,6 +38,7 @@ pub struct RunRow {
     /// Who is drilled, if it is of a drill.
     pub team: Option<TeamName>,
     /// What started it.
+    #[serde(serialize_with = "alone")]
     pub trigger: Trigger,
     /// What its draws are made from.
     pub seed: u64,
@@ -59,6 +60,11 @@ pub struct RunRow {
     pub head: ChainHead,
     /// Its latest scorecard in a few figures, if it was scored.
     pub scorecard: Option<ScorecardSummary>,
+}
+
+/// Rows are shown to who may see the run, and a game day's other drills may be kept from them.
+fn alone<S: Serializer>(trigger: &Trigger, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    trigger.alone().serialize(serializer)
 }
 
 /// A scorecard in a few figures.
@@ -138,6 +144,7 @@ struct RawRun {
     stack: String,
     team: Option<String>,
     started_by: String,
+    game_day: Option<String>,
     seed: String,
     created: String,
     ended: Option<String>,
@@ -184,7 +191,13 @@ impl RawRun {
                 .team
                 .map(|team| read_word("a team's name", &team))
                 .transpose()?,
-            trigger: read_word("a trigger", &self.started_by)?,
+            trigger: match self.game_day {
+                Some(turn) => Trigger::GameDay(
+                    serde_json::from_str(&turn)
+                        .map_err(|_| unreadable("a drill of a game day", &turn))?,
+                ),
+                None => read_word("a trigger", &self.started_by)?,
+            },
             seed: self
                 .seed
                 .parse()
@@ -222,7 +235,7 @@ const MANY: usize = 300;
 macro_rules! runs {
     ($rest:literal) => {
         sqlx::query_as::<_, RawRun>(concat!(
-            "SELECT id, name, kind, stack, team, started_by, seed, created, ended, verdict, phase, secret, rehearsal,
+            "SELECT id, name, kind, stack, team, started_by, game_day, seed, created, ended, verdict, phase, secret, rehearsal,
                     (SELECT count(*) FROM stuck WHERE stuck.run = runs.id) AS stuck,
                     head_seq, head_hash, rubric, rating, outcome, observed, pass
              FROM runs ",
@@ -280,6 +293,29 @@ impl Database {
         let rows = runs!("WHERE ended IS NULL ORDER BY created, id")
             .fetch_all(self.readers())
             .await?;
+        read_all(rows)
+    }
+
+    /// The runs of a game day, in the order in which they began.
+    pub async fn runs_of_game_day(&self, id: &GameDayId) -> Result<Vec<RunRow>> {
+        let rows = runs!("WHERE game_day_id = ?1 ORDER BY created, id")
+            .bind(id.as_str())
+            .fetch_all(self.readers())
+            .await?;
+        read_all(rows)
+    }
+
+    /// The runs of the latest game days, in the order in which they began.
+    pub async fn runs_of_game_days(&self, limit: u32) -> Result<Vec<RunRow>> {
+        let rows = runs!(
+            "WHERE game_day_id IN (
+                 SELECT game_day_id FROM runs WHERE game_day_id IS NOT NULL
+                 GROUP BY game_day_id ORDER BY min(created) DESC, game_day_id DESC LIMIT ?1
+             ) ORDER BY created, id"
+        )
+        .bind(limit)
+        .fetch_all(self.readers())
+        .await?;
         read_all(rows)
     }
 

@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::engine::event::{Event, Fact, Origin, Phase, Source, Trigger, UndoneBy, Verdict};
 use crate::model::drill::{Drill, Pass, Severity};
 use crate::model::experiment::{Experiment, Limits, Recovery};
+use crate::model::gameday::{GoesOn, Turn};
 use crate::model::ids::RunId;
 use crate::model::plan::{Exercise, Plan};
 use crate::model::runbook::{Class, Runbook};
@@ -183,6 +184,27 @@ pub(super) fn created_drill(title: &str, later: u64) -> Event {
         at: at(1 + later),
         ..creation(plan)
     }
+}
+
+/// A drill of a game day of two.
+pub(super) fn turn(id: &str, position: u32) -> Turn {
+    Turn {
+        id: name(id),
+        name: name("lost-keys"),
+        position,
+        of: 2,
+        drills: vec![name("outage"), name("outage")],
+        goes_on: GoesOn::PassedOrFailed,
+    }
+}
+
+/// The first event of a run of the drill `title` in a game day, `later` seconds after the others.
+pub(super) fn created_in_game_day(title: &str, later: u64, turn: Turn) -> Event {
+    let mut event = created_drill(title, later);
+    if let Fact::RunCreated { trigger, .. } = &mut event.fact {
+        *trigger = Trigger::GameDay(turn);
+    }
+    event
 }
 
 pub(super) fn phase(seq: u64, phase: Phase) -> Event {

@@ -1,4 +1,4 @@
-//! What came of each time a drill was due, so that a scheduled start happens once, whatever restarts in between and
+//! What came of each time a drill or a game day was due, so that a scheduled start happens once, whatever restarts in between and
 //! however many processes keep the schedule.
 
 use jiff::Timestamp;
@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::Result;
 use super::columns::{instant, read_instant};
 use super::database::Database;
-use crate::model::ids::DrillName;
+use crate::model::schedule::Scheduled;
 
 const BETWEEN: &str = "SELECT drill, due, outcome FROM scheduled WHERE due >= ?1 AND due < ?2 ORDER BY due, drill LIMIT 2000";
 
@@ -15,14 +15,14 @@ impl Database {
     /// claimed before: then it must not be started. Claim first, start then.
     pub async fn record_start(
         &self,
-        drill: &DrillName,
+        drill: &Scheduled,
         due: Timestamp,
         outcome: &str,
     ) -> Result<bool> {
         let new = sqlx::query(
             "INSERT INTO scheduled (drill, due, outcome) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
         )
-        .bind(drill.as_str())
+        .bind(drill.to_string())
         .bind(instant(due))
         .bind(outcome)
         .execute(self.writer())
@@ -33,12 +33,12 @@ impl Database {
     /// Says what came of a start that was claimed.
     pub async fn record_outcome(
         &self,
-        drill: &DrillName,
+        drill: &Scheduled,
         due: Timestamp,
         outcome: &str,
     ) -> Result<()> {
         sqlx::query("UPDATE scheduled SET outcome = ?3 WHERE drill = ?1 AND due = ?2")
-            .bind(drill.as_str())
+            .bind(drill.to_string())
             .bind(instant(due))
             .bind(outcome)
             .execute(self.writer())
@@ -47,10 +47,10 @@ impl Database {
     }
 
     /// When `drill` was last due and claimed.
-    pub async fn last_due(&self, drill: &DrillName) -> Result<Option<Timestamp>> {
+    pub async fn last_due(&self, drill: &Scheduled) -> Result<Option<Timestamp>> {
         let due: Option<String> =
             sqlx::query_scalar("SELECT max(due) FROM scheduled WHERE drill = ?1")
-                .bind(drill.as_str())
+                .bind(drill.to_string())
                 .fetch_one(self.readers())
                 .await?;
         due.map(|due| read_instant(&due)).transpose()
@@ -76,11 +76,11 @@ impl Database {
     }
 
     /// What came of the latest starts of `drill`, latest first.
-    pub async fn starts_of(&self, drill: &DrillName, limit: u32) -> Result<Vec<ScheduledStart>> {
+    pub async fn starts_of(&self, drill: &Scheduled, limit: u32) -> Result<Vec<ScheduledStart>> {
         let rows: Vec<(String, String)> = sqlx::query_as(
             "SELECT due, outcome FROM scheduled WHERE drill = ?1 ORDER BY due DESC LIMIT ?2",
         )
-        .bind(drill.as_str())
+        .bind(drill.to_string())
         .bind(limit)
         .fetch_all(self.readers())
         .await?;
@@ -112,8 +112,8 @@ mod tests {
     #[tokio::test]
     async fn a_start_is_claimed_once_even_over_restarts() {
         let folder = sample::Folder::new();
-        let drill: DrillName = "bad-token".parse().expect("a name");
-        let other: DrillName = "slow-signer".parse().expect("a name");
+        let drill: Scheduled = "bad-token".parse().expect("a name");
+        let other: Scheduled = "slow-signer".parse().expect("a name");
         let (first, second) = (sample::at(1).wall, sample::at(2).wall);
         let database = Database::open(&folder.path).await.expect("opened");
         assert_eq!(database.last_due(&drill).await.expect("asked"), None);

@@ -385,19 +385,22 @@ async fn write_change(
 ) -> Result<()> {
     let query = match change {
         Change::Created(row) => sqlx::query(
-            "INSERT INTO runs (id, name, kind, stack, team, started_by, seed, created, head_seq, head_hash, secret, rehearsal)
-             VALUES (?1, ?2, ?3, ?4, ?8, ?5, ?6, ?7, 0, '', ?9, ?10)",
+            "INSERT INTO runs (id, name, kind, stack, team, started_by, seed, created, head_seq, head_hash, secret, rehearsal,
+                               game_day_id, game_day)
+             VALUES (?1, ?2, ?3, ?4, ?8, ?5, ?6, ?7, 0, '', ?9, ?10, ?11, ?12)",
         )
         .bind(run)
         .bind(&row.name)
         .bind(row.kind)
         .bind(&row.stack)
-        .bind(&row.started_by)
+        .bind(row.started_by)
         .bind(&row.seed)
         .bind(instant(row.at))
         .bind(&row.team)
         .bind(row.secret)
-        .bind(row.rehearsal),
+        .bind(row.rehearsal)
+        .bind(row.game_day.as_ref().map(|(id, _)| id))
+        .bind(row.game_day.as_ref().map(|(_, turn)| turn)),
         Change::Revealed => {
             sqlx::query("UPDATE runs SET secret = 0 WHERE id = ?1").bind(run)
         }

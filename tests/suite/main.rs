@@ -13,6 +13,7 @@ mod evidence;
 mod faults;
 mod firedrill;
 mod forecasts;
+mod gamedays;
 mod ground;
 mod halts;
 mod history;

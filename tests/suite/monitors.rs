@@ -105,6 +105,7 @@ fn configure(wallet: &Wallet) {
         "stacks",
         "experiments",
         "drills",
+        "gamedays",
         "runbooks",
         "teams",
         "channels",

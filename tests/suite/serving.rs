@@ -25,6 +25,7 @@ impl Site {
             "stacks",
             "experiments",
             "drills",
+            "gamedays",
             "runbooks",
             "teams",
             "channels",
@@ -157,4 +158,49 @@ fn a_server_that_was_killed_undoes_what_it_left_when_it_starts_again() {
         (site.get(&format!("/api/v1/runs/{run}"))["verdict"] == "errored").then_some(())
     });
     assert!(site.wallet.proxies.toxics().is_empty());
+}
+
+#[test]
+fn a_scheduled_game_day_starts_by_itself_and_what_it_had_not_begun_a_restart_does_not_begin() {
+    let mut site = Site::open(|drill| drill);
+    let folder = &site.wallet.folder;
+    folder.write(
+        "experiments/calm.yaml",
+        "kind: Experiment\nname: calm\nstack: wallet-demo\nhypothesis: Nothing happens.\n\
+         steady_state: [{probe: nonce-gap, pass_after: 1}]\nmethod: []\nrecovery: {within: 10s, stable_for: 1s}\n",
+    );
+    folder.write(
+        "runbooks/calm.md",
+        "---\nkind: Runbook\nname: calm\nexpect:\n  - {id: judged, manual: Nobody was alarmed}\n---\n",
+    );
+    folder.write(
+        "drills/quiet.yaml",
+        "kind: Drill\nname: quiet\nexperiment: calm\nrunbook: calm\nteam: wallet-oncall\nseverity: SEV3\ndecoy: 5s\n",
+    );
+    folder.write(
+        "gamedays/soon.yaml",
+        "kind: GameDay\nname: soon\ndrills: [{drill: quiet}, {drill: quiet, pause: 1h}]\n\
+         schedule: {cron: \"* * * * *\", tolerance: 50s}\n",
+    );
+    let day = |site: &Site| site.get("/api/v1/gamedays")["game_days"][0].clone();
+    until("the pause", Duration::from_secs(120), || {
+        (day(&site)["drills"][1]["state"] == "pauses").then_some(())
+    });
+    let run = &site.runs()[0];
+    assert_eq!(run["trigger"]["game_day"]["name"], "soon", "{run}");
+    site.server.signal(rustix::process::Signal::KILL);
+    until("the server is gone", Duration::from_secs(5), || {
+        (!site.server.is_running()).then_some(())
+    });
+    site.wallet.folder.write(
+        "gamedays/soon.yaml",
+        "kind: GameDay\nname: soon\ndrills: [{drill: quiet}]\n",
+    );
+    site.server = serve(&site.firedrill, &site.wallet);
+    site.wait_until_ready();
+    let told = day(&site);
+    assert_eq!(
+        (&told["drills"][1]["state"], &told["drills"][1]["why"]),
+        (&json!("not_begun"), &json!("not begun: the server ended"))
+    );
 }

@@ -11,7 +11,14 @@ use crate::ground::{Folder, project};
 use crate::http::send;
 use crate::wallet::Wallet;
 
-const FOLDERS: [&str; 5] = ["stacks", "experiments", "drills", "runbooks", "teams"];
+const FOLDERS: [&str; 6] = [
+    "stacks",
+    "experiments",
+    "drills",
+    "gamedays",
+    "runbooks",
+    "teams",
+];
 
 fn files(folder: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(project().join(folder)).expect("it ships");
@@ -72,6 +79,19 @@ fn every_shipped_experiment_and_drill_explains_itself() {
         assert_eq!(explained.stderr, "");
     }
     assert!(!folder.has("data"), "explaining needs no journal");
+}
+
+#[test]
+fn every_shipped_game_day_explains_itself() {
+    let folder = Folder::new();
+    for file in files("gamedays") {
+        let explained = Firedrill::within(folder.path())
+            .run([PathBuf::from("explain"), file])
+            .exits(0)
+            .results("In this order")
+            .results("at most");
+        assert_eq!(explained.stderr, "");
+    }
 }
 
 #[test]

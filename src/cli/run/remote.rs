@@ -4,11 +4,13 @@
 //! only names what shall run, and pins it: a server whose files differ is refused before anything starts.
 
 mod client;
+mod day;
 mod feed;
 mod sse;
 mod target;
 mod watch;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +29,7 @@ use crate::model::ids::RunId;
 use crate::model::time::Millis;
 use crate::score::report::entry::{Cause, Entry};
 use client::{Client, Trouble};
+use day::{Day, Unbegun};
 use target::Target;
 use watch::{End, Watch};
 
@@ -136,7 +139,16 @@ pub(super) async fn run(args: Args, common: Common, terminal: Terminal) -> Exit 
                 signals: &mut signals,
                 terminal,
             };
+            let days: Vec<Arc<Day>> = targets
+                .iter()
+                .filter_map(|target| target.part.as_ref())
+                .filter(|part| part.index == 0)
+                .map(|part| part.day.clone())
+                .collect();
             let entries = list.take(targets, None).await;
+            for day in days {
+                day.end(&list.client).await;
+            }
             let exits = entries
                 .iter()
                 .map(|entry| entry.exit_code().map_or(Exit::Errored, Exit::of_code));
@@ -247,19 +259,68 @@ impl Turns for List<'_> {
 impl List<'_> {
     /// Starts it once, however often it must be asked for. Answers as well whether a signal came meanwhile.
     async fn begin(&mut self, target: &Target) -> (Result<RunId, Entry>, bool) {
+        if let Some(part) = target.part.as_ref().filter(|part| part.index > 0) {
+            return self.follow(target, &part.day, part.index).await;
+        }
+        let (answer, signalled) = if let Some(part) = &target.part {
+            let (client, args) = (self.client.clone(), self.args);
+            self.answered(part.day.begin(&client, args)).await
+        } else {
+            self.start(target).await
+        };
+        let begun = answer.map_err(|trouble| self.unbegun(target, &trouble, signalled));
+        (begun, signalled)
+    }
+
+    /// Waits for a further drill of a game day to be begun by the server.
+    async fn follow(
+        &mut self,
+        target: &Target,
+        day: &Day,
+        index: usize,
+    ) -> (Result<RunId, Entry>, bool) {
+        let client = self.client.clone();
+        match day.begun(index, &client, self.signals).await {
+            Ok(run) => (Ok(run), false),
+            Err(Unbegun::Trouble(trouble)) => (Err(self.unbegun(target, &trouble, false)), false),
+            Err(Unbegun::Told(why)) => {
+                let unjudged = target
+                    .planned
+                    .without_run(Cause::NotBegun, Exit::Errored, &why);
+                (Err(unjudged.into()), false)
+            }
+            Err(Unbegun::Signalled) => {
+                let bar = Bar::signal();
+                let unjudged = target.planned.without_run(bar.cause, bar.exit, &bar.reason);
+                (Err(unjudged.into()), true)
+            }
+        }
+    }
+
+    /// Asks for the start of one run, again and again.
+    async fn start(&mut self, target: &Target) -> (Result<RunId, Trouble>, bool) {
         let key = format!("{:016x}{:016x}", random(), random());
         let body = json!({
             target.kind: target.name,
             "seed": self.args.seed,
-            "vars": self.args.variables.vars.iter().cloned().collect::<std::collections::BTreeMap<_, _>>(),
+            "vars": vars(self.args),
             "files": target.planned.plan.files,
             "autopilot": self.args.autopilot(),
         });
         let client = self.client.clone();
         let asked = client.patiently(async || client.post("/runs", &body, Some(&key)).await);
+        let begun = async { asked.await.map(|begun: Begun| begun.id) };
+        self.answered(begun).await
+    }
+
+    /// Waits for the answer to a start, for a while even after a signal: its run may have begun.
+    async fn answered(
+        &mut self,
+        asked: impl Future<Output = Result<RunId, Trouble>>,
+    ) -> (Result<RunId, Trouble>, bool) {
         tokio::pin!(asked);
         let mut signalled = false;
-        let answer: Result<Begun, Trouble> = loop {
+        let answer = loop {
             let over = async {
                 if signalled {
                     tokio::time::sleep(GRACE).await;
@@ -277,24 +338,31 @@ impl List<'_> {
                 () = over => break Err(Trouble::Away("no answer".to_owned())),
             }
         };
-        let begun = answer.map(|begun| begun.id).map_err(|trouble| {
-            let (cause, exit) = match &trouble {
-                Trouble::Away(_) => (Cause::Unrecorded, Exit::Errored),
-                Trouble::Refused(refusal) if refusal.code == "halted" => {
-                    (Cause::NotBegun, Exit::Aborted)
-                }
-                Trouble::Refused(_) if signalled => (Cause::NotBegun, Exit::Aborted),
-                Trouble::Refused(_) => (Cause::NotBegun, Exit::Errored),
-            };
-            let reason = match &trouble {
-                Trouble::Away(why) => format!(
-                    "the server was asked to start it and did not answer: {why}; hint: see at {} whether it runs",
-                    client.base()
-                ),
-                Trouble::Refused(_) => trouble.to_string(),
-            };
-            target.planned.without_run(cause, exit, &reason).into()
-        });
-        (begun, signalled)
+        (answer, signalled)
     }
+
+    /// What a start that came to no run is in the reports.
+    fn unbegun(&self, target: &Target, trouble: &Trouble, signalled: bool) -> Entry {
+        let (cause, exit) = match trouble {
+            Trouble::Away(_) => (Cause::Unrecorded, Exit::Errored),
+            Trouble::Refused(refusal) if refusal.code == "halted" => {
+                (Cause::NotBegun, Exit::Aborted)
+            }
+            Trouble::Refused(_) if signalled => (Cause::NotBegun, Exit::Aborted),
+            Trouble::Refused(_) => (Cause::NotBegun, Exit::Errored),
+        };
+        let reason = match trouble {
+            Trouble::Away(why) => format!(
+                "the server was asked to start it and did not answer: {why}; hint: see at {} whether it runs",
+                self.client.base()
+            ),
+            Trouble::Refused(_) => trouble.to_string(),
+        };
+        target.planned.without_run(cause, exit, &reason).into()
+    }
+}
+
+/// The values of variables that the command line gives.
+fn vars(args: &Args) -> BTreeMap<String, String> {
+    args.variables.vars.iter().cloned().collect()
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::day::{Days, Place};
 use crate::cli::exit::Exit;
 use crate::cli::terminal::Terminal;
 use crate::lifecycle::Signals;
@@ -12,9 +13,11 @@ use crate::score::report::text;
 /// A file whose plan is made.
 #[derive(Debug)]
 pub(super) struct Planned {
-    /// As it was given.
+    /// As it was given; of a drill of a game day, the drill's own.
     pub(super) file: PathBuf,
     pub(super) plan: Plan,
+    /// Where it stands in a game day, if it is a part of one.
+    pub(super) place: Option<Place>,
 }
 
 impl Planned {
@@ -74,19 +77,30 @@ pub(super) trait Turns {
     /// Runs every file that can be. Answers with an entry for each, in order.
     async fn take(&mut self, items: Vec<Self::Item>, mut bar: Option<Bar>) -> Vec<Entry> {
         let mut entries = Vec::new();
+        let mut days = Days::default();
+        let terminal = self.terminal();
         for item in items {
+            let planned = Self::planned(&item);
             if bar.is_none() && self.signals().has_come().await {
                 bar = Some(Bar::signal());
             }
-            let entry = if let Some(bar) = &bar {
-                let planned = Self::planned(&item);
+            if let Some(place) = &planned.place
+                && bar.is_none()
+                && days.bar(planned).is_none()
+                && place
+                    .pause(planned.plan.name(), self.signals(), terminal)
+                    .await
+            {
+                bar = Some(Bar::signal());
+            }
+            let entry = if let Some(bar) = bar.as_ref().or(days.bar(planned)) {
                 planned.without_run(bar.cause, bar.exit, &bar.reason).into()
             } else {
                 let (entry, after) = Box::pin(self.one(&item)).await;
                 bar = after;
+                days.had(planned, &entry);
                 entry
             };
-            let terminal = self.terminal();
             terminal.result(&text::render_entry_within(&entry, terminal.report_width()));
             terminal.note(&self.conclusion(&entry));
             entries.push(entry);

@@ -13,7 +13,8 @@ use crate::http::Services;
 use crate::http::actor::Actor;
 use crate::http::calendar::{self, Came, Told, begins};
 use crate::http::problem::Problem;
-use crate::model::schedule;
+use crate::model::ids::{DrillName, GameDayName};
+use crate::model::schedule::{self, Scheduled};
 use crate::store::schedule::ScheduledStart;
 
 /// The longest time that is told at once.
@@ -49,18 +50,20 @@ pub(in crate::http) struct Calendar {
     to: Timestamp,
     /// What came of past starts, and those that are to come, in order. At most 2,000 past ones, and 500 of a drill.
     starts: Vec<Start>,
-    /// The drills that start by themselves. A surprise is listed to those who are told of it.
+    /// The drills and game days that start by themselves. A surprise is listed to those who are told of it.
     schedules: Vec<Schedule>,
 }
 
-/// A time at which a drill starts, did, or would.
+/// A time at which a drill or a game day starts, did, or would.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "ScheduledStart")]
 struct Start {
     /// How it stands.
     state: Standing,
-    /// Of which drill; null of a surprise, to those who are not told.
-    drill: Option<String>,
+    /// Of which drill; null of a game day, and of a surprise, to those who are not told.
+    drill: Option<DrillName>,
+    /// Of which game day; null of a drill.
+    game_day: Option<GameDayName>,
     /// When; null of a surprise, to those who are not told.
     at: Option<Timestamp>,
     /// Of a surprise that is to come: not before.
@@ -71,6 +74,8 @@ struct Start {
     why: Option<String>,
     /// The run that was started.
     run: Option<String>,
+    /// The game day that was started: its id.
+    held: Option<String>,
 }
 
 /// How a start stands.
@@ -82,7 +87,7 @@ enum Standing {
     Planned,
     /// A blackout keeps it from starting.
     Blackout,
-    /// It started a run.
+    /// It started a run, or a game day.
     Started,
     /// It was not made.
     Skipped,
@@ -92,11 +97,14 @@ enum Standing {
     Claimed,
 }
 
-/// When a drill starts by itself.
+/// When a drill or a game day starts by itself.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "DrillSchedule")]
 struct Schedule {
-    drill: String,
+    /// Of which drill; null of a game day.
+    drill: Option<DrillName>,
+    /// Of which game day; null of a drill.
+    game_day: Option<GameDayName>,
     /// Minute, hour, day of month, month, day of week.
     cron: String,
     /// The IANA zone of `cron`.
@@ -112,9 +120,10 @@ struct Schedule {
 }
 
 impl Schedule {
-    fn new(drill: &str, schedule: &schedule::Schedule) -> Self {
+    fn new(what: &Scheduled, schedule: &schedule::Schedule) -> Self {
         Self {
-            drill: drill.to_owned(),
+            drill: what.drill().cloned(),
+            game_day: what.game_day().cloned(),
             cron: schedule.cron.clone(),
             timezone: schedule.timezone.clone(),
             tolerance_ms: schedule.tolerance.get(),
@@ -126,40 +135,53 @@ impl Schedule {
 }
 
 impl Start {
-    fn past(drill: &str, start: &ScheduledStart) -> Self {
-        let (state, why, run) = match Came::of(start) {
-            Came::Started(run) => (Standing::Started, None, Some(run)),
-            Came::Skipped(why) => (Standing::Skipped, Some(why), None),
-            Came::NotStarted(why) => (Standing::NotStarted, Some(why), None),
-            Came::Claimed => (Standing::Claimed, None, None),
+    fn past(what: &str, start: &ScheduledStart) -> Self {
+        let (mut run, mut held) = (None, None);
+        let (state, why) = match Came::of(start) {
+            Came::Started(id) => {
+                run = Some(id);
+                (Standing::Started, None)
+            }
+            Came::Held(id) => {
+                held = Some(id);
+                (Standing::Started, None)
+            }
+            Came::Skipped(why) => (Standing::Skipped, Some(why)),
+            Came::NotStarted(why) => (Standing::NotStarted, Some(why)),
+            Came::Claimed => (Standing::Claimed, None),
         };
+        let what: Option<Scheduled> = what.parse().ok();
         Self {
             state,
-            drill: Some(drill.to_owned()),
+            drill: what.as_ref().and_then(Scheduled::drill).cloned(),
+            game_day: what.as_ref().and_then(Scheduled::game_day).cloned(),
             at: Some(start.due),
             from: None,
             to: None,
             why: why.map(str::to_owned),
             run: run.map(str::to_owned),
+            held: held.map(str::to_owned),
         }
     }
 }
 
 impl From<Told> for Start {
     fn from(told: Told) -> Self {
-        let (drill, at) = told.start.unzip();
+        let (what, at) = told.start.unzip();
         Self {
             state: if told.barred.is_some() {
                 Standing::Blackout
             } else {
                 Standing::Planned
             },
-            drill: drill.map(|drill| drill.to_string()),
+            drill: what.as_ref().and_then(Scheduled::drill).cloned(),
+            game_day: what.as_ref().and_then(Scheduled::game_day).cloned(),
             at,
             from: told.range.map(|(from, _)| from),
             to: told.range.map(|(_, to)| to),
             why: told.barred,
             run: None,
+            held: None,
         }
     }
 }
@@ -215,7 +237,7 @@ pub(in crate::http) async fn get(
         to,
         starts: past.chain(to_come.into_iter().map(Start::from)).collect(),
         schedules: rules
-            .map(|(entry, schedule)| Schedule::new(&entry.name, schedule))
+            .map(|(what, schedule)| Schedule::new(&what, schedule))
             .collect(),
     }))
 }

@@ -235,6 +235,15 @@ pub(in crate::http) fn faulty(kind: Kind, name: &str, found: &[Finding]) -> Prob
     .with_findings(listed(found))
 }
 
+/// The same of a game day's files.
+pub(in crate::http) fn faulty_day(name: &str, found: &[Finding]) -> Problem {
+    Problem::unprocessable(
+        "file-findings",
+        format!("the game day `{name}` can't be started: its files have findings"),
+    )
+    .with_findings(listed(found))
+}
+
 /// Everything there is, read where reading may block.
 pub(in crate::http) async fn contents(services: &Services) -> Result<Arc<Contents>, Problem> {
     let library = services.library.clone();

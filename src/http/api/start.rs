@@ -148,15 +148,7 @@ pub(super) async fn start_as(
         }
     };
     // Before the files are read: what they say does not matter then.
-    if let Some(halted) = services.supervisor.ports().lever.halted().await {
-        return Err(StartError::Halted(halted).into());
-    }
-    if !services.ready.is_set() {
-        return Err(Problem::unavailable(
-            "recovering",
-            "nothing starts before the first recovery pass is done; hint: try again in a few seconds",
-        ));
-    }
+    refuse_for_now(services).await?;
     let (library, vars, wanted_name) = (services.library.clone(), wanted.vars, name.clone());
     let plan = tokio::task::spawn_blocking(move || library.plan(kind, &wanted_name, &vars))
         .await
@@ -168,8 +160,25 @@ pub(super) async fn start_as(
     let plan = flown(plan, wanted.autopilot)?;
     visitor.must(Permission::Operate, &Subject::At(of_plan(&plan)))?;
     if let Some(expected) = &wanted.files {
-        refuse_other_files(&plan, expected)?;
+        refuse_other_files(plan.name(), &plan.files, expected)?;
     }
+    begin(
+        services,
+        Some(visitor),
+        (run, plan, wanted.seed),
+        Trigger::Api,
+    )
+    .await
+}
+
+/// Hands a plan to the supervisor under an id, with what its draws are made from, and waits until the run is on disk.
+pub(in crate::http) async fn begin(
+    services: &Services,
+    visitor: Option<&Visitor>,
+    (run, plan, seed): (RunId, Plan, Option<u64>),
+    trigger: Trigger,
+) -> Result<RunHandle, Problem> {
+    refuse_for_now(services).await?;
     if plan.stops_on_alerts() && !services.senders.knows(Sender::Alertmanager) {
         return Err(Problem::unprocessable(
             "hooks-off",
@@ -184,20 +193,43 @@ pub(super) async fn start_as(
     let feed = services.supervisor.feed().follow();
     let handle = services
         .supervisor
-        .start_as(run, plan, wanted.seed, Trigger::Api)
+        .start_as(run, plan, seed, trigger)
         .await?;
     // A journal that fails stops the run by itself, and its answer need not wait for that.
     let _ = timeout(RECORDING, recorded(feed, handle.run())).await;
     sources::test(services, &handle);
     // Whoever begins a drill knows what it is.
-    look_behind(services, visitor, handle.run(), Seat::Coordinator).await?;
+    if let Some(visitor) = visitor {
+        look_behind(services, visitor, handle.run(), Seat::Coordinator).await?;
+    }
     Ok(handle)
+}
+
+/// That nothing keeps every run from starting.
+async fn refuse_for_now(services: &Services) -> Result<(), Problem> {
+    if let Some(halted) = services.supervisor.ports().lever.halted().await {
+        return Err(StartError::Halted(halted).into());
+    }
+    if !services.ready.is_set() {
+        return Err(Problem::unavailable(
+            "recovering",
+            "nothing starts before the first recovery pass is done; hint: try again in a few seconds",
+        ));
+    }
+    Ok(())
+}
+
+/// Puts a scripted team in place of a drill's people.
+pub(in crate::http) fn scripted(plan: &mut Plan, autopilot: Autopilot) {
+    if let Some(exercise) = &mut plan.drill {
+        exercise.drill.autopilot = Some(autopilot);
+    }
 }
 
 /// The plan with a scripted team, where one is wanted.
 fn flown(mut plan: Plan, autopilot: Option<Autopilot>) -> Result<Plan, Problem> {
-    match (&mut plan.drill, autopilot) {
-        (Some(exercise), Some(autopilot)) => exercise.drill.autopilot = Some(autopilot),
+    match (&plan.drill, autopilot) {
+        (Some(_), Some(autopilot)) => scripted(&mut plan, autopilot),
         (None, Some(_)) => {
             return Err(Problem::unprocessable(
                 "run-without-team",
@@ -210,11 +242,15 @@ fn flown(mut plan: Plan, autopilot: Option<Autopilot>) -> Result<Plan, Problem> 
 }
 
 /// A caller who has files of the same name means those: what is started from others would be something else.
-fn refuse_other_files(plan: &Plan, expected: &[SourceFile]) -> Result<(), Problem> {
+pub(in crate::http) fn refuse_other_files(
+    name: &str,
+    files: &[SourceFile],
+    expected: &[SourceFile],
+) -> Result<(), Problem> {
     let lacks =
         |all: &[SourceFile], one: &SourceFile| !all.iter().any(|other| other.sha256 == one.sha256);
-    let here = plan.files.iter().filter(|file| lacks(expected, file));
-    let there = expected.iter().filter(|file| lacks(&plan.files, file));
+    let here = files.iter().filter(|file| lacks(expected, file));
+    let there = expected.iter().filter(|file| lacks(files, file));
     let differ: Vec<&str> = here.chain(there).map(|file| file.path.as_str()).collect();
     if differ.is_empty() {
         return Ok(());
@@ -222,9 +258,8 @@ fn refuse_other_files(plan: &Plan, expected: &[SourceFile]) -> Result<(), Proble
     Err(Problem::conflict(
         "files-differ",
         format!(
-            "`{}` is made from other files here than were expected: {}; hint: bring the server's library up to date: \
+            "`{name}` is made from other files here than were expected: {}; hint: bring the server's library up to date: \
              files never come with a request",
-            plan.name(),
             differ.join(", ")
         ),
     ))

@@ -11,20 +11,23 @@ use crate::http::Services;
 use crate::http::actor::Actor;
 use crate::http::calendar;
 use crate::http::problem::Problem;
-use crate::model::ids::DrillName;
+use crate::model::ids::{DrillName, GameDayName};
+use crate::model::schedule::Scheduled;
 
 /// The next starts.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(in crate::http) struct Schedule {
-    /// One for each scheduled drill.
+    /// One for each scheduled drill and game day.
     upcoming: Vec<Upcoming>,
 }
 
 /// A start that will happen.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Upcoming {
-    /// Of which drill; null of a surprise, to those who are not told.
+    /// Of which drill; null of a game day, and of a surprise, to those who are not told.
     drill: Option<DrillName>,
+    /// Of which game day; null of a drill.
+    game_day: Option<GameDayName>,
     /// When; null of a surprise, to those who are not told.
     at: Option<Timestamp>,
     /// Of a surprise: not before.
@@ -33,7 +36,7 @@ struct Upcoming {
     to: Option<Timestamp>,
 }
 
-/// The next start of each scheduled drill, soonest first.
+/// The next start of each scheduled drill and game day, soonest first.
 pub(in crate::http) async fn get(
     State(services): State<Services>,
     actor: Actor,
@@ -43,9 +46,10 @@ pub(in crate::http) async fn get(
         .await?
         .into_iter();
     let upcoming = told.map(|told| {
-        let (drill, at) = told.start.unzip();
+        let (what, at) = told.start.unzip();
         Upcoming {
-            drill,
+            drill: what.as_ref().and_then(Scheduled::drill).cloned(),
+            game_day: what.as_ref().and_then(Scheduled::game_day).cloned(),
             at,
             from: told.range.map(|(from, _)| from),
             to: told.range.map(|(_, to)| to),

@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use super::paper::{Operation, Paper};
 use crate::http::api::{
-    accounts, calendar, compose, coverage, files, findings, forecast, halt, keyed, library, log,
-    names, people, review, runs, scorecard, sessions, signals, start, transparency, trends,
-    upcoming,
+    accounts, calendar, compose, coverage, files, findings, forecast, gamedays, halt, keyed,
+    library, log, names, people, review, runs, scorecard, sessions, signals, start, transparency,
+    trends, upcoming,
 };
 
 /// Writes all of them.
@@ -15,6 +15,7 @@ pub(super) fn all(paper: &mut Paper) {
     of_files(paper);
     of_many_runs(paper);
     of_runs(paper);
+    of_game_days(paper);
     of_one_run(paper);
     of_reviews(paper);
     of_the_halt(paper);
@@ -92,7 +93,10 @@ fn of_the_library(paper: &mut Paper) {
         .done();
     paper
         .operation("get", "/upcoming", "listUpcoming", "What starts by itself")
-        .gives::<upcoming::Schedule>(200, "The next start of each scheduled drill, soonest first")
+        .gives::<upcoming::Schedule>(
+            200,
+            "The next start of each scheduled drill and game day, soonest first",
+        )
         .done();
 }
 
@@ -283,6 +287,47 @@ fn of_runs(paper: &mut Paper) {
     paper
         .operation("get", "/stuck", "listStuck", "What could not be undone")
         .gives::<runs::Stuck>(200, "Runs of which something is still on, oldest first")
+        .done();
+}
+
+fn of_game_days(paper: &mut Paper) {
+    paper
+        .operation(
+            "get",
+            "/gamedays",
+            "listGameDays",
+            "Game days, latest first",
+        )
+        .about("Those of which every drill is told to whoever asks.")
+        .query::<gamedays::Part>()
+        .gives::<gamedays::GameDays>(200, "The latest ones")
+        .done();
+    paper
+        .operation("post", "/gamedays", "startGameDay", "Start a game day")
+        .about(
+            "Starts the first drill of a game day of the server's library. Each further one begins a while after \
+             everything of the one before is undone, for as long as this server lasts; after one that was aborted, errored \
+             or is stuck, nothing more begins.",
+        )
+        .takes::<gamedays::Wanted>()
+        .gives::<gamedays::GameDay>(201, "Its first drill runs")
+        .refuses(404, "The library has no such game day")
+        .refuses(409, "Not as things stand: a stack is in use, everything is halted, files differ")
+        .done();
+    paper
+        .operation("get", "/gamedays/{id}", "getGameDay", "One game day")
+        .gives::<gamedays::GameDay>(200, "Each of its drills, and how it stands")
+        .done();
+    paper
+        .operation(
+            "post",
+            "/gamedays/{id}/end",
+            "endGameDay",
+            "End the rest of a game day",
+        )
+        .about("Nothing more of it begins. A drill that goes on goes on: `haltRun` ends it.")
+        .gives::<gamedays::GameDay>(200, "What was not begun never will be")
+        .refuses(409, "Nothing of it is left to begin on this server")
         .done();
 }
 

@@ -36,7 +36,7 @@ pub(in crate::http) async fn get(
     let scheduled = calendar::rules(&contents, &actor);
     let rules: Vec<Rule> = scheduled
         .iter()
-        .map(|(entry, schedule)| Rule::new(&entry.name, schedule))
+        .map(|(what, schedule)| Rule::new(&what.to_string(), schedule))
         .collect();
     let zones = zones(&rules);
     let name = if wish.zone.is_empty() {
@@ -68,7 +68,7 @@ pub(in crate::http) async fn get(
         let barred = scheduled
             .iter()
             .filter(|(_, schedule)| schedule.blackout.iter().any(|days| days.hold(date)));
-        barred.map(|(entry, _)| entry.name.clone()).collect()
+        barred.map(|(what, _)| what.to_string()).collect()
     });
     let (before, first, after) = around(month);
     let written = |date: Date| date.strftime("%Y-%m").to_string();

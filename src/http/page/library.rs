@@ -11,7 +11,7 @@ use super::start::bad_form;
 use crate::http::Services;
 use crate::http::actor::{Actor, Visitor};
 use crate::http::api::runs::bad_query;
-use crate::http::catalogue::Entry;
+use crate::http::catalogue::{DayEntry, Entry};
 use crate::http::desk::{Considered, Unsaved};
 use crate::http::files::{self, Files, Held, Shown, Thing, kind, skeleton, status, users};
 use crate::http::keeper::of_plan;
@@ -21,9 +21,13 @@ use crate::http::view::layout::Layout;
 use crate::http::view::library::{File, Group, Library, Line, Start, Trial, address, lines, plural, state};
 use crate::model::access::{Permission, Subject};
 use crate::spec;
+use crate::spec::explain::explain_game_day_within;
 
 /// The fewest and the most lines of a file that are shown at once.
 const ROWS: (usize, usize) = (12, 40);
+
+/// The columns of a game day in words.
+const WORDS: usize = 100;
 
 /// Which file.
 #[derive(Debug, Deserialize)]
@@ -117,6 +121,9 @@ fn line(visitor: &Visitor, shown: &Shown<'_>, thing: &Thing<'_>) -> Line {
             (!shown.used_by.is_empty()).then(|| format!("used by {}", users(&shown.used_by)))
         }
     };
+    if let Some(day) = thing.day {
+        return day_line(visitor, shown, day);
+    }
     let starts =
         plan.is_some_and(|plan| visitor.may(Permission::Operate, &Subject::At(of_plan(plan))));
     Line {
@@ -126,6 +133,34 @@ fn line(visitor: &Visitor, shown: &Shown<'_>, thing: &Thing<'_>) -> Line {
         about: about.unwrap_or_default(),
         state: state(shown.file),
         start: thing.entry.filter(|_| starts).map(start_of),
+    }
+}
+
+/// A game day in the list.
+fn day_line(visitor: &Visitor, shown: &Shown<'_>, day: &DayEntry) -> Line {
+    let about = day.programme.as_ref().map_or_else(
+        |_| String::new(),
+        |programme| {
+            let drills = programme.day.drills.iter();
+            let names: Vec<&str> = drills.map(|part| part.drill.as_str()).collect();
+            format!("drills {}", names.join(", "))
+        },
+    );
+    let starts = day.programme.is_ok() && visitor.holds_throughout(day, Permission::Operate);
+    Line {
+        path: shown.file.path.clone(),
+        address: shown.may_open.then(|| address(&shown.file.path)),
+        name: day.name.clone(),
+        about,
+        state: state(shown.file),
+        start: starts.then(|| start_of_day(day)),
+    }
+}
+
+fn start_of_day(day: &DayEntry) -> Start {
+    Start {
+        kind: "game day",
+        name: day.name.clone(),
     }
 }
 
@@ -160,11 +195,22 @@ fn page_of(held: &Held, layout: Layout, found: &Considered) -> File {
         commands: Vec::new(),
         refused: None,
         done: None,
-        trial: held.plan().map(|plan| Trial::new(plan, None)),
-        start: held
-            .entry()
-            .filter(|entry| entry.plan.is_ok())
-            .map(start_of),
+        // A game day's file may hold drills of its own: it is the game day that starts.
+        trial: held
+            .plan()
+            .filter(|_| held.day().is_none())
+            .map(|plan| Trial::new(plan, None)),
+        words: held
+            .day()
+            .and_then(|day| day.programme.as_ref().ok())
+            .map(|programme| explain_game_day_within(programme, WORDS)),
+        start: match held.day() {
+            Some(day) => day.programme.is_ok().then(|| start_of_day(day)),
+            None => held
+                .entry()
+                .filter(|entry| entry.plan.is_ok())
+                .map(start_of),
+        },
     }
 }
 
@@ -308,6 +354,7 @@ async fn made(
         refused: refused.map(|why| told(&why)),
         done: None,
         trial: None,
+        words: None,
         start: None,
     })
 }

@@ -10,9 +10,11 @@ use crate::http::api::review::listed;
 use crate::http::api::signals::hidden_from;
 use crate::http::calendar;
 use crate::http::catalogue::Kind;
+use crate::http::gamedays;
 use crate::http::problem::Problem;
 use crate::http::reading::Reading;
 use crate::http::templates::render;
+use crate::http::view::gamedays::DayLine;
 use crate::http::view::layout::Layout;
 use crate::http::view::overview::{LiveRun, Next, Overview, Startable, Unmatched};
 use crate::http::view::review::{ActionLine, RunLink};
@@ -22,6 +24,9 @@ use crate::store::signals::Which;
 
 /// How many runs the last scorecards are looked for in.
 const LOOKED_AT: u32 = 200;
+
+/// How many game days are looked through for those that go on.
+const DAYS: u32 = 10;
 
 /// How many of a list the overview shows.
 const SHOWN: usize = 6;
@@ -45,6 +50,7 @@ pub(in crate::http) async fn get(
         .map(RunLine::from)
         .filter(|run| run.score.is_some() && !run.rehearsal)
         .collect();
+    let days = gamedays::latest(&services, &actor, DAYS).await?;
     let upcoming = calendar::next(&services, &actor, &contents).await?;
     let actions: Vec<ActionLine> = listed(&services, &actor, false)
         .await?
@@ -70,6 +76,12 @@ pub(in crate::http) async fn get(
         layout: Layout::new(&services, "Overview", "overview", &actor).await?,
         live,
         upcoming: upcoming.iter().take(SHOWN).map(Next::new).collect(),
+        days: days
+            .iter()
+            .filter(|day| day.going)
+            .map(DayLine::new)
+            .collect(),
+        game_days: Startable::days(&contents, &actor),
         drills: Startable::all(&contents, Kind::Drill, &scored, &actor),
         experiments: Startable::all(&contents, Kind::Experiment, &scored, &actor),
         scorecards: scored.into_iter().take(SHOWN).collect(),

@@ -10,6 +10,7 @@ use crate::http::Services;
 use crate::http::actor::Actor;
 use crate::http::api::start::{Wanted, start};
 use crate::http::catalogue::Kind;
+use crate::http::gamedays::{self, Wish};
 use crate::http::problem::Problem;
 use crate::model::drill::Autopilot;
 
@@ -23,23 +24,13 @@ pub(in crate::http) struct Choice {
     autopilot: String,
 }
 
-/// Starts it and leads to its room.
+/// Starts it and leads to its room, or to the page of a game day.
 pub(in crate::http) async fn post(
     State(services): State<Services>,
     actor: Actor,
     choice: Result<Form<Choice>, FormRejection>,
 ) -> Result<Redirect, Problem> {
     let Form(choice) = choice.map_err(|error| bad_form(&error))?;
-    let kind = match choice.kind.as_str() {
-        "drill" => Kind::Drill,
-        "experiment" => Kind::Experiment,
-        _ => {
-            return Err(Problem::bad(
-                "nothing-to-start",
-                "only drills and experiments can be started",
-            ));
-        }
-    };
     let autopilot = match choice.autopilot.as_str() {
         "" => None,
         profile => Some(Autopilot {
@@ -48,6 +39,25 @@ pub(in crate::http) async fn post(
                 .map_err(|error: String| Problem::unprocessable("unfit-profile", error))?,
             seed: 1,
         }),
+    };
+    let kind = match choice.kind.as_str() {
+        "drill" => Kind::Drill,
+        "experiment" => Kind::Experiment,
+        "game day" => {
+            let wish = Wish {
+                name: choice.name,
+                autopilot,
+                ..Wish::default()
+            };
+            let (id, _) = gamedays::start(&services, &actor.0, wish).await?;
+            return Ok(Redirect::to(&format!("/gamedays/{id}")));
+        }
+        _ => {
+            return Err(Problem::bad(
+                "nothing-to-start",
+                "only drills, experiments and game days can be started",
+            ));
+        }
     };
     let wanted = Wanted::named(kind, choice.name).flown_by(autopilot);
     let handle = start(&services, &actor, wanted).await?;

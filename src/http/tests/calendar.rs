@@ -15,7 +15,7 @@ fn at(text: &str) -> Timestamp {
 
 fn surprise(at: Timestamp, range: (Timestamp, Timestamp)) -> Planned {
     Planned {
-        drill: "night-heron".parse().expect("a name"),
+        what: "night-heron".parse().expect("a name"),
         at,
         range: Some(range),
         barred: None,
@@ -65,7 +65,7 @@ async fn a_month_or_a_time_is_told_with_what_starts_in_it() {
         month["starts"],
         json!([{
             "state": "planned", "drill": "outage", "at": "2126-03-01T10:00:00Z",
-            "from": null, "to": null, "why": null, "run": null,
+            "from": null, "to": null, "why": null, "run": null, "game_day": null, "held": null,
         }])
     );
     let there = server
@@ -187,7 +187,7 @@ async fn that_a_surprise_came_does_not_show_in_what_is_to_come() {
         told,
         [json!({
             "state": "planned", "drill": null, "at": null, "from": from.to_string(), "to": to.to_string(),
-            "why": null, "run": null,
+            "why": null, "run": null, "game_day": null, "held": null,
         })]
     );
     let whole = starts(&server, &staff, span).await;

@@ -7,6 +7,7 @@ use crate::http::templates::sample;
 use crate::http::view::Badge;
 use crate::http::view::account::{Account, Held, People, PersonLine, SessionLine, Wheres};
 use crate::http::view::audit::{Audit, Line};
+use crate::http::view::gamedays::{Coming, DayLine, DrillLine, GameDay, GameDays};
 use crate::http::view::layout::{Halted, Layout, StuckLine, Who};
 use crate::http::view::login::{Login, Setup};
 use crate::http::view::overview::{LiveRun, Next, Overview, Startable, Unmatched};
@@ -136,11 +137,97 @@ fn live(drill: bool, stuck: bool) -> LiveRun {
     }
 }
 
+/// A game day that goes on: in a pause, or in a drill.
+fn day_line(pauses: bool) -> DayLine {
+    DayLine {
+        id: "d1".into(),
+        name: "lost <keys>".into(),
+        begun: moment(),
+        state: Badge::new("goes on", '●', "live"),
+        count: 1,
+        of: 3,
+        now: Some(Coming {
+            drill: "outage".into(),
+            run: (!pauses).then(|| "r1".into()),
+            at: pauses.then(moment),
+        }),
+    }
+}
+
+#[test]
+fn game_days_say_what_comes_next_and_what_was_not_begun_and_why() {
+    let drill = |position, stands: &str| DrillLine {
+        position,
+        drill: "outage".into(),
+        state: Badge::new(stands, '○', "plain"),
+        run: (stands == "passed").then(|| "r1".into()),
+        ended: stands == "passed",
+        score: (position == 1).then(score),
+        began: (stands == "passed").then(moment),
+        begins: (stands == "next").then(moment),
+        lasted: (stands == "passed").then(|| "1m12s".into()),
+        why: (stands == "not begun").then(|| "drill `outage` <errored>".into()),
+    };
+    let page = |drills, line, may_end| {
+        sample(&GameDay {
+            layout: layout(false),
+            line,
+            goes_on: "passed or failed",
+            drills,
+            may_end,
+        })
+    };
+    let drills = vec![
+        drill(1, "passed"),
+        drill(2, "passed"),
+        drill(3, "next"),
+        drill(4, "not begun"),
+    ];
+    let full = page(drills, day_line(true), true);
+    for part in [
+        "lost &lt;keys&gt;",
+        "1 of 3 drills begun",
+        "then outage begins",
+        "/runs/r1/scorecard",
+        "1m12s",
+        "<code>outage</code> &lt;errored&gt;",
+        "action=\"/gamedays/d1/end\"",
+        "one that passed or failed",
+    ] {
+        assert!(full.contains(part), "no `{part}` in {full}");
+    }
+    let over = DayLine {
+        now: None,
+        ..day_line(false)
+    };
+    let bare = page(vec![], over, false);
+    assert!(!bare.contains("/end\""), "{bare}");
+    assert!(page(vec![], day_line(false), false).contains("Open the room of outage"));
+    let list = |days| {
+        sample(&GameDays {
+            layout: layout(false),
+            days,
+        })
+    };
+    let listed = list(vec![day_line(true), day_line(false)]);
+    assert!(
+        listed.contains("1 of 3") && listed.contains("href=\"/runs/r1\""),
+        "{listed}"
+    );
+    assert!(list(vec![]).contains("No game day was held yet."));
+}
+
 #[test]
 fn the_overview_shows_all_it_has_and_says_what_there_is_not() {
     let full = sample(&Overview {
         layout: layout(true),
         live: vec![live(true, false), live(false, true)],
+        days: vec![day_line(true), day_line(false)],
+        game_days: vec![Startable {
+            kind: "game day",
+            stack: None,
+            ..startable(true)
+        }],
         upcoming: vec![
             Next {
                 drill: "outage".into(),
@@ -186,6 +273,8 @@ fn the_overview_shows_all_it_has_and_says_what_there_is_not() {
         "Recovering.",
         "kill of api&#x27;s container",
         "driven by another process",
+        "href=\"/gamedays/d1\"",
+        "1 of 3 drills begun",
         "page &lt;two&gt; people",
         "3, 1 overdue",
         "acknowledged within 5m",
@@ -197,6 +286,8 @@ fn the_overview_shows_all_it_has_and_says_what_there_is_not() {
     let empty = sample(&Overview {
         layout: layout(false),
         live: vec![],
+        days: vec![],
+        game_days: vec![],
         upcoming: vec![],
         scorecards: vec![],
         drills: vec![],

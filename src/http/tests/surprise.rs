@@ -62,7 +62,7 @@ fn everywhere(role: Role) -> Vec<Grant> {
 async fn set() -> (Server, String, String) {
     set_with(|_| {
         Arc::new(Once(crate::http::Planned {
-            drill: "night-heron".parse().expect("a name"),
+            what: "night-heron".parse().expect("a name"),
             at: "2126-03-01T10:00:00Z".parse().expect("an instant"),
             range: None,
             barred: None,

@@ -306,13 +306,14 @@ impl Server {
         let ready = Readiness::default();
         ready.set();
         let planned = Planned {
-            drill: "outage".parse().expect("a name"),
+            what: "outage".parse().expect("a name"),
             at: "2126-03-01T10:00:00Z".parse().expect("an instant"),
             range: None,
             barred: None,
         };
         let mut services = Services {
             supervisor: Supervisor::new(ports, tracker.clone()),
+            game_days: crate::runtime::gameday::GameDays::default(),
             database,
             lever,
             library: Arc::new(Shelf::new(vec![library], options)),

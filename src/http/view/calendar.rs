@@ -58,7 +58,9 @@ pub(in crate::http) struct Entry {
     pub(in crate::http) name: String,
     pub(in crate::http) state: Badge,
     pub(in crate::http) why: String,
+    /// The run that was started, or the game day.
     pub(in crate::http) run: Option<String>,
+    pub(in crate::http) game_day: Option<String>,
     #[serde(skip)]
     date: Date,
     #[serde(skip)]
@@ -104,6 +106,7 @@ impl Entry {
             state,
             why: String::new(),
             run: None,
+            game_day: None,
             date: local.date(),
             at,
         }
@@ -140,7 +143,7 @@ impl Entry {
     pub(in crate::http) fn past(drill: &str, start: &ScheduledStart, zone: &TimeZone) -> Self {
         let came = Came::of(start);
         let (state, why) = match came {
-            Came::Started(_) => (Badge::new("started", '✓', "good"), ""),
+            Came::Started(_) | Came::Held(_) => (Badge::new("started", '✓', "good"), ""),
             Came::Skipped(why) => (Badge::new("skipped", '■', "warn"), why),
             Came::NotStarted(why) => (Badge::new("not started", '✗', "bad"), why),
             Came::Claimed => (
@@ -150,8 +153,10 @@ impl Entry {
         };
         let mut entry = Self::new(start.due, zone, drill.to_owned(), state);
         why.clone_into(&mut entry.why);
-        if let Came::Started(run) = came {
-            entry.run = Some(run.to_owned());
+        match came {
+            Came::Started(run) => entry.run = Some(run.to_owned()),
+            Came::Held(id) => entry.game_day = Some(id.to_owned()),
+            _ => {}
         }
         entry
     }
@@ -222,6 +227,7 @@ pub(in crate::http) fn laid_out(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::schedule::Scheduled;
 
     #[test]
     fn a_month_is_shown_in_whole_weeks() {
@@ -250,7 +256,7 @@ mod tests {
             barred: None,
         };
         let zone = TimeZone::get("Europe/Berlin").expect("a zone");
-        let drill = "outage".parse().expect("a name");
+        let drill = "outage".parse::<Scheduled>().expect("a name");
         let staff = Entry::planned(&told(Some((drill, at("2026-03-03T11:23:45Z")))), &zone);
         assert_eq!(
             (staff.time.as_str(), staff.name.as_str()),

@@ -71,6 +71,7 @@ pub(in crate::http) fn plural(kind: spec::Kind) -> &'static str {
         spec::Kind::Stack => "Stacks",
         spec::Kind::Experiment => "Experiments",
         spec::Kind::Drill => "Drills",
+        spec::Kind::GameDay => "Game days",
         spec::Kind::Runbook => "Runbooks",
         spec::Kind::Team => "Teams",
         spec::Kind::Channel => "Channels",
@@ -101,6 +102,8 @@ pub(in crate::http) struct File {
     /// What became of it.
     pub(in crate::http) done: Option<&'static str>,
     pub(in crate::http) trial: Option<Trial>,
+    /// What a game day would do.
+    pub(in crate::http) words: Option<String>,
     pub(in crate::http) start: Option<Start>,
 }
 

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::gamedays::DayLine;
 use super::layout::Layout;
 use super::library;
 use super::review::ActionLine;
@@ -13,7 +14,7 @@ use super::time::Moment;
 use crate::engine::event::Phase;
 use crate::http::actor::Visitor;
 use crate::http::calendar::Told;
-use crate::http::catalogue::{Contents, Entry, Kind};
+use crate::http::catalogue::{Contents, DayEntry, Entry, Finding, Kind};
 use crate::http::keeper::of_plan;
 use crate::http::reading::Reading;
 use crate::http::templates::Page;
@@ -30,10 +31,14 @@ const NEXT: usize = 3;
 pub(in crate::http) struct Overview {
     pub(in crate::http) layout: Layout,
     pub(in crate::http) live: Vec<LiveRun>,
+    /// Game days of which something goes on or is to come.
+    pub(in crate::http) days: Vec<DayLine>,
     pub(in crate::http) upcoming: Vec<Next>,
     pub(in crate::http) scorecards: Vec<RunLine>,
     pub(in crate::http) drills: Vec<Startable>,
     pub(in crate::http) experiments: Vec<Startable>,
+    /// Game days of the library.
+    pub(in crate::http) game_days: Vec<Startable>,
     /// Corrective actions that are due first.
     pub(in crate::http) actions: Vec<ActionLine>,
     /// How many are open, and how many of them are overdue.
@@ -190,6 +195,45 @@ impl Startable {
             .collect()
     }
 
+    /// The game days that a visitor is told of.
+    pub(in crate::http) fn days(contents: &Contents, visitor: &Visitor) -> Vec<Self> {
+        let days = contents.days.iter().filter(|day| visitor.sees_day(day));
+        days.map(|day| {
+            let may_start = visitor.holds_throughout(day, Permission::Operate);
+            Self {
+                may_start,
+                file: may_start.then(|| library::address(&day.path)),
+                ..Self::day(day)
+            }
+        })
+        .collect()
+    }
+
+    fn day(entry: &DayEntry) -> Self {
+        let programme = entry.programme.as_ref();
+        Self {
+            name: entry.name.clone(),
+            kind: "game day",
+            file: None,
+            stack: None,
+            summary: programme.map_or_else(
+                |_| "its files have findings".to_owned(),
+                |programme| {
+                    let drills = programme.day.drills.iter();
+                    let names: Vec<&str> = drills.map(|part| part.drill.as_str()).collect();
+                    format!("{}; {} at most", names.join(", then "), programme.longest())
+                },
+            ),
+            findings: programme
+                .err()
+                .map(|findings| placed(findings))
+                .unwrap_or_default(),
+            may_start: false,
+            last: None,
+            last_run: None,
+        }
+    }
+
     fn new(entry: &Entry, last: Option<&RunLine>) -> Self {
         let plan = entry.plan.as_ref();
         let summary = plan.map_or_else(
@@ -205,15 +249,7 @@ impl Startable {
                 None => plan.experiment.hypothesis.clone(),
             },
         );
-        let findings = plan.err().map(|findings| {
-            findings
-                .iter()
-                .map(|finding| match finding.line {
-                    Some(line) => format!("{}:{line}: {}", finding.file, finding.message),
-                    None => format!("{}: {}", finding.file, finding.message),
-                })
-                .collect()
-        });
+        let findings = plan.err().map(|findings| placed(findings));
         Self {
             name: entry.name.clone(),
             kind: entry.kind.as_str(),
@@ -226,6 +262,17 @@ impl Startable {
             last_run: last.map(|run| run.id.clone()),
         }
     }
+}
+
+/// Findings with their places, a line each.
+fn placed(findings: &[Finding]) -> Vec<String> {
+    findings
+        .iter()
+        .map(|finding| match finding.line {
+            Some(line) => format!("{}:{line}: {}", finding.file, finding.message),
+            None => format!("{}: {}", finding.file, finding.message),
+        })
+        .collect()
 }
 
 /// An alert that matched no run.

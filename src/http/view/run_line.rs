@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::time::{Moment, offset_ms, span};
-use super::{Badge, figure, word};
+use super::{Badge, figure};
 use crate::store::runs::{RunKind, RunRow};
 
 /// A run in a list.
@@ -46,7 +46,7 @@ impl From<&RunRow> for RunLine {
             name: row.name.clone(),
             drill,
             stack: row.stack.to_string(),
-            trigger: word(&row.trigger),
+            trigger: row.trigger.word().replace('_', " "),
             created: row.created.into(),
             lasted,
             verdict: if row.stuck > 0 {

@@ -95,10 +95,10 @@ impl Unjudged {
             run: None,
             cause,
             overall: Overall {
-                verdict: if exit_code == 3 {
-                    Verdict::Aborted
-                } else {
-                    Verdict::Errored
+                verdict: match exit_code {
+                    1 => Verdict::Failed,
+                    3 => Verdict::Aborted,
+                    _ => Verdict::Errored,
                 },
                 exit_code,
                 reason: reason.into(),

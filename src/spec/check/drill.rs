@@ -2,15 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use std::str::FromStr;
-
 use crate::model::drill::{
     self, Autopilot, Detection, Drill, Inject, Pass, Remedy, Severity, When,
 };
 use crate::model::experiment::Experiment;
 use crate::model::fault::{Call, Lasts};
 use crate::model::ids::{RemedyId, RunbookName, StepId};
-use crate::model::schedule::{BadSpan, Days, Schedule};
 use crate::model::signal::Sender;
 use crate::model::stack::Stack;
 use crate::model::team::{Role, Team};
@@ -18,6 +15,7 @@ use crate::spec::check::alert::{self, ALERT};
 use crate::spec::check::call::{self, CALL, CALL_KEYS, CAPTURE, COMMAND};
 use crate::spec::check::ground;
 use crate::spec::check::refer;
+use crate::spec::check::schedule::{self, SCHEDULE};
 use crate::spec::check::shape::head;
 use crate::spec::check::stack::HEAD;
 use crate::spec::check::view::View;
@@ -121,48 +119,6 @@ pub(crate) static DRILL: Object = Object {
         ],
     ],
     rules: &[],
-};
-
-static SCHEDULE: Object = Object {
-    what: "a schedule",
-    about: "When a drill starts by itself.",
-    groups: &[&[
-        required(
-            "cron",
-            Form::Cron,
-            "Minute, hour, day of month, month, day of week.",
-        ),
-        defaulted(
-            "timezone",
-            Form::Timezone,
-            "UTC",
-            "An IANA zone such as `Europe/Berlin`.",
-        ),
-        defaulted(
-            "tolerance",
-            DURATION,
-            "10m",
-            "How late a start may still happen; a later one is skipped and said.",
-        ),
-        defaulted(
-            "surprise",
-            Form::Flag,
-            "false",
-            "Whether its responders are not told: until it is over, or staff reveal it, they see only what the stack shows.",
-        ),
-        optional(
-            "window",
-            Form::Text,
-            "The hours of the day in which a surprise comes, such as `10:00-16:00`: on days that `cron` names, at a time that \
-             the server draws.",
-        ),
-        optional(
-            "blackout",
-            Form::List(&Form::Text, 0, 1_000),
-            "Days on which it never starts, such as `2026-12-24` or `2026-12-20/2027-01-03`.",
-        ),
-    ]],
-    rules: &[Rule::Needs("window", "surprise")],
 };
 
 static DETECTION: Form = Form::Either(&[
@@ -415,7 +371,7 @@ pub(crate) fn read(root: &Node, runbook: Option<&RunbookName>, sink: &mut Sink) 
             .find(|one| one.as_str() == severity)?,
         brief: view.text("brief")?.to_owned(),
         schedule: match view.value("schedule") {
-            Some(node) => Some(schedule(View::new(node, &SCHEDULE), sink)?),
+            Some(node) => Some(schedule::of_drill(node, sink)?),
             None => None,
         },
         detection: match view.value("detection") {
@@ -441,37 +397,6 @@ pub(crate) fn read(root: &Node, runbook: Option<&RunbookName>, sink: &mut Sink) 
             observed: pass.number("observed")?,
         },
     })
-}
-
-fn schedule(view: View<'_>, sink: &mut Sink) -> Option<Schedule> {
-    let window = view.value("window").map(|node| span(node, sink));
-    let blackout: Vec<Option<Days>> = view
-        .items("blackout")
-        .iter()
-        .map(|node| span(node, sink))
-        .collect();
-    Some(Schedule {
-        cron: view.read("cron")?,
-        timezone: view.read("timezone")?,
-        tolerance: view.read("tolerance")?,
-        surprise: view.flag("surprise")?,
-        window: match window {
-            Some(read) => Some(read?),
-            None => None,
-        },
-        blackout: blackout.into_iter().collect::<Option<_>>()?,
-    })
-}
-
-/// A window or days, or why the text is neither.
-fn span<T: FromStr<Err = BadSpan>>(node: &Node, sink: &mut Sink) -> Option<T> {
-    match node.text()?.parse() {
-        Ok(read) => Some(read),
-        Err(error) => {
-            sink.error(Code::BadWindow, node.span, error.to_string());
-            None
-        }
-    }
 }
 
 fn detection(node: &Node) -> Option<Detection> {

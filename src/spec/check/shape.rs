@@ -214,6 +214,10 @@ pub(crate) fn check_object(node: &Node, anchor: Span, object: &'static Object, s
     for entry in node.entries() {
         match object.field(&entry.key) {
             None => {
+                let never = object.rules.iter().find_map(|rule| match rule {
+                    Rule::Never(name, why) if **name == *entry.key => Some((*why).to_owned()),
+                    _ => None,
+                });
                 let near = nearest(&entry.key, known());
                 let all = format!("{} has {}", object.what, listed(known(), "and"));
                 sink.error(
@@ -221,7 +225,7 @@ pub(crate) fn check_object(node: &Node, anchor: Span, object: &'static Object, s
                     entry.span,
                     format!("{} has no key `{}`", object.what, short(&entry.key)),
                 )
-                .with_hint(did_you_mean(near, &all));
+                .with_hint(never.unwrap_or_else(|| did_you_mean(near, &all)));
             }
             Some(field) => check(&entry.value, entry.span, &field.form, sink),
         }
@@ -267,6 +271,8 @@ fn check_rule(node: &Node, anchor: Span, object: &Object, rule: &Rule, sink: &mu
             }
             return;
         }
+        // Said where the key stands.
+        Rule::Never(..) => return,
     };
     let there: Vec<_> = node
         .entries()

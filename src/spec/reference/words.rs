@@ -88,6 +88,7 @@ pub(super) fn rules(rules: &[Rule]) -> String {
         Rule::AtMostOne(names) => format!("It has at most one of {}.", all(names)),
         Rule::AtLeastOne(names) => format!("It has at least one of {}.", all(names)),
         Rule::Needs(name, other) => format!("`{name}` needs `{other}` beside it."),
+        Rule::Never(name, why) => format!("It has no `{name}`: {why}."),
     });
     sentences.collect::<Vec<_>>().join(" ")
 }

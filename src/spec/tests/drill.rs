@@ -519,7 +519,7 @@ fn an_alert_without_labels_would_be_any_alert() {
 fn kinds_are_named_in_capitals_or_not() {
     assert_eq!("stack".parse(), Ok(crate::spec::Kind::Stack));
     let unknown = "stak".parse::<crate::spec::Kind>().expect_err("no kind");
-    assert_snapshot!(unknown, @"there is no kind `stak`: it is Stack, Experiment, Drill, Runbook, Team, Channel or Messages");
+    assert_snapshot!(unknown, @"there is no kind `stak`: it is Stack, Experiment, Drill, GameDay, Runbook, Team, Channel or Messages");
 }
 
 #[test]
@@ -581,7 +581,7 @@ fn only_experiments_and_drills_can_be_run() {
     1 | kind: Team
       |       ^^^^
       |
-      = help: name a file of `kind: Experiment` or `kind: Drill`
+      = help: name a file of `kind: Experiment`, `kind: Drill` or `kind: GameDay`
     ");
     let two = format!("{EXPERIMENT}---{EXPERIMENT}");
     assert_snapshot!(plan(&[("s.yaml", STACK), ("t.yaml", &two)], &[]).expect_err("no plan"), @r"

@@ -57,7 +57,7 @@ fn a_file_says_what_it_is() {
     1 |
       | ^
       |
-      = help: begin it with `kind:` and one of `Stack`, `Experiment`, `Drill`, `Runbook`, `Team`, `Channel` or `Messages`
+      = help: begin it with `kind:` and one of `Stack`, `Experiment`, `Drill`, `GameDay`, `Runbook`, `Team`, `Channel` or `Messages`
     ");
     assert_snapshot!(one("name: x\n"), @r"
     error[missing-kind]: this file doesn't say what it is
@@ -66,7 +66,7 @@ fn a_file_says_what_it_is() {
     1 | name: x
       | ^^^^
       |
-      = help: begin it with `kind:` and one of `Stack`, `Experiment`, `Drill`, `Runbook`, `Team`, `Channel` or `Messages`
+      = help: begin it with `kind:` and one of `Stack`, `Experiment`, `Drill`, `GameDay`, `Runbook`, `Team`, `Channel` or `Messages`
     ");
     assert_snapshot!(one("- 1\n"), @r"
     error[wrong-type]: expected a map of keys and values, found a list
@@ -75,32 +75,24 @@ fn a_file_says_what_it_is() {
     1 | - 1
       | ^^^
       |
-      = help: begin it with `kind:` and one of `Stack`, `Experiment`, `Drill`, `Runbook`, `Team`, `Channel` or `Messages`
+      = help: begin it with `kind:` and one of `Stack`, `Experiment`, `Drill`, `GameDay`, `Runbook`, `Team`, `Channel` or `Messages`
     ");
-    assert_snapshot!(one("kind: Stak\n---\nkind: GameDay\n---\nkind: 5\n"), @r"
+    assert_snapshot!(one("kind: Stak\n---\nkind: 5\n"), @r"
     error[unknown-kind]: there is no kind `Stak`
      --> f.yaml:1:7
       |
     1 | kind: Stak
       |       ^^^^
       |
-      = help: did you mean `Stack`? it is one of `Stack`, `Experiment`, `Drill`, `Runbook`, `Team`, `Channel` and `Messages`
-
-    error[unsupported]: the kind `GameDay` is not supported yet
-     --> f.yaml:3:7
-      |
-    3 | kind: GameDay
-      |       ^^^^^^^
-      |
-      = help: it is planned: leave it out until then
+      = help: did you mean `Stack`? it is one of `Stack`, `Experiment`, `Drill`, `GameDay`, `Runbook`, `Team`, `Channel` and `Messages`
 
     error[unknown-kind]: there is no kind `5`
-     --> f.yaml:5:7
+     --> f.yaml:3:7
       |
-    5 | kind: 5
+    3 | kind: 5
       |       ^
       |
-      = help: it is one of `Stack`, `Experiment`, `Drill`, `Runbook`, `Team`, `Channel` and `Messages`
+      = help: it is one of `Stack`, `Experiment`, `Drill`, `GameDay`, `Runbook`, `Team`, `Channel` and `Messages`
     ");
 }
 

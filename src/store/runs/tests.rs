@@ -28,7 +28,7 @@ async fn a_runs_row_follows_its_log() {
     append(&database, &run, 0, &[sample::created_drill("bad-token", 0)]).await;
     let row = database.run(&run).await.expect("there");
     assert_eq!(
-        (row.name.as_str(), row.kind, row.trigger, row.seed),
+        (row.name.as_str(), row.kind, row.trigger.clone(), row.seed),
         ("bad-token", RunKind::Drill, Trigger::CommandLine, u64::MAX)
     );
     assert_eq!(
@@ -237,4 +237,27 @@ async fn a_damaged_column_is_said_and_not_guessed() {
         error.to_string(),
         r#"the database holds "lunch" where a phase should be"#
     );
+}
+
+#[tokio::test]
+async fn the_runs_of_a_game_day_are_found_in_their_order_and_say_which_drill_they_are() {
+    let folder = sample::Folder::new();
+    let database = Database::open(&folder.path).await.expect("opened");
+    for (run, day, position, later) in
+        [("r1", "d1", 1, 0), ("r2", "d1", 2, 10), ("r3", "d2", 1, 20)]
+    {
+        let turn = sample::turn(day, position);
+        let created = sample::created_in_game_day("outage", later, turn.clone());
+        append(&database, &sample::run(run), 0, &[created]).await;
+        let row = database.run(&sample::run(run)).await.expect("there");
+        assert_eq!(row.trigger, Trigger::GameDay(turn));
+    }
+    append(&database, &sample::run("r4"), 0, &[sample::created("slow")]).await;
+    let first = "d1".parse().expect("an id");
+    let rows = database.runs_of_game_day(&first).await.expect("listed");
+    assert_eq!(ids(&rows), ["r1", "r2"]);
+    let rows = database.runs_of_game_days(1).await.expect("listed");
+    assert_eq!(ids(&rows), ["r3"], "those of the latest");
+    let rows = database.runs_of_game_days(9).await.expect("listed");
+    assert_eq!(ids(&rows), ["r1", "r2", "r3"]);
 }

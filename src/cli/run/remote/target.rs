@@ -7,14 +7,17 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::client::{Client, Finding, Trouble};
+use super::day::{Day, Part};
 use crate::cli::exit::Exit;
+use crate::cli::run::day::Place;
 use crate::cli::run::turns::Planned;
 use crate::cli::terminal::Terminal;
 use crate::lifecycle::Signals;
+use crate::model::gameday::Programme;
 use crate::model::plan::{Plan, SourceFile};
 use crate::score::report::entry::{Cause, Entry, Unjudged};
 use crate::secret;
-use crate::spec::{self, Options};
+use crate::spec::{self, Loaded, Options};
 
 /// A server lists its library from memory for two seconds.
 const LISTED_ANEW: Duration = Duration::from_millis(2500);
@@ -27,6 +30,8 @@ pub(super) struct Target {
     /// `drill` or `experiment`.
     pub(super) kind: &'static str,
     pub(super) name: String,
+    /// Which drill of a game day that the server holds it is, if it is one's.
+    pub(super) part: Option<Part>,
 }
 
 /// A drill or an experiment as the server lists it.
@@ -73,10 +78,10 @@ pub(super) async fn read_all(
     terminal: Terminal,
 ) -> Result<Vec<Target>, (Exit, Vec<Entry>)> {
     let mut read = Vec::new();
-    for file in files {
+    for (index, file) in files.iter().enumerate() {
         // Cancel safe: nothing was asked for that would have to be taken back.
         let one = tokio::select! {
-            one = target(client, file, options, terminal) => one,
+            one = targets(client, (index, file), options, terminal) => one,
             () = signals.next() => Err(Wrong {
                 plan: None,
                 exit: Exit::Aborted,
@@ -96,13 +101,18 @@ pub(super) async fn read_all(
         .map(|wrong| wrong.exit)
         .reduce(Exit::worst);
     let Some(exit) = exit else {
-        return Ok(read.into_iter().filter_map(|(_, one)| one.ok()).collect());
+        let read = read.into_iter().filter_map(|(_, targets)| targets.ok());
+        return Ok(read.flatten().collect());
     };
+    let looked_at = read.len();
     let mut entries: Vec<Entry> = Vec::new();
     for (file, one) in read {
         let file = file.display().to_string();
-        entries.push(match one {
-            Ok(target) => skipped(&file, Some(&target.planned.plan), exit),
+        match one {
+            Ok(targets) => entries.extend(targets.iter().map(|target| {
+                let file = target.planned.file.display().to_string();
+                skipped(&file, Some(&target.planned.plan), exit)
+            })),
             Err(wrong) => {
                 let cause = match wrong.exit {
                     Exit::Usage => Cause::WrongFile,
@@ -110,11 +120,11 @@ pub(super) async fn read_all(
                     _ => Cause::NotBegun,
                 };
                 let (plan, code) = (wrong.plan.as_ref(), wrong.exit.code());
-                Unjudged::new(file, plan, cause, code, wrong.reason).into()
+                entries.push(Unjudged::new(file, plan, cause, code, wrong.reason).into());
             }
-        });
+        }
     }
-    for file in &files[entries.len()..] {
+    for file in &files[looked_at..] {
         entries.push(skipped(&file.display().to_string(), None, exit));
     }
     Err((exit, entries))
@@ -125,16 +135,16 @@ fn skipped(file: &str, plan: Option<&Plan>, exit: Exit) -> Entry {
     Unjudged::new(file, plan, Cause::Skipped, exit.code(), reason).into()
 }
 
-async fn target(
+async fn targets(
     client: &Client,
-    file: &Path,
+    (index, file): (usize, &Path),
     options: &Options,
     terminal: Terminal,
-) -> Result<Target, Wrong> {
+) -> Result<Vec<Target>, Wrong> {
     let told = if file.exists() || !is_name(file) {
-        known(client, file, options, terminal).await
+        known(client, (index, file), options, terminal).await
     } else {
-        named(client, file).await
+        named(client, file).await.map(|target| vec![target])
     };
     if let Err(wrong) = &told {
         terminal.error(&format!("{}: {}", file.display(), wrong.reason));
@@ -154,19 +164,23 @@ fn is_name(file: &Path) -> bool {
 /// A file of this machine, which must be the same on the server.
 async fn known(
     client: &Client,
-    file: &Path,
+    (index, file): (usize, &Path),
     options: &Options,
     terminal: Terminal,
-) -> Result<Target, Wrong> {
+) -> Result<Vec<Target>, Wrong> {
     // The server's secrets are the server's: here they need not be set.
     let options = Options {
         env: Arc::new(|name| Some(secret::reference(name))),
         ..options.clone()
     };
-    let plan = spec::load_plan(file, &options).map_err(|findings| {
+    let loaded = spec::load(file, &options).map_err(|findings| {
         terminal.block(&findings.render_within(terminal.has_colour(), terminal.findings_width()));
         Wrong::usage(None, findings.render(false).trim_end())
     })?;
+    let plan = match loaded {
+        Loaded::Plan(plan) => *plan,
+        Loaded::GameDay(programme) => return Ok(of_day(index, *programme)),
+    };
     let (kind, name) = (kind(&plan), plan.name().to_owned());
     let mut told = compare(client, kind, &name, &plan).await;
     if told.as_ref().is_err_and(|wrong| wrong.passing) {
@@ -175,14 +189,33 @@ async fn known(
         told = compare(client, kind, &name, &plan).await;
     }
     told?;
-    Ok(Target {
+    Ok(vec![Target {
         planned: Planned {
             file: file.to_owned(),
             plan,
+            place: None,
         },
         kind,
         name,
-    })
+        part: None,
+    }])
+}
+
+/// The drills of a game day, which the server holds as one. Its start is refused where the server's files differ.
+fn of_day(index: usize, programme: Programme) -> Vec<Target> {
+    let name = programme.day.name.to_string();
+    let day = Day::new(name, programme.files.clone());
+    let planned = Place::all(index, programme).into_iter().enumerate();
+    let targets = planned.map(|(index, planned)| Target {
+        name: planned.plan.name().to_owned(),
+        kind: "drill",
+        planned,
+        part: Some(Part {
+            day: day.clone(),
+            index,
+        }),
+    });
+    targets.collect()
 }
 
 /// Holds what the server has by this name to the plan of the file here.
@@ -234,9 +267,11 @@ async fn named(client: &Client, file: &Path) -> Result<Target, Wrong> {
         planned: Planned {
             file: file.to_owned(),
             plan,
+            place: None,
         },
         kind,
         name,
+        part: None,
     })
 }
 

@@ -395,6 +395,7 @@ fn the_calendar_says_what_starts_what_did_and_why_something_did_not() {
     let range = Some((began(), began() + SignedDuration::from_hours(6)));
     let entries = vec![
         Entry::past("outage", &start("started run r1"), &zone),
+        Entry::past("game day d", &start("started game day d1"), &zone),
         Entry::past("outage", &start("skipped: it came late"), &zone),
         Entry::past("outage", &start("not started: it is busy"), &zone),
         Entry::past("outage", &start("claimed"), &zone),
@@ -430,6 +431,7 @@ fn the_calendar_says_what_starts_what_did_and_why_something_did_not() {
     let full = page(entries, vec![rule]);
     for part in [
         "<a href=\"/runs/r1\">outage</a>",
+        "<a href=\"/gamedays/d1\">game day d</a>",
         "it came late",
         "it is busy",
         "the server ended before it was known",
@@ -441,7 +443,7 @@ fn the_calendar_says_what_starts_what_did_and_why_something_did_not() {
         assert!(full.contains(part), "no `{part}` in {full}");
     }
     let empty = page(vec![], vec![]);
-    assert!(empty.contains("Nothing starts by itself in March 2026: give a drill a"));
+    assert!(empty.contains("Nothing starts by itself in March 2026: give a drill or a game day a"));
 }
 
 #[test]
@@ -533,6 +535,7 @@ fn the_library_and_its_files_say_what_is_wrong_and_what_would_be_hit() {
             refused: full.then(|| ("it has errors".to_owned(), Some("mend them".to_owned()))),
             done: (!full).then_some("Saved."),
             trial: looked.map(|looked| Trial::new(&plan, Some(looked))),
+            words: full.then(|| "Game day lost <keys>".into()),
             start: full.then(|| Start {
                 kind: "experiment",
                 name: "slow".into(),
@@ -548,6 +551,7 @@ fn the_library_and_its_files_say_what_is_wrong_and_what_would_be_hit() {
         "./steal",
         "Not saved:",
         "It could not run now.",
+        "Game day lost &lt;keys&gt;",
         "Save although other files will have errors",
         "&lt;&#x2f;textarea&gt;",
         "value=\"t4g\"",
