@@ -63,7 +63,8 @@ there. Nothing of a file is sent, since programs come only from the server's own
 disk. Reports and exit statuses are the same as here. A dropped connection is
 taken up where it broke; a signal asks the server to undo everything, and is
 waited for. Where the server stays away, the run goes on there, and the exit
-status is 4.
+status is 4. A game day is given as a file; the server holds it and its pauses,
+and begins nothing more of it after a signal.
 
 A step that waits for a person is continued with Enter where standard input is a
 terminal, and in the room where there is one. Where there is neither, what its

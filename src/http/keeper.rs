@@ -320,7 +320,7 @@ async fn fields(bytes: &Bytes) -> Vec<(String, String)> {
 }
 
 /// What of a body says what is changed, and is neither a secret nor somebody's words.
-const TOLD: [&str; 16] = [
+const TOLD: [&str; 17] = [
     "name",
     "path",
     "roles",
@@ -334,6 +334,7 @@ const TOLD: [&str; 16] = [
     "kind",
     "drill",
     "experiment",
+    "game_day",
     "type",
     "act",
     "remedy",

@@ -183,7 +183,7 @@ fn a_scheduled_game_day_starts_by_itself_and_what_it_had_not_begun_a_restart_doe
          schedule: {cron: \"* * * * *\", tolerance: 50s}\n",
     );
     let day = |site: &Site| site.get("/api/v1/gamedays")["game_days"][0].clone();
-    until("the pause", Duration::from_secs(120), || {
+    until("the pause", Duration::from_mins(2), || {
         (day(&site)["drills"][1]["state"] == "pauses").then_some(())
     });
     let run = &site.runs()[0];

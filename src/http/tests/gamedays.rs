@@ -224,6 +224,12 @@ async fn a_game_day_starts_from_the_library_and_the_overview_by_who_operates_all
     assert_eq!(server.get_as(&page, &elsewhere).await.status, 404);
     let list = server.get_as("/api/v1/gamedays", &elsewhere).await.json();
     assert_eq!(list["game_days"], json!([]));
+    let audited = server.services.database.audited(50, None).await;
+    let audited = format!("{:?}", audited.expect("read"));
+    assert!(
+        audited.contains("game_day"),
+        "what was asked for is audited: {audited}"
+    );
     let end = format!("{page}/end");
     assert_eq!(server.form_as(&end, "", &bob).await.status, 403);
     assert_eq!(server.form_as(&end, "", &op).await.status, 303);
