@@ -171,11 +171,9 @@ impl Desk {
 
     /// The place of a listed file on disk; none where it is not listed, or leads out of the library.
     fn place(&self, path: &str) -> Option<PathBuf> {
-        let report = Library::new(self.options.clone()).validate(&self.present());
-        let listed = report.files.into_iter();
-        let found = listed
-            .into_iter()
-            .find(|known| known.to_string_lossy() == path)?;
+        let listed = Library::new(self.options.clone()).listed(&self.present());
+        let mut listed = listed.into_iter();
+        let found = listed.find(|known| known.to_string_lossy() == path)?;
         self.holds(&found).then_some(found)
     }
 

@@ -110,8 +110,13 @@ impl Library {
         }
     }
 
-    /// Checks files, and all files below folders.
-    pub fn validate(&mut self, paths: &[PathBuf]) -> Report {
+    /// The files that a validation of these files and folders looks at, unchecked.
+    pub fn listed(&mut self, paths: &[PathBuf]) -> Vec<PathBuf> {
+        let files = self.ours(paths).into_iter();
+        files.map(|(path, _)| path).collect()
+    }
+
+    fn ours(&mut self, paths: &[PathBuf]) -> Vec<(PathBuf, Arc<File>)> {
         let mut files: Vec<(PathBuf, Arc<File>)> = Vec::new();
         for given in paths {
             for path in self.files(given) {
@@ -126,6 +131,12 @@ impl Library {
                 }
             }
         }
+        files
+    }
+
+    /// Checks files, and all files below folders.
+    pub fn validate(&mut self, paths: &[PathBuf]) -> Report {
+        let files = self.ours(paths);
         let mut gathered = Gathered::default();
         for (_, file) in &files {
             gathered.take(file);
