@@ -207,7 +207,7 @@ stack wallet has neither identity checks nor targets to tell it by
                 name: "tokens".parse().expect("a name"),
                 class: Class::Availability,
                 failure: None,
-            clocks: Vec::new(),
+                clocks: Vec::new(),
                 expect: Vec::new(),
                 body: String::new(),
             },

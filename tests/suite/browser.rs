@@ -402,7 +402,10 @@ fn a_drill_goes_from_start_to_scorecard_without_javascript() {
         filled.starts_with("Transfers can't be signed") && filled.ends_with("So say we."),
         "{filled}"
     );
-    browser.fill(&format!("{update}//textarea[@name='text']"), "Transfers fail.");
+    browser.fill(
+        &format!("{update}//textarea[@name='text']"),
+        "Transfers fail.",
+    );
     browser.click(&format!("{update}//button[.='Check the draft']"));
     browser.shows("[data-lacks] .has", "a text");
     browser.shows("[data-lacks] .lacking", "on status page");

@@ -16,8 +16,8 @@ use crate::http::api::compose::texts;
 use crate::http::keeper::of_run;
 use crate::http::problem::Problem;
 use crate::http::reading::run_id;
-use crate::http::{Services, acting};
 use crate::http::view::composer::LANGUAGE;
+use crate::http::{Services, acting};
 use crate::messages::Texts;
 use crate::model::access::{Permission, Subject};
 use crate::model::runbook::PhraseSet;
@@ -134,7 +134,11 @@ impl Fields {
     }
 
     /// A number of minutes from `now`; nothing where the field is empty.
-    pub(super) fn minutes(&self, key: &'static str, now: Timestamp) -> Result<Option<Timestamp>, Problem> {
+    pub(super) fn minutes(
+        &self,
+        key: &'static str,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, Problem> {
         let text = self.get(key).trim();
         if text.is_empty() {
             return Ok(None);

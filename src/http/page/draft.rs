@@ -112,7 +112,9 @@ fn drafted(mut fields: Fields, texts: &Texts, stack: &str, now: Timestamp) -> Dr
 fn made(fields: &Fields, texts: &Texts, stack: &str, now: Timestamp) -> Result<String, String> {
     let told = |problem: Problem| problem.detail;
     if fields.get("failure").is_empty() {
-        return Err("choose what it is about: each kind of failure has a template of its own".into());
+        return Err(
+            "choose what it is about: each kind of failure has a template of its own".into(),
+        );
     }
     let wish = Wish {
         language: fields.language().to_owned(),
@@ -165,7 +167,10 @@ mod tests {
     #[test]
     fn a_template_made_anew_gives_way_and_ones_own_words_stay() {
         let first = filled("", "", "en").form;
-        assert!(first.text.starts_with("Transfers can't be signed"), "{first:?}");
+        assert!(
+            first.text.starts_with("Transfers can't be signed"),
+            "{first:?}"
+        );
         assert!(first.text.ends_with("Your funds are safe."), "{first:?}");
         assert_eq!(first.text, first.made);
 
@@ -183,7 +188,10 @@ mod tests {
     #[test]
     fn advice_is_of_the_language_and_said_once() {
         let german = filled("", "", "de");
-        assert_eq!(german.update.text, german.form.text, "it has the advice already");
+        assert_eq!(
+            german.update.text, german.form.text,
+            "it has the advice already"
+        );
         assert!(!german.update.text.contains("Your funds are safe."));
     }
 
@@ -192,7 +200,9 @@ mod tests {
         let unknown = filled("Mine.", "", "tlh");
         assert_eq!(unknown.form.text, "Mine.");
         assert!(
-            unknown.trouble.is_some_and(|why| why.contains("no messages in `tlh`")),
+            unknown
+                .trouble
+                .is_some_and(|why| why.contains("no messages in `tlh`")),
         );
     }
 }

@@ -174,7 +174,10 @@ async fn the_room_makes_a_message_from_a_template_and_keeps_what_was_written() {
     ] {
         assert!(filled.contains(part), "no `{part}` in {filled}");
     }
-    assert!(!filled.contains("“funds are safe”") || !filled.contains("missing:</span> “funds are safe”"));
+    assert!(
+        !filled.contains("“funds are safe”")
+            || !filled.contains("missing:</span> “funds are safe”")
+    );
     let sent = server
         .form(
             &format!("/runs/{run}/acts"),
@@ -190,7 +193,10 @@ async fn the_room_makes_a_message_from_a_template_and_keeps_what_was_written() {
     assert_eq!(due["fact"]["message"]["stage"], "first_notice");
     // Whoever writes next most likely writes an update.
     let room = server.get(&format!("/runs/{run}")).await.body;
-    assert!(room.contains("<option value=\"update\" selected>"), "{room}");
+    assert!(
+        room.contains("<option value=\"update\" selected>"),
+        "{room}"
+    );
     server.halt(&run).await;
 }
 

@@ -134,9 +134,9 @@ fn next(reading: &Reading, exercise: &Exercise) -> Draft {
     let has = |wanted: fn(&Fact) -> bool| reading.events.iter().any(|event| wanted(&event.fact));
     let stage = if has(|fact| matches!(fact, Fact::Resolved)) {
         Stage::Resolved
-    } else if has(|fact| {
-        matches!(fact, Fact::UpdatePosted { update } if update.audience == Audience::Customers)
-    }) {
+    } else if has(
+        |fact| matches!(fact, Fact::UpdatePosted { update } if update.audience == Audience::Customers),
+    ) {
         Stage::Update
     } else {
         Stage::FirstNotice
@@ -178,13 +178,17 @@ fn channels(exercise: &Exercise, chosen: &[String]) -> Vec<ChannelLine> {
         line(channel.name.as_str(), Some(how))
     });
     let mut lines: Vec<ChannelLine> = own.collect();
-    let named = exercise.runbook.expect.iter().flat_map(|line| match &line.what {
-        Expected::Event {
-            event: Milestone::Update { channels, .. },
-            ..
-        } => channels.as_slice(),
-        _ => &[],
-    });
+    let named = exercise
+        .runbook
+        .expect
+        .iter()
+        .flat_map(|line| match &line.what {
+            Expected::Event {
+                event: Milestone::Update { channels, .. },
+                ..
+            } => channels.as_slice(),
+            _ => &[],
+        });
     for name in BY_HAND.into_iter().chain(named.map(String::as_str)) {
         if !lines.iter().any(|one| one.name == name) {
             lines.push(line(name, None));

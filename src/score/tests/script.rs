@@ -236,7 +236,7 @@ pub(super) fn drill(lines: impl IntoIterator<Item = Expectation>) -> Plan {
                 name: name("signing"),
                 class: Class::Availability,
                 failure: None,
-            clocks: Vec::new(),
+                clocks: Vec::new(),
                 expect: lines.into_iter().collect(),
                 body: String::new(),
             },
