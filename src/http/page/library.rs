@@ -18,7 +18,9 @@ use crate::http::keeper::of_plan;
 use crate::http::problem::Problem;
 use crate::http::templates::render;
 use crate::http::view::layout::Layout;
-use crate::http::view::library::{File, Group, Library, Line, Start, Trial, address, lines, plural, state};
+use crate::http::view::library::{
+    File, Group, Library, Line, Start, Trial, address, lines, plural, state,
+};
 use crate::model::access::{Permission, Subject};
 use crate::spec;
 use crate::spec::explain::explain_game_day_within;
