@@ -113,6 +113,28 @@ fn everything_is_halted_by_a_form_and_every_page_says_so_until_it_is_lifted() {
 }
 
 #[test]
+fn a_game_day_is_started_followed_and_its_rest_ended() {
+    let office = Office::open();
+    let Some(browser) = Chromium::open(&office.base(), Scripts::On) else {
+        return;
+    };
+    browser.go("/gamedays");
+    browser.shows("main", "No game day was held yet.");
+    browser.go("/");
+    browser.click("//form[input[@value='keys-and-tokens']]//button");
+    browser.shows("h1", "keys-and-tokens");
+    browser.shows("#drills", "live");
+    look_at(&browser, "game-day");
+    browser.click("//summary[.='End the rest of it']");
+    browser.click("//button[.='End the rest']");
+    browser.shows("#drills", "not begun");
+    browser.go("/gamedays");
+    browser.shows("#days", "keys-and-tokens");
+    look_at(&browser, "game-days");
+    assert_eq!(browser.complaints(), [""; 0]);
+}
+
+#[test]
 fn a_file_is_edited_without_javascript_and_no_edit_is_lost() {
     let office = office();
     let Some(browser) = Chromium::open(&office.base(), Scripts::Off) else {
