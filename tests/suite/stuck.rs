@@ -79,7 +79,7 @@ fn a_server_that_can_not_undo_what_a_dead_process_left_says_so_everywhere_and_ke
             page.contains("Stuck: not everything could be undone"),
             "{page}"
         );
-        let by_hand = "undo it by hand with `curl -X DELETE http:";
+        let by_hand = "undo it by hand with <code>curl -X DELETE http:";
         assert!(page.contains(by_hand), "the way out is told: {page}");
     }
     browser::see(address, "/", "overview-stuck");
