@@ -1,7 +1,7 @@
 //! The demo wallet as containers: an image made from the running program, a network, and a container a service, with
 //! the server that carries the links between them.
 //!
-//! Invariants: everything made here carries the labels of [`label`] from the instant it exists, so that whatever ends
+//! Invariants: everything made here carries the labels of `label` from the instant it exists, so that whatever ends
 //! this process, another one finds it and knows whose it was. Only what carries them is ever removed. Ports are published
 //! on loopback alone.
 //!
