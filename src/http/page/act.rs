@@ -1,5 +1,7 @@
 //! What responders do from the room: one form for each act.
 
+use std::sync::Arc;
+
 use axum::Form;
 use axum::extract::rejection::FormRejection;
 use axum::extract::{Path, State};
@@ -34,7 +36,11 @@ pub(in crate::http) async fn post(
 ) -> Result<Redirect, Problem> {
     let Form(pairs) = form.map_err(|error| bad_form(&error))?;
     let fields = Fields(pairs);
-    let texts = texts(&services).await?;
+    // Only an update is made of the library's texts; nothing else waits for them.
+    let texts = match fields.get("act") {
+        "update_posted" => texts(&services).await?,
+        _ => Arc::default(),
+    };
     let act = fields.act(&texts, services.now().wall)?;
     let act = actor::pseudonymous(&services, act).await?;
     let id = run_id(&run)?;
