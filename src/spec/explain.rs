@@ -145,16 +145,7 @@ fn heading(page: &mut Page, plan: &Plan, exercise: &Exercise) {
         page.line(2, &format!("A decoy: nothing breaks; it lasts {lasts}"));
     }
     if let Some(schedule) = &drill.schedule {
-        page.line(
-            2,
-            &format!(
-                "Starts by itself: {} in {}, at most {} late{}",
-                schedule.cron,
-                schedule.timezone,
-                schedule.tolerance,
-                surprises(schedule)
-            ),
-        );
+        page.line(2, &starts(schedule));
         if schedule.surprise {
             page.line(
                 2,
@@ -166,6 +157,17 @@ fn heading(page: &mut Page, plan: &Plan, exercise: &Exercise) {
         page.line(2, &drill.brief);
     }
     page.section(&format!("Experiment {}", plan.experiment.name));
+}
+
+/// When something starts by itself.
+fn starts(schedule: &Schedule) -> String {
+    format!(
+        "Starts by itself: {} in {}, at most {} late{}",
+        schedule.cron,
+        schedule.timezone,
+        schedule.tolerance,
+        surprises(schedule)
+    )
 }
 
 /// What of a schedule is not known before.

@@ -1,6 +1,6 @@
 //! A game day in words: its drills in their order, the pauses between them, and the longest it can take.
 
-use super::{Page, WIDTH, on, surprises};
+use super::{Page, WIDTH, on, starts};
 use crate::model::gameday::Programme;
 use crate::model::plan::Plan;
 
@@ -16,16 +16,7 @@ pub fn explain_game_day_within(programme: &Programme, width: usize) -> String {
     let drills = if count == 1 { "drill" } else { "drills" };
     page.line(0, &format!("Game day {}: {count} {drills}", day.name));
     if let Some(schedule) = &day.schedule {
-        page.line(
-            2,
-            &format!(
-                "Starts by itself: {} in {}, at most {} late{}",
-                schedule.cron,
-                schedule.timezone,
-                schedule.tolerance,
-                surprises(schedule)
-            ),
-        );
+        page.line(2, &starts(schedule));
     }
     if !day.about.trim().is_empty() {
         page.line(2, &day.about);
